@@ -1,0 +1,137 @@
+#pragma once
+/// \file
+/// Activations: structs of two functions on Eigen arrays.
+///
+///     value(a)   f(a), from the pre-activation a
+///     slope(h)   f'(a), from what the record keeps: h = f(a)
+///
+/// A user's own is one more such struct, with members where it has constants (see LeakyRelu). One whose slope is not
+/// a function of its value (sin, say) needs a rule that keeps a: see rule.hpp.
+
+#include "matrix.hpp"
+
+#include <cmath>
+#include <concepts>
+
+namespace recur {
+
+template <class F>
+concept Activation = requires(const F f, const Eigen::ArrayXXd a) {
+  { f.value(a).rows() } -> std::convertible_to<Index>;
+  { f.slope(a).rows() } -> std::convertible_to<Index>;
+};
+
+namespace detail {
+
+/// A function of one number, computed in SIMD packets everywhere: also where a single number is left over, so that a
+/// value does not depend on its neighbours or on where it lies.
+template <class Function, class Scalar>
+struct InPackets {
+  Scalar operator()(const Scalar& a) const {
+    using namespace Eigen::internal;
+    return pfirst(packetOp(pset1<typename packet_traits<Scalar>::type>(a)));
+  }
+  template <class Packet>
+  Packet packetOp(const Packet& a) const {
+    using namespace Eigen::internal;
+    return pselect(pcmp_eq(a, a), Function::packet(a), a);  // NaN stays NaN
+  }
+};
+
+struct TanhFunction {
+  template <class Packet>
+  static Packet packet(const Packet& a) {
+    return Eigen::internal::ptanh(a);
+  }
+};
+
+struct LogisticFunction {
+  template <class Packet>
+  static Packet packet(const Packet& a) {
+    using namespace Eigen::internal;
+    const Packet one = pset1<Packet>(typename unpacket_traits<Packet>::type(1));
+    return pdiv(one, padd(one, pexp(pnegate(a))));
+  }
+};
+
+template <class Array>
+using PlainArray = typename Array::PlainObject;
+
+}  // namespace detail
+
+/// tanh(a)
+struct Tanh {
+  auto value(const auto& a) const {
+    using Scalar = typename std::decay_t<decltype(a)>::Scalar;
+    if constexpr (Eigen::internal::packet_traits<Scalar>::HasTanh) {
+      return a.unaryExpr(detail::InPackets<detail::TanhFunction, Scalar>());
+    } else {
+      return a.unaryExpr([](Scalar v) -> Scalar { return std::tanh(v); });
+    }
+  }
+  auto slope(const auto& h) const { return 1 - h.square(); }
+};
+
+/// 1 / (1 + exp(-a))
+struct Logistic {
+  auto value(const auto& a) const {
+    using Scalar = typename std::decay_t<decltype(a)>::Scalar;
+    if constexpr (Eigen::internal::packet_traits<Scalar>::HasExp) {
+      return a.unaryExpr(detail::InPackets<detail::LogisticFunction, Scalar>());
+    } else {
+      return a.unaryExpr([](Scalar v) -> Scalar { return 1 / (1 + std::exp(-v)); });
+    }
+  }
+  auto slope(const auto& h) const { return h * (1 - h); }
+};
+
+/// max(a, 0); its slope at 0 is 0.
+struct Relu {
+  auto value(const auto& a) const { return (a < 0).select(detail::PlainArray<std::decay_t<decltype(a)>>::Zero(a.rows(), a.cols()), a); }
+  auto slope(const auto& h) const { return (h > 0).template cast<typename std::decay_t<decltype(h)>::Scalar>(); }
+};
+
+/// a where a > 0, else negative_slope * a, for 0 < negative_slope < 1; its slope at 0 is negative_slope.
+struct LeakyRelu {
+  double negative_slope = 0.01;
+
+  auto value(const auto& a) const { return (a > 0).select(a, below(a) * a); }
+  auto slope(const auto& h) const {
+    const auto m = below(h);
+    return (h > 0).template cast<std::decay_t<decltype(m)>>() * (1 - m) + m;
+  }
+
+ private:
+  auto below(const auto& a) const { return static_cast<typename std::decay_t<decltype(a)>::Scalar>(negative_slope); }
+};
+
+/// a
+struct Identity {
+  auto value(const auto& a) const { return 1 * a; }
+  auto slope(const auto& h) const { return detail::PlainArray<std::decay_t<decltype(h)>>::Ones(h.rows(), h.cols()); }
+};
+
+/// a / (1 + |a|)
+struct Softsign {
+  auto value(const auto& a) const { return a / (1 + a.abs()); }
+  auto slope(const auto& h) const { return (1 - h.abs()).square(); }
+};
+
+/// a, cut off at -1 and 1; its slope there is 0.
+struct HardTanh {
+  auto value(const auto& a) const {
+    return a.unaryExpr([](auto v) { return v < -1 ? decltype(v)(-1) : v > 1 ? decltype(v)(1) : v; });  // NaN stays NaN
+  }
+  auto slope(const auto& h) const {
+    return (h.abs() < 1).template cast<typename std::decay_t<decltype(h)>::Scalar>();
+  }
+};
+
+}  // namespace recur
+
+namespace Eigen::internal {
+template <class Function, class Scalar>
+struct functor_traits<recur::detail::InPackets<Function, Scalar>> {
+  enum { Cost = 10 * NumTraits<Scalar>::MulCost, PacketAccess = packet_traits<Scalar>::Vectorizable };
+};
+}  // namespace Eigen::internal

@@ -1,0 +1,160 @@
+#pragma once
+/// \file
+/// Is the gradient of a network right? Measured, for every parameter, input and initial state.
+
+#include "bptt.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <ostream>
+
+namespace recur {
+
+template <class Net>
+struct GradientCheckOptions {
+  const typename Net::State* initial = nullptr;  ///< the initial state; zero where it is left out
+  const typename Net::State* d_final = nullptr;  ///< adds sum(d_final * final state) to the loss
+  double step = 5e-4;   ///< how far each entry is moved
+  double floor = 1e-4;  ///< entries smaller than this are judged by their absolute error, divided by it
+};
+
+/// The worst entry of a gradient. Prints as one line.
+struct GradientCheck {
+  std::string name;          ///< the block: "0.W", "x", "initial"
+  Index row = 0, col = 0;    ///< the entry in it; for x, column t N + n is step t of sequence n
+  double analytic = 0;       ///< from bptt
+  double numeric = 0;        ///< from differences
+  double relative_error = 0; ///< |analytic - numeric| / max(|analytic|, |numeric|, floor)
+  Index entries = 0;         ///< how many were compared
+
+  friend std::ostream& operator<<(std::ostream& out, const GradientCheck& check) {
+    std::ostringstream line;
+    line.precision(10);
+    line << "worst of " << check.entries << " entries: " << check.name << "(" << check.row << ", " << check.col
+         << ") analytic " << check.analytic << " numeric " << check.numeric;
+    line.precision(2);
+    line << " relative error " << check.relative_error;
+    return out << line.str();
+  }
+};
+
+namespace detail {
+
+/// Targets follow the network into double; those that are not series stay as they are.
+template <class Target>
+decltype(auto) in_double(const Target& target) {
+  if constexpr (requires { target.template cast<double>().features(); }) {
+    return target.template cast<double>();
+  } else {
+    return (target);
+  }
+}
+
+template <class Net, class LossFunction, class Target>
+class GradientChecker {
+ public:
+  GradientChecker(const Net& net, const LossFunction& loss, SeriesView<const double> x, const Target& target,
+                  const GradientCheckOptions<Net>& options)
+      : net_(net), loss_(loss), x_(x), target_(target), options_(options), initial_(net.state(x.batch())) {
+    if (options.initial) initial_ = *options.initial;
+    // Before anything is moved: a forward pass in which every shape is checked.
+    net_.forward(x_, trace_, initial_);
+  }
+
+  GradientCheck run() {
+    Net gradient = zeros_like(net_);
+    Series<double> dx;
+    auto d_initial = net_.state(x_.batch());
+    loss_(net_.forward(x_, trace_, initial_), target_, dy_);
+    bptt(net_, x_, trace_, dy_, gradient, {.d_final = options_.d_final, .dx = &dx, .d_initial = &d_initial});
+
+    recur::visit([&](const Name& name, auto& p, const auto& g) { compare(name.str(), p, g); }, net_, gradient);
+    auto x = x_.matrix();
+    compare("x", x, dx.matrix());
+    visit_state([&](auto& h, const auto& g) { compare("initial", h, g); }, initial_, d_initial);
+    return worst_;
+  }
+
+ private:
+  double value() {
+    double sum = loss_(net_.forward(x_, trace_, initial_), target_, dy_);
+    if (options_.d_final) {
+      net_.final_state(trace_, final_);
+      visit_state([&](const auto& h, const auto& d) { sum += h.cwiseProduct(d).sum(); }, final_, *options_.d_final);
+    }
+    return sum;
+  }
+
+  void compare(const std::string& name, auto& block, const auto& gradient) {
+    const double e = options_.step;
+    for (Index j = 0; j < block.cols(); ++j)
+      for (Index i = 0; i < block.rows(); ++i) {
+        const double kept = block(i, j);
+        const auto at = [&](double moved) {
+          block(i, j) = kept + moved;
+          return value();
+        };
+        const double near = at(e) - at(-e), far = at(2 * e) - at(-2 * e);
+        block(i, j) = kept;
+        judge({name, i, j, gradient(i, j), (8 * near - far) / (12 * e)});
+      }
+  }
+
+  void judge(GradientCheck entry) {
+    const double size = std::max({std::abs(entry.analytic), std::abs(entry.numeric), options_.floor});
+    entry.relative_error = std::abs(entry.analytic - entry.numeric) / size;
+    entry.entries = worst_.entries + 1;
+    // Not (a <= b), rather than a > b: an error that is NaN is the worst of all, and stays it.
+    const bool worse = !(entry.relative_error <= worst_.relative_error) && !std::isnan(worst_.relative_error);
+    if (worse || worst_.entries == 0) {
+      worst_ = entry;
+    } else {
+      worst_.entries = entry.entries;
+    }
+  }
+
+  Net net_;
+  const LossFunction& loss_;
+  Series<double> x_, dy_;
+  const Target& target_;
+  const GradientCheckOptions<Net>& options_;
+  typename Net::State initial_, final_;
+  typename Net::Trace trace_;
+  GradientCheck worst_;
+};
+
+}  // namespace detail
+
+/// Compares bptt with central differences, in double, for each parameter, each entry of x and each of the initial state.
+/// loss(y, target, dy) is any of recur's losses, or a callable like them. With e = options.step,
+///
+///     numeric = (8 (L(p + e) - L(p - e)) - (L(p + 2 e) - L(p - 2 e))) / 12 e       wrong by O(e^4)
+///
+/// The right gradient of a smooth network of moderate size has a relative error below 1e-8; where activations have
+/// kinks, no pre-activation may lie within reach of one. A network of another scalar type is checked as its copy in
+/// double.
+///
+///     std::cout << recur::check_gradient(net, recur::squared_error, x, target) << '\n';
+///
+/// Throws as forward, the loss and bptt do.
+template <class Net, class LossFunction, class Target>
+GradientCheck check_gradient(const Net& net, const LossFunction& loss,
+                             std::type_identity_t<SeriesView<const typename Net::Scalar>> x, const Target& target,
+                             GradientCheckOptions<Net> options = {}) {
+  if constexpr (std::is_same_v<typename Net::Scalar, double>) {
+    return detail::GradientChecker<Net, LossFunction, Target>(net, loss, x, target, options).run();
+  } else {
+    const auto net_in_double = net.template cast<double>();
+    using Double = std::remove_const_t<decltype(net_in_double)>;
+    GradientCheckOptions<Double> in_double{.step = options.step, .floor = options.floor};
+    typename Double::State initial, d_final;
+    const auto cast = [](const auto& from, auto& to) { to = from.template cast<double>(); };
+    if (options.initial) visit_state(cast, *options.initial, initial), in_double.initial = &initial;
+    if (options.d_final) visit_state(cast, *options.d_final, d_final), in_double.d_final = &d_final;
+    const auto x_in_double = x.template cast<double>();
+    const auto& target_in_double = detail::in_double(target);
+    return check_gradient(net_in_double, loss, x_in_double, target_in_double, in_double);
+  }
+}
+
+}  // namespace recur

@@ -1,0 +1,107 @@
+#pragma once
+/// \file
+/// Where parameters start. Each function fills one matrix, or a block of one, from the caller's engine:
+///
+///     recur::initialize(net, rng);                            // everything, as PyTorch does
+///     recur::orthogonal(net.layer<0>().W, rng);               // then what should be otherwise
+///
+/// An IRNN (Q. V. Le, N. Jaitly, G. E. Hinton, 2015) is an Elman<float, Relu> with identity(cell.W) and zero(cell.b).
+
+#include "matrix.hpp"
+#include "parameters.hpp"
+#include "random.hpp"
+#include "readout.hpp"
+
+#include <cmath>
+
+namespace recur {
+
+namespace detail {
+
+/// Fills a matrix or block, column after column, with what draw() gives.
+template <class Block>
+void fill(Block&& block, auto&& draw) {
+  using Scalar = typename std::decay_t<Block>::Scalar;
+  for (Index j = 0; j < block.cols(); ++j)
+    for (Index i = 0; i < block.rows(); ++i) block(i, j) = static_cast<Scalar>(draw());
+}
+
+}  // namespace detail
+
+/// Every entry `value`.
+template <class Block>
+void constant(Block&& block, double value) {
+  detail::fill(block, [=] { return value; });
+}
+template <class Block>
+void zero(Block&& block) {
+  constant(block, 0);
+}
+
+/// `scale` on the diagonal, zero elsewhere.
+template <class Block>
+void identity(Block&& block, double scale = 1) {
+  using Scalar = typename std::decay_t<Block>::Scalar;
+  zero(block);
+  for (Index i = 0; i < std::min(block.rows(), block.cols()); ++i) block(i, i) = static_cast<Scalar>(scale);
+}
+
+/// Uniform in [-limit, limit).
+template <class Block, class Engine>
+void uniform_within(Block&& block, double limit, Engine& rng) {
+  detail::fill(block, [&] { return uniform(rng, -limit, limit); });
+}
+
+/// Uniform in gain * [-l, l), l = sqrt(6 / (rows + cols)) (X. Glorot, Y. Bengio, 2010).
+template <class Block, class Engine>
+void glorot_uniform(Block&& block, Engine& rng, double gain = 1) {
+  uniform_within(block, gain * std::sqrt(6.0 / static_cast<double>(block.rows() + block.cols())), rng);
+}
+
+/// Normal with mean 0 and standard deviation gain * sqrt(2 / (rows + cols)) (X. Glorot, Y. Bengio, 2010).
+template <class Block, class Engine>
+void glorot_normal(Block&& block, Engine& rng, double gain = 1) {
+  const double deviation = gain * std::sqrt(2.0 / static_cast<double>(block.rows() + block.cols()));
+  detail::fill(block, [&] { return deviation * normal(rng); });
+}
+
+/// gain * Q with orthonormal columns, or rows where there are more columns than rows: a random rotation (A. M. Saxe,
+/// J. L. McClelland, S. Ganguli, 2014), from the Gram-Schmidt process on normal vectors.
+template <class Block, class Engine>
+void orthogonal(Block&& block, Engine& rng, double gain = 1) {
+  const bool wide = block.cols() > block.rows();
+  Matrix<double> q(wide ? block.cols() : block.rows(), wide ? block.rows() : block.cols());
+  for (Index j = 0; j < q.cols(); ++j) {
+    auto column = q.col(j);
+    double drawn = 0;
+    do {
+      detail::fill(column, [&] { return normal(rng); });
+      drawn = column.norm();
+      // Twice is enough: what rounding leaves after the first pass, the second removes.
+      for (int pass = 0; pass < 2; ++pass)
+        for (Index i = 0; i < j; ++i) column -= q.col(i).dot(column) * q.col(i);
+    } while (column.norm() < 1e-6 * drawn);  // drawn within the span of the others: once more
+    column.normalize();
+  }
+  using Scalar = typename std::decay_t<Block>::Scalar;
+  if (wide) {
+    block = (gain * q.transpose()).template cast<Scalar>();
+  } else {
+    block = (gain * q).template cast<Scalar>();
+  }
+}
+
+/// PyTorch's: every parameter of a layer, biases too, uniform in +-1/sqrt(H), where H are the hidden units of a cell
+/// and the inputs of a readout.
+template <class Layer, class Engine>
+void initialize(Layer& layer, Engine& rng) {
+  if constexpr (requires { layer.layers; }) {
+    std::apply([&](auto&... each) { (initialize(each, rng), ...); }, layer.layers);
+  } else {
+    double units = static_cast<double>(layer.inputs());
+    if constexpr (requires { layer.hidden(); }) units = static_cast<double>(layer.hidden());
+    recur::visit([&](const Name&, auto& block) { uniform_within(block, 1 / std::sqrt(units), rng); }, layer);
+  }
+}
+
+}  // namespace recur

@@ -1,0 +1,41 @@
+#pragma once
+/// \file
+/// Random numbers from the caller's engine. The standard's distributions may differ between standard libraries;
+/// these do not: one seed gives the same numbers everywhere.
+
+#include <cmath>
+#include <random>
+#include <utility>
+
+namespace recur {
+
+/// A number uniform in [low, high).
+template <class Engine>
+double uniform(Engine& engine, double low = 0, double high = 1) {
+  return low + (high - low) * std::generate_canonical<double, 53>(engine);
+}
+
+/// A normal number of mean 0 and standard deviation 1: sqrt(-2 ln u) cos(2 pi v) (Box and Muller, 1958).
+template <class Engine>
+double normal(Engine& engine) {
+  const double u = 1 - uniform(engine);  // in (0, 1]: its logarithm is finite
+  const double v = uniform(engine);
+  return std::sqrt(-2 * std::log(u)) * std::cos(6.283185307179586477 * v);
+}
+
+/// A whole number uniform in 0 .. count-1.
+template <class Engine>
+std::size_t uniform_below(Engine& engine, std::size_t count) {
+  const auto drawn = static_cast<std::size_t>(uniform(engine) * static_cast<double>(count));
+  return drawn < count ? drawn : count - 1;
+}
+
+/// Puts the elements of a range into random order (Fisher and Yates).
+template <class Engine, class Range>
+void shuffle(Range& range, Engine& engine) {
+  for (std::size_t left = range.size(); left > 1; --left) {
+    std::swap(range[left - 1], range[uniform_below(engine, left)]);
+  }
+}
+
+}  // namespace recur

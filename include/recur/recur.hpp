@@ -1,0 +1,25 @@
+#pragma once
+/// \file
+/// recur: recurrent neural networks inside your own program. The whole library, in reading order.
+
+#include "matrix.hpp"      // Matrix, Vector, Index; require(), the check that is always on
+#include "random.hpp"      // random numbers that are the same everywhere
+#include "series.hpp"      // Series: T steps of F features for N sequences
+#include "activation.hpp"  // Tanh, Relu, Logistic ...: value and slope
+#include "parameters.hpp"  // visit(): walking over the parameters of models
+#include "rule.hpp"        // the manual for writing a cell
+
+#include "rules/elman.hpp"  // h_t = f(a_t)
+
+#include "packed.hpp"    // the products
+#include "cell.hpp"      // Cell: a_t = b + W h_<t-1> + U x_t, then the rule
+#include "readout.hpp"   // Readout: y_t = V h_t (+ c)
+#include "sequence.hpp"  // Sequence: layers in a row
+#include "bptt.hpp"      // bptt(): the gradient
+
+#include "loss.hpp"            // squared_error, softmax_cross_entropy
+#include "initializer.hpp"     // where parameters start
+#include "optimizer.hpp"       // Sgd, RmsProp, Adam, AdamW; clipping
+#include "schedule.hpp"        // learning rates
+#include "gradient_check.hpp"  // check_gradient(): is the gradient right?
+#include "train.hpp"           // train(): epochs, mini-batches, windows, early stopping

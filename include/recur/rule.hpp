@@ -1,0 +1,149 @@
+#pragma once
+/// \file
+/// The manual for writing a cell. A cell is a pointwise rule between two matrix products:
+///
+///     a_t   = b + W h_<t-1> + U x_t          the library's part
+///     state = rule(a_t, state_<t-1>)         the rule's part
+///
+/// A step keeps one *record*: blocks of H rows each, one per gate and state, for N sequences side by side. The library
+/// fills the pre-activation blocks, the rule overwrites them with what backward will need, and fills its states:
+///
+///     struct LeakyIntegrator {                              // h_t = (1 - alpha) h_<t-1> + alpha tanh(a_t)
+///       enum Block { f, h, blocks };                        // what a record keeps, in this order
+///       static constexpr BlockRange from_input{f, 1};       // U x_t adds into f
+///       static constexpr BlockRange from_hidden{f, 1};      // W h_<t-1> adds into f
+///       static constexpr BlockRange state{h, 1};            // carried from step to step; h is the output
+///       double alpha = 0.1;                                 // rules are objects: constants are members
+///
+///       void forward(const auto& before, auto& now) const {
+///         now[f] = Tanh().value(now[f]);
+///         now[h] = (1 - alpha) * before[h] + alpha * now[f];
+///       }
+///       void backward(const auto& before, const auto& now, auto& d_now, auto& d_before) const {
+///         d_now[f] = alpha * d_now[h] * Tanh().slope(now[f]);
+///         d_before[h] += (1 - alpha) * d_now[h];
+///       }
+///     };
+///     using Leaky = recur::Cell<LeakyIntegrator, float>;
+///
+/// `now[k]` and its like are H x N Eigen array expressions. The two ranges may overlap in part (GRU) or whole; their
+/// union, which must have no gap, has the bias.
+///
+/// backward is given d_now, dL/d(record), with the state blocks filled, and leaves dL/d(pre-activation) in the
+/// pre-activation blocks; to d_before it adds what reaches the states of the step before directly, other than through
+/// W. Pre-activation blocks that are not states hold anything on entry and must be assigned.
+///
+/// A rule with parameters of its own, vectors of H (peepholes, say), lists them and gets them as arrays of H x N too:
+///
+///     enum Vector { p_i, p_f, p_o, vectors };
+///     void forward(const auto& before, auto& now, const auto& p) const;           // p[p_i] * before[c] ...
+///     void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& p,
+///                   auto& d_p) const;                         // d_p[p_i] += an H x N array, summed over the batch
+///
+/// and they are visited, trained and saved as the cell's P, H x vectors.
+
+#include "matrix.hpp"
+
+namespace recur {
+
+/// Neighbouring blocks of a record.
+struct BlockRange {
+  int first, count;
+  constexpr int end() const { return first + count; }
+};
+
+/// What two ranges span together.
+constexpr BlockRange span(BlockRange a, BlockRange b) {
+  const int first = a.first < b.first ? a.first : b.first;
+  const int end = a.end() > b.end() ? a.end() : b.end();
+  return {first, end - first};
+}
+
+/// A record, as rules see it: `record[k]` is the k-th block of H rows, for N sequences.
+template <class Scalar, int Hidden = Dynamic, int Batch = Dynamic>
+class Blocks {
+ public:
+  // A matrix of one row is row-major in Eigen, and its columns would have to be neighbours: a cell of one unit is dynamic.
+  using Plain = Eigen::Array<std::remove_const_t<Scalar>, Hidden == 1 ? Dynamic : Hidden, Batch>;
+  using Array = Eigen::Map<std::conditional_t<std::is_const_v<Scalar>, const Plain, Plain>, Eigen::Unaligned,
+                           Eigen::OuterStride<>>;
+
+  /// `record` points at the first row of the step's first column; columns are `stride` apart.
+  Blocks(Scalar* record, Index hidden, Index batch, Index stride)
+      : record_(record), hidden_(hidden), batch_(batch), stride_(stride) {}
+
+  Array operator[](int k) const { return {record_ + k * hidden_, hidden_, batch_, Eigen::OuterStride<>(stride_)}; }
+
+ private:
+  Scalar* record_;
+  Index hidden_, batch_, stride_;
+};
+
+/// A rule's own parameters, as it sees them: `p[k]` is the k-th vector of H, repeated for each of N sequences.
+template <class Vectors, int Batch = Dynamic>
+class Repeated {
+ public:
+  Repeated(const Vectors& vectors, Index batch) : vectors_(vectors), batch_(batch) {}
+  auto operator[](int k) const { return vectors_.col(k).array().template replicate<1, Batch>(1, batch_); }
+
+ private:
+  const Vectors& vectors_;
+  Index batch_;
+};
+
+/// Their gradient: `d_p[k] += array` adds an H x N array, summed over its columns.
+template <class Vectors>
+class Summed {
+ public:
+  class Sum {
+   public:
+    explicit Sum(typename Vectors::ColXpr column) : column_(column) {}
+    void operator+=(const auto& array) { column_.array() += array.rowwise().sum(); }
+
+   private:
+    typename Vectors::ColXpr column_;
+  };
+
+  explicit Summed(Vectors& vectors) : vectors_(vectors) {}
+  Sum operator[](int k) const { return Sum(vectors_.col(k)); }
+
+ private:
+  Vectors& vectors_;
+};
+
+namespace detail {
+
+template <class Rule>
+constexpr int vectors_of() {
+  if constexpr (requires { Rule::vectors; }) {
+    return static_cast<int>(Rule::vectors);
+  } else {
+    return 0;
+  }
+}
+/// The blocks that hold pre-activations, and so have a bias.
+template <class Rule>
+inline constexpr BlockRange pre_activations = span(Rule::from_input, Rule::from_hidden);
+
+}  // namespace detail
+
+/// What Cell asks of a rule: the blocks of its record, which of them take the products, which are carried as state;
+/// and the two functions, with the rule's own parameters where it has some.
+template <class R>
+concept Rule = requires {
+  // the number of blocks, and the block of the hidden state
+  static_cast<int>(R::blocks);
+  static_cast<int>(R::h);
+  // where the products add into, within the record, and without a gap between them
+  requires R::from_input.first >= 0 && R::from_input.count > 0 && R::from_input.end() <= int(R::blocks);
+  requires R::from_hidden.first >= 0 && R::from_hidden.count > 0 && R::from_hidden.end() <= int(R::blocks);
+  requires R::from_input.first <= R::from_hidden.end() && R::from_hidden.first <= R::from_input.end();
+  // what is carried from step to step, h among it
+  requires R::state.first >= 0 && R::state.end() <= int(R::blocks);
+  requires R::state.first <= int(R::h) && int(R::h) < R::state.end();
+} && (detail::vectors_of<R>() > 0 || requires(const R rule, const Blocks<const double> read, Blocks<double> write) {
+  rule.forward(read, write);
+  rule.backward(read, read, write, write);
+});
+
+}  // namespace recur

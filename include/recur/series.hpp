@@ -1,0 +1,198 @@
+#pragma once
+/// \file
+/// T steps of one quantity of F features for a batch of N sequences side by side: one column-major matrix
+/// F x (N T), in which step t is the N neighbouring columns N t .. N t + N - 1.
+///
+/// The same bytes are an F x T column-major or T x F row-major matrix where N = 1, and the row-major (T, N, F) buffer of
+/// other systems: SeriesView looks at those where they lie. A batch-first (N, T, F) buffer has its steps apart:
+/// from_batch_first() copies.
+
+#include "matrix.hpp"
+#include "random.hpp"
+
+#include <type_traits>
+
+namespace recur {
+
+template <class Scalar>
+class Series;
+
+/// A Series that somebody else owns; Scalar is const where it can only be read. Cheap to copy, as std::span is, and
+/// valid as long as what it looks at. A default one is empty.
+template <class Scalar_>
+class SeriesView {
+ public:
+  using Scalar = std::remove_const_t<Scalar_>;
+  using Step = std::conditional_t<std::is_const_v<Scalar_>, ConstMatrixView<Scalar>, MatrixView<Scalar>>;
+
+  SeriesView() = default;
+
+  /// The row-major (T, N, F) buffer at `data`. Columns may be further apart than `features`: `stride`.
+  SeriesView(Scalar_* data, Index features, Index batch, Index steps, Index stride)
+      : data_(data), features_(features), batch_(batch), steps_(steps), stride_(stride) {
+    require(features >= 0 && batch >= 0 && steps >= 0 && stride >= features,
+            "SeriesView: sizes >= 0 and stride >= features expected, got features ", features, ", batch ", batch,
+            ", steps ", steps, ", stride ", stride);
+  }
+  SeriesView(Scalar_* data, Index features, Index batch, Index steps)
+      : SeriesView(data, features, batch, steps, features) {}
+
+  SeriesView(const Series<Scalar>& series)  // NOLINT: a Series is meant to convert
+    requires std::is_const_v<Scalar_>
+      : SeriesView(series.data(), series.features(), series.batch(), series.steps()) {}
+  SeriesView(Series<Scalar>& series)  // NOLINT
+      : SeriesView(series.data(), series.features(), series.batch(), series.steps()) {}
+  template <class Other>
+    requires(std::is_const_v<Scalar_> && std::is_same_v<Other, Scalar>)
+  SeriesView(const SeriesView<Other>& other)  // NOLINT: to read is less than to write
+      : SeriesView(other.data(), other.features(), other.batch(), other.steps(), other.stride()) {}
+
+  Index features() const { return features_; }  ///< F
+  Index batch() const { return batch_; }        ///< N
+  Index steps() const { return steps_; }        ///< T
+  Index stride() const { return stride_; }      ///< from one column to the next
+  Index columns() const { return batch_ * steps_; }
+  bool empty() const { return features_ * batch_ * steps_ == 0; }
+  Scalar_* data() const { return data_; }
+
+  /// Step t: F x N.
+  Step operator[](Index t) const { return {data_ + t * batch_ * stride_, features_, batch_, outer()}; }
+  /// All steps: F x (N T).
+  Step matrix() const { return {data_, features_, columns(), outer()}; }
+  /// Steps first .. first + count - 1.
+  SeriesView window(Index first, Index count) const {
+    require(first >= 0 && count >= 0 && first + count <= steps_, "window: first + count <= steps() = ", steps_,
+            " expected, got ", first, " + ", count);
+    return {data_ + first * batch_ * stride_, features_, batch_, count, stride_};
+  }
+
+  /// Copies to the row-major (N, T, F) buffer at `target`.
+  void to_batch_first(Scalar* target) const {
+    for (Index n = 0; n < batch_; ++n)
+      for (Index t = 0; t < steps_; ++t, target += features_)
+        Eigen::Map<Vector<Scalar>>(target, features_) = (*this)[t].col(n);
+  }
+  /// The same numbers in another type.
+  template <class Other>
+  Series<Other> cast() const {
+    Series<Other> result(features_, batch_, steps_);
+    result.matrix() = matrix().template cast<Other>();
+    return result;
+  }
+
+ private:
+  Eigen::OuterStride<> outer() const { return Eigen::OuterStride<>(stride_); }
+
+  Scalar_* data_ = nullptr;
+  Index features_ = 0, batch_ = 0, steps_ = 0, stride_ = 0;
+};
+
+template <class Scalar>
+SeriesView(const Series<Scalar>&) -> SeriesView<const Scalar>;
+template <class Scalar>
+SeriesView(Series<Scalar>&) -> SeriesView<Scalar>;
+
+/// A Series that owns its numbers.
+template <class Scalar_ = float>
+class Series {
+ public:
+  using Scalar = Scalar_;
+
+  Series() = default;
+  /// All zero.
+  Series(Index features, Index batch, Index steps) {
+    resize(features, batch, steps);
+    setZero();
+  }
+  explicit Series(SeriesView<const Scalar> other) {
+    resize(other.features(), other.batch(), other.steps());
+    matrix() = other.matrix();
+  }
+  /// A copy of the row-major (N, T, F) buffer at `source`.
+  static Series from_batch_first(const Scalar* source, Index features, Index batch, Index steps) {
+    Series result(features, batch, steps);
+    for (Index n = 0; n < batch; ++n)
+      for (Index t = 0; t < steps; ++t, source += features)
+        result[t].col(n) = Eigen::Map<const Vector<Scalar>>(source, features);
+    return result;
+  }
+  /// A copy of a matrix of any layout whose row t N + n is step t of sequence n, so (N T) x F.
+  template <class Derived>
+  static Series from_rows(const Eigen::DenseBase<Derived>& rows, Index batch = 1) {
+    require(batch > 0 && rows.rows() % batch == 0, "from_rows: rows.rows() must be a multiple of batch = ", batch,
+            ", got ", rows.rows());
+    Series result(rows.cols(), batch, rows.rows() / batch);
+    result.matrix() = rows.derived().transpose();
+    return result;
+  }
+
+  /// Changes the sizes and leaves the numbers undefined; allocates only to grow.
+  void resize(Index features, Index batch, Index steps) {
+    require(features >= 0 && batch >= 0 && steps >= 0, "Series: sizes >= 0 expected, got features ", features,
+            ", batch ", batch, ", steps ", steps);
+    values_.resize(features, batch * steps);
+    batch_ = batch;
+    steps_ = steps;
+  }
+
+  Index features() const { return values_.rows(); }
+  Index batch() const { return batch_; }
+  Index steps() const { return steps_; }
+  bool empty() const { return SeriesView(*this).empty(); }
+  Scalar* data() { return values_.view().data(); }
+  const Scalar* data() const { return values_.view().data(); }
+
+  MatrixView<Scalar> operator[](Index t) { return SeriesView<Scalar>(*this)[t]; }
+  ConstMatrixView<Scalar> operator[](Index t) const { return SeriesView<const Scalar>(*this)[t]; }
+  MatrixView<Scalar> matrix() { return values_.view(); }
+  ConstMatrixView<Scalar> matrix() const { return values_.view(); }
+  SeriesView<Scalar> window(Index first, Index count) { return SeriesView<Scalar>(*this).window(first, count); }
+  SeriesView<const Scalar> window(Index first, Index count) const {
+    return SeriesView<const Scalar>(*this).window(first, count);
+  }
+  void to_batch_first(Scalar* target) const { SeriesView<const Scalar>(*this).to_batch_first(target); }
+  template <class Other>
+  Series<Other> cast() const {
+    return SeriesView<const Scalar>(*this).template cast<Other>();
+  }
+
+  void setZero() { matrix().setZero(); }
+  /// Uniform in [-1, 1).
+  template <class Engine>
+  void setRandom(Engine& engine) {
+    for (auto column : matrix().colwise())
+      for (Scalar& value : column) value = static_cast<Scalar>(uniform(engine, -1, 1));
+  }
+
+ private:
+  detail::Buffer<Scalar> values_;
+  Index batch_ = 0, steps_ = 0;
+};
+
+/// Looks at an F x (N T) column-major matrix as a series.
+template <class Derived>
+auto view_columns(const Eigen::PlainObjectBase<Derived>& columns, Index batch = 1) {
+  static_assert(!Derived::IsRowMajor || Derived::ColsAtCompileTime == 1,
+                "view_columns: the matrix must be column-major, with one step of one sequence in each column; "
+                "view_rows takes a row-major one");
+  require(batch > 0 && columns.cols() % batch == 0, "view_columns: columns.cols() must be a multiple of batch = ",
+          batch, ", got ", columns.cols());
+  return SeriesView<const typename Derived::Scalar>(columns.data(), columns.rows(), batch, columns.cols() / batch);
+}
+template <class Derived>
+void view_columns(const Eigen::PlainObjectBase<Derived>&& temporary, Index batch = 1) = delete;
+
+/// Looks at an (N T) x F row-major matrix, whose row t N + n is step t of sequence n, as a series.
+template <class Derived>
+auto view_rows(const Eigen::PlainObjectBase<Derived>& rows, Index batch = 1) {
+  static_assert(Derived::IsRowMajor || Derived::ColsAtCompileTime == 1,
+                "view_rows: the matrix must be row-major, with one step of one sequence in each row; "
+                "Series::from_rows copies one of any layout");
+  require(batch > 0 && rows.rows() % batch == 0, "view_rows: rows.rows() must be a multiple of batch = ", batch,
+          ", got ", rows.rows());
+  return SeriesView<const typename Derived::Scalar>(rows.data(), rows.cols(), batch, rows.rows() / batch);
+}
+template <class Derived>
+void view_rows(const Eigen::PlainObjectBase<Derived>&& temporary, Index batch = 1) = delete;
+
+}  // namespace recur
