@@ -109,7 +109,7 @@ class Cell {
   State state(Index batch) const { return State::Zero(Rule::state.count * hidden(), batch); }
   /// A zero record for step().
   template <int Batch = Dynamic>
-  Record<Batch> record(Index batch = Batch) const {
+  Record<Batch> record(Index batch = Batch == Dynamic ? 1 : Batch) const {
     return Record<Batch>::Zero(blocks * hidden(), batch);
   }
 
@@ -126,6 +126,9 @@ class Cell {
                   "step: a record must have as many rows as the rule's blocks times the cell's hidden units");
     static_assert(fits(X::ColsAtCompileTime, batch) && fits(Before::ColsAtCompileTime, batch),
                   "step: x and both records must have one column for each sequence of the batch");
+    static_assert((!X::IsRowMajor || X::IsVectorAtCompileTime) && (!Before::IsRowMajor || Before::IsVectorAtCompileTime) &&
+                      (!Now::IsRowMajor || Now::IsVectorAtCompileTime),
+                  "step: x and both records must be column-major");
     require_shapes("step");
     require_equal("step", "x.rows()", x.rows(), "inputs()", inputs());
     require_equal("step", "before.rows()", before.rows(), "blocks * hidden()", blocks * hidden());
@@ -308,10 +311,10 @@ class Cell {
   /// U, W and b are public: somebody may have given them other shapes.
   void require_shapes(const char* where) const {
     const bool right = U.rows() == Rule::from_input.count * hidden() &&
-                       W.rows() == Rule::from_hidden.count * hidden() && b.size() == pre_activations.count * hidden() &&
-                       P.rows() == hidden();
+                       W.rows() == Rule::from_hidden.count * hidden() && b.size() == pre_activations.count * hidden();
     require(right, where, ": U must be ", Rule::from_input.count, " H x I, W ", Rule::from_hidden.count, " H x H, b ",
             pre_activations.count, " H, got U ", shape(U), ", W ", shape(W), ", b ", shape(b));
+    require_equal(where, "P.rows()", P.rows(), "hidden()", hidden());
   }
   void require_state(const char* where, const char* what, const State& state, Index batch) const {
     const bool right = state.cols() == 0 || (state.rows() == Rule::state.count * hidden() && state.cols() == batch);

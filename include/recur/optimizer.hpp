@@ -85,11 +85,11 @@ class RmsProp {
   void step(Net& net, const Net& gradient) {
     detail::require_step("RmsProp::step", net, gradient, momentum);
     using Scalar = typename Net::Scalar;
-    const auto rate = Scalar(options.rate), rho = Scalar(options.decay), epsilon = Scalar(options.epsilon),
-               mu = Scalar(options.momentum), decay = Scalar(options.weight_decay);
+    const auto rate = Scalar(options.rate), rho = Scalar(options.decay), fresh = Scalar(1 - options.decay),
+               epsilon = Scalar(options.epsilon), mu = Scalar(options.momentum), decay = Scalar(options.weight_decay);
     detail::update(
         [&](auto p, auto g, auto v, auto m) {
-          v = rho * v + (1 - rho) * (g + decay * p).square();
+          v = rho * v + fresh * (g + decay * p).square();
           m = mu * m + (g + decay * p) / (v.sqrt() + epsilon);
           p -= rate * m;
         },
@@ -105,7 +105,7 @@ struct AdamOptions {
   double rate = 1e-3;
   double beta1 = 0.9, beta2 = 0.999;  ///< decay of the first and the second moment
   double epsilon = 1e-8;
-  double weight_decay = 0;  ///< L2 for Adam, decoupled for AdamW
+  double weight_decay = 0;  ///< L2
 };
 
 /// m <- beta1 m + (1 - beta1) g,  v <- beta2 v + (1 - beta2) g^2,
@@ -131,26 +131,35 @@ class Adam {
     using Scalar = typename Net::Scalar;
     ++steps;
     const auto t = static_cast<double>(steps);
-    const auto beta1 = Scalar(options.beta1), beta2 = Scalar(options.beta2), epsilon = Scalar(options.epsilon),
-               decay = Scalar(l2);
+    const auto beta1 = Scalar(options.beta1), fresh1 = Scalar(1 - options.beta1), beta2 = Scalar(options.beta2),
+               fresh2 = Scalar(1 - options.beta2), epsilon = Scalar(options.epsilon), decay = Scalar(l2);
     const auto rate = Scalar(options.rate / (1 - std::pow(options.beta1, t)));
     const auto root = Scalar(std::sqrt(1 - std::pow(options.beta2, t)));
     detail::update(
         [&](auto p, auto g, auto m, auto v) {
-          m = beta1 * m + (1 - beta1) * (g + decay * p);
-          v = beta2 * v + (1 - beta2) * (g + decay * p).square();
+          m = beta1 * m + fresh1 * (g + decay * p);
+          v = beta2 * v + fresh2 * (g + decay * p).square();
           p -= rate * m / (v.sqrt() / root + epsilon);
         },
         net, gradient, first_moment, second_moment);
   }
 };
 
+/// As AdamOptions, with PyTorch's default for the decay.
+struct AdamWOptions {
+  double rate = 1e-3;
+  double beta1 = 0.9, beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 1e-2;  ///< decoupled: p <- p - rate weight_decay p
+};
+
 /// Adam whose weight decay does not pass through the moments: p <- p - rate weight_decay p, then as Adam
-/// (I. Loshchilov, F. Hutter, 2019). As in PyTorch, the decay is 0.01 unless it is given.
+/// (I. Loshchilov, F. Hutter, 2019).
 template <class Net>
 class AdamW : public Adam<Net> {
  public:
-  explicit AdamW(const Net& net, AdamOptions options_ = {.weight_decay = 1e-2}) : Adam<Net>(net, options_) {}
+  explicit AdamW(const Net& net, AdamWOptions o = {})
+      : Adam<Net>(net, {o.rate, o.beta1, o.beta2, o.epsilon, o.weight_decay}) {}
 
   void step(Net& net, const Net& gradient) {
     detail::require_step("AdamW::step", net, gradient, this->first_moment);
@@ -167,7 +176,7 @@ RmsProp(const Net&, RmsPropOptions) -> RmsProp<Net>;
 template <class Net>
 Adam(const Net&, AdamOptions) -> Adam<Net>;
 template <class Net>
-AdamW(const Net&, AdamOptions) -> AdamW<Net>;
+AdamW(const Net&, AdamWOptions) -> AdamW<Net>;
 
 /// sqrt of the sum of the squares of all entries, in double.
 template <Parameterized Net>

@@ -95,6 +95,8 @@ void require_same_shapes(const char* where, const char* what, const Model& model
         }
       },
       model, expected);
+  require(parameter_count(model) == parameter_count(expected), where, ": ", what, " must have the shapes of ",
+          expected_what, ", but has ", parameter_count(model), " parameters, expected ", parameter_count(expected));
 }
 
 }  // namespace recur

@@ -3,6 +3,7 @@
 /// Random numbers from the caller's engine. The standard's distributions may differ between standard libraries;
 /// these do not: one seed gives the same numbers everywhere.
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <utility>
@@ -12,7 +13,11 @@ namespace recur {
 /// A number uniform in [low, high).
 template <class Engine>
 double uniform(Engine& engine, double low = 0, double high = 1) {
-  return low + (high - low) * std::generate_canonical<double, 53>(engine);
+  // As many draws as make up 53 bits: std::generate_canonical as it was until C++26 changed its numbers.
+  const double range = static_cast<double>(Engine::max() - Engine::min()) + 1;
+  double sum = 0, scale = 1;
+  for (; scale < 0x1p53; scale *= range) sum += static_cast<double>(engine() - Engine::min()) * scale;
+  return low + (high - low) * std::min(sum / scale, 1 - 0x1p-53);
 }
 
 /// A normal number of mean 0 and standard deviation 1: sqrt(-2 ln u) cos(2 pi v) (Box and Muller, 1958).

@@ -84,7 +84,10 @@ template <class Vectors, int Batch = Dynamic>
 class Repeated {
  public:
   Repeated(const Vectors& vectors, Index batch) : vectors_(vectors), batch_(batch) {}
-  auto operator[](int k) const { return vectors_.col(k).array().template replicate<1, Batch>(1, batch_); }
+  auto operator[](int k) const {
+    const auto column = vectors_.col(k).array();
+    return Eigen::Replicate<std::remove_const_t<decltype(column)>, 1, Batch>(column, 1, batch_);
+  }
 
  private:
   const Vectors& vectors_;

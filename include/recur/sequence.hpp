@@ -49,7 +49,9 @@ class Sequence {
 
   Sequence()
     requires(std::is_default_constructible_v<Layers> && ...)
-  = default;
+  {
+    require_neighbours(std::make_index_sequence<depth - 1>());
+  }
   explicit Sequence(Layers... layers_) : layers(std::move(layers_)...) { require_neighbours(std::make_index_sequence<depth - 1>()); }
 
   /// One layer: `net.layer<0>()`.
@@ -74,7 +76,8 @@ class Sequence {
   /// The same network with its parameters in another type.
   template <class Other>
   auto cast() const {
-    return std::apply([](const auto&... each) { return recur::Sequence(each.template cast<Other>()...); }, layers);
+    const auto in_sequence = []<class... L>(L... each) { return recur::Sequence<L...>(std::move(each)...); };
+    return std::apply([&](const auto&... each) { return in_sequence(each.template cast<Other>()...); }, layers);
   }
 
   Trace trace() const { return {}; }

@@ -172,7 +172,7 @@ class Series {
 /// Looks at an F x (N T) column-major matrix as a series.
 template <class Derived>
 auto view_columns(const Eigen::PlainObjectBase<Derived>& columns, Index batch = 1) {
-  static_assert(!Derived::IsRowMajor || Derived::ColsAtCompileTime == 1,
+  static_assert(!Derived::IsRowMajor || Derived::RowsAtCompileTime == 1 || Derived::ColsAtCompileTime == 1,
                 "view_columns: the matrix must be column-major, with one step of one sequence in each column; "
                 "view_rows takes a row-major one");
   require(batch > 0 && columns.cols() % batch == 0, "view_columns: columns.cols() must be a multiple of batch = ",

@@ -59,8 +59,8 @@ class SeriesData {
  private:
   SeriesView<const Scalar> x_, target_;
 };
-template <class Scalar>
-SeriesData(const Series<Scalar>&, const Series<Scalar>&) -> SeriesData<Scalar>;
+template <class X, class Target>
+SeriesData(const X&, const Target&) -> SeriesData<typename X::Scalar>;
 
 /// Inputs that are a series, targets that are classes. Looks at both: they must live as long as it is used.
 template <class Scalar>
@@ -71,6 +71,7 @@ class ClassData {
     require(classes.rows() == x.batch() && classes.cols() == x.steps(), "ClassData: classes must be ", x.batch(), "x",
             x.steps(), " (batch x steps of x), got ", shape(classes));
   }
+  ClassData(SeriesView<const Scalar> x, const Classes&& temporary) = delete;
   Index sequences() const { return x_.batch(); }
   Index steps() const { return x_.steps(); }
   void read(std::span<const Index> sequences, Index first, Index steps, Series<Scalar>& x, Target& target) const {
@@ -84,8 +85,8 @@ class ClassData {
   SeriesView<const Scalar> x_;
   const Classes& classes_;
 };
-template <class Scalar>
-ClassData(const Series<Scalar>&, const Classes&) -> ClassData<Scalar>;
+template <class X>
+ClassData(const X&, const Classes&) -> ClassData<typename X::Scalar>;
 
 /// Where training is, after every step of the optimiser and at the end of every epoch.
 struct Progress {
@@ -122,8 +123,8 @@ struct TrainResult {
 
 namespace detail {
 
-/// Goes through some sequences in windows of at most `window` steps: f(x, target, trace, y) after each forward pass.
-/// Keeps its buffers.
+/// Goes through some sequences in windows of at most `window` steps, as long as f(x, target, trace, y), called after each
+/// forward pass, gives true. Keeps its buffers.
 template <class Net, class Data>
 class Windows {
  public:
@@ -134,7 +135,7 @@ class Windows {
     for (Index first = 0; first < data.steps(); first += window) {
       data.read(sequences, first, std::min(window, data.steps() - first), x_, target_);
       const auto y = net.forward(x_, trace_, first > 0 && carry ? state_ : zero);
-      f(x_, target_, trace_, y);
+      if (!f(x_, target_, trace_, y)) return;
       if (carry) net.final_state(trace_, state_);
     }
   }
@@ -147,11 +148,20 @@ class Windows {
 };
 
 template <class Data>
-Index window_of(const Data& data, Index window, const char* where) {
-  require(data.sequences() > 0 && data.steps() > 0, where, ": data must have at least one step of one sequence, got ",
-          data.sequences(), " sequences of ", data.steps(), " steps");
+Index window_of(const Data& data, Index window, const char* where, const char* what = "data") {
+  require(data.sequences() > 0 && data.steps() > 0, where, ": ", what,
+          " must have at least one step of one sequence, got ", data.sequences(), " sequences of ", data.steps(),
+          " steps");
   require(window >= 0, where, ": window >= 0 expected, got ", window);
-  return window > 0 ? window : data.steps();
+  const Index steps = data.steps();
+  return window > 0 ? std::min(window, steps) : steps;
+}
+
+/// 0, 1 .. count - 1
+inline std::vector<Index> in_order(Index count) {
+  std::vector<Index> order(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), Index(0));
+  return order;
 }
 
 /// The sequences of the k-th mini-batch.
@@ -169,8 +179,7 @@ template <class Net, class LossFunction, DataSource<typename Net::Scalar> Data>
 double evaluate(const Net& net, const LossFunction& loss, const Data& data, Index window = 0, Index batch = 32) {
   window = detail::window_of(data, window, "evaluate");
   require(batch > 0, "evaluate: batch > 0 expected, got ", batch);
-  std::vector<Index> order(static_cast<std::size_t>(data.sequences()));
-  std::iota(order.begin(), order.end(), Index(0));
+  const auto order = detail::in_order(data.sequences());
   detail::Windows<Net, Data> windows;
   Series<typename Net::Scalar> dy;
   double sum = 0;
@@ -178,6 +187,7 @@ double evaluate(const Net& net, const LossFunction& loss, const Data& data, Inde
     windows.run(net, data, detail::mini_batch(order, k, batch), window, true,
                 [&](const auto&, const auto& target, const auto&, const auto& y) {
                   sum += loss(y, target, dy) * static_cast<double>(y.columns());
+                  return true;
                 });
   }
   return sum / static_cast<double>(data.sequences() * data.steps());
@@ -195,7 +205,8 @@ double evaluate(const Net& net, const LossFunction& loss, const Data& data, Inde
 /// With `validation` data, evaluate() is called on it after each epoch, and in the end the network has the parameters that
 /// did best there; `.patience` epochs without improvement end it early.
 ///
-/// Throws std::invalid_argument on data that do not fit the network, before the first step; and std::runtime_error
+/// Throws std::invalid_argument on data, or validation data, that do not fit the network, before the first step (where only
+/// a later window does not, a class out of range, say, when it comes to that); and std::runtime_error
 /// where the loss or its gradient is NaN or infinite, saying where: the network then has the last parameters that gave
 /// a finite loss.
 template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data,
@@ -212,13 +223,23 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   Net gradient = zeros_like(net), good = net, best = net;
   detail::Windows<Net, Data> windows;
   Series<typename Net::Scalar> dy;
-  std::vector<Index> order(static_cast<std::size_t>(data.sequences()));
-  std::iota(order.begin(), order.end(), Index(0));
+  auto order = detail::in_order(data.sequences());
+  const Index batch = std::min(options.batch, Index(data.sequences()));
+
+  if (validation) {  // What does not fit is to be found before the first step, not after an epoch.
+    const Index steps = detail::window_of(*validation, options.window, "train", "validation");
+    const auto first = detail::in_order(std::min(options.batch, Index(validation->sequences())));
+    detail::Windows<Net, Validation>().run(net, *validation, first, steps, false,
+                                           [&](const auto&, const auto& target, const auto&, const auto& y) {
+                                             loss(y, target, dy);
+                                             return false;
+                                           });
+  }
 
   TrainResult result;
   Progress progress;
   const Index windows_each = (data.steps() + window - 1) / window;
-  const Index mini_batches = (data.sequences() + options.batch - 1) / options.batch;
+  const Index mini_batches = (data.sequences() + batch - 1) / batch;
   progress.epochs = options.epochs;
   progress.batches = mini_batches * windows_each;
   double best_validation = std::numeric_limits<double>::infinity();
@@ -230,7 +251,8 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     if (std::isfinite(value)) return;
     net = good;
     std::ostringstream message;
-    message << "train: " << what << " is " << value << " at epoch " << progress.epoch << ", batch " << progress.batch
+    message << "train: " << what << " is " << (std::isnan(value) ? std::abs(value) : value)  // no "-nan"
+            << " at epoch " << progress.epoch << ", batch " << progress.batch
             << " (both counted from 0); the network keeps the last parameters that gave a finite loss";
     throw std::runtime_error(message.str());
   };
@@ -243,9 +265,8 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     progress.epoch_end = false;
     progress.validation = std::numeric_limits<double>::quiet_NaN();
     for (Index k = 0; k < mini_batches && !result.stopped; ++k) {
-      windows.run(net, data, detail::mini_batch(order, k, options.batch), window, options.carry,
+      windows.run(net, data, detail::mini_batch(order, k, batch), window, options.carry,
                   [&](const auto& x, const auto& target, auto& trace, const auto& y) {
-                    if (result.stopped) return;
                     progress.loss = loss(y, target, dy);
                     require_finite("the loss", progress.loss);
                     bptt(net, x, trace, dy, gradient);
@@ -262,6 +283,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
                     epoch_sum += progress.loss * static_cast<double>(y.columns());
                     epoch_columns += y.columns();
                     report();
+                    return !result.stopped;
                   });
     }
 

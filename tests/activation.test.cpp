@@ -1,0 +1,211 @@
+#include "catch.hpp"
+#include "numbers.hpp"
+
+#include <recur/activation.hpp>
+#include <recur/cell.hpp>
+
+#include <cmath>
+#include <limits>
+#include <utility>
+
+using namespace recur;
+using recur_test::identical;
+
+namespace {
+
+template <class Scalar>
+using Values = Eigen::Array<Scalar, Dynamic, 1>;
+
+template <class F>
+long double reference(long double a) {
+  if constexpr (std::is_same_v<F, Tanh>) return std::tanh(a);
+  if constexpr (std::is_same_v<F, Logistic>) return 1 / (1 + std::exp(-a));
+  if constexpr (std::is_same_v<F, Relu>) return a > 0 ? a : 0;
+  if constexpr (std::is_same_v<F, LeakyRelu>) return a > 0 ? a : 0.01L * a;
+  if constexpr (std::is_same_v<F, Identity>) return a;
+  if constexpr (std::is_same_v<F, Softsign>) return a / (1 + std::abs(a));
+  if constexpr (std::is_same_v<F, HardTanh>) return a < -1 ? -1 : a > 1 ? 1 : a;
+}
+
+/// Of every sign and size between 2^-12 and 2^6.
+template <class Scalar>
+Values<Scalar> arguments(Index count) {
+  std::mt19937 rng(1);
+  Values<Scalar> a(count);
+  for (Scalar& value : a) {
+    const auto exponent = static_cast<int>(uniform_below(rng, 19)) - 12;
+    value = static_cast<Scalar>(std::ldexp(uniform(rng, -1, 1), exponent));
+  }
+  return a;
+}
+
+template <class F, class Scalar>
+Scalar value_of(Scalar a) {
+  return Values<Scalar>(F().value(Values<Scalar>::Constant(1, a)))(0);
+}
+template <class F, class Scalar>
+Scalar slope_at(Scalar h) {
+  return Values<Scalar>(F().slope(Values<Scalar>::Constant(1, h)))(0);
+}
+
+/// h = a / sqrt(1 + a^2), so that h' = (1 - h^2)^(3/2): a user's own, with a constant.
+struct Algebraic {
+  double scale = 1;
+  auto value(const auto& a) const { return scale * a / (1 + a.square()).sqrt(); }
+  auto slope(const auto& h) const { return scale * (1 - (h / scale).square()).cube().sqrt(); }
+};
+
+/// The first Size of `a`, as an array of fixed size.
+template <class F, int Size, class Scalar>
+bool same_in_fixed_array(const Values<Scalar>& a, const Values<Scalar>& expected) {
+  const Eigen::Array<Scalar, Size, 1> fixed = a.template head<Size>();
+  const Eigen::Array<Scalar, Size, 3> three = fixed.template replicate<1, 3>();
+  const Eigen::Array<Scalar, Size, 1> value = F().value(fixed);
+  const Eigen::Array<Scalar, Size, 3> values = F().value(three);
+  return identical(value, expected.head(Size)) && identical(values.col(1), value) && identical(values.col(2), value);
+}
+
+}  // namespace
+
+#define ACTIVATIONS Tanh, Logistic, Relu, LeakyRelu, Identity, Softsign, HardTanh
+
+TEMPLATE_TEST_CASE("Values agree with the standard library's in long double", "[activation]", ACTIVATIONS) {
+  const auto check = [](auto scalar) {
+    using Scalar = decltype(scalar);
+    const auto a = arguments<Scalar>(20000);
+    const Values<Scalar> values = TestType().value(a);
+    long double worst = 0;
+    for (Index i = 0; i < a.size(); ++i) {
+      const long double expected = reference<TestType>(a(i));
+      if (expected != 0) worst = std::max(worst, std::abs(values(i) / expected - 1));
+      if (expected == 0) REQUIRE(values(i) == 0);
+    }
+    CHECK(worst <= 5 * static_cast<long double>(std::numeric_limits<Scalar>::epsilon()));
+    CHECK(worst == Approx(0).margin(1e-6));
+  };
+  check(float());
+  check(double());
+}
+
+TEMPLATE_TEST_CASE("Values stay in their range, at infinity too, NaN stays NaN, and zero keeps its sign", "[activation]",
+                   float, double) {
+  constexpr auto infinity = std::numeric_limits<TestType>::infinity(), nan = std::numeric_limits<TestType>::quiet_NaN(),
+                 largest = std::numeric_limits<TestType>::max(), zero = TestType(0);
+  for (const TestType a : {infinity, largest, TestType(1e4)}) {
+    CHECK(value_of<Tanh>(a) == 1);
+    CHECK(value_of<Tanh>(-a) == -1);
+    CHECK(value_of<Logistic>(a) == 1);
+    CHECK(value_of<Logistic>(-a) == Approx(0).margin(1e-37));
+    CHECK(value_of<Logistic>(-a) >= 0);
+    CHECK(value_of<Relu>(a) == a);
+    CHECK(value_of<Relu>(-a) == 0);
+    CHECK(value_of<LeakyRelu>(a) == a);
+    CHECK(value_of<LeakyRelu>(-a) == TestType(0.01) * -a);
+    CHECK(value_of<Identity>(a) == a);
+    CHECK(value_of<Identity>(-a) == -a);
+    CHECK(value_of<HardTanh>(a) == 1);
+    CHECK(value_of<HardTanh>(-a) == -1);
+  }
+  CHECK(value_of<Softsign>(largest) == 1);
+  CHECK(value_of<Softsign>(-largest) == -1);
+  CHECK(std::isnan(value_of<Softsign>(infinity)));  // inf / inf, as in PyTorch
+
+  Values<TestType> steps = Values<TestType>::LinSpaced(20001, TestType(-20), TestType(20));
+  CHECK((Tanh().value(steps).abs() <= 1).all());
+  CHECK((Logistic().value(steps) >= 0 && Logistic().value(steps) <= 1).all());
+  CHECK((Tanh().slope(Tanh().value(steps).eval()) >= 0).all());
+
+  CHECK((std::isnan(value_of<Tanh>(nan)) && std::isnan(value_of<Logistic>(nan)) && std::isnan(value_of<Relu>(nan)) &&
+         std::isnan(value_of<LeakyRelu>(nan)) && std::isnan(value_of<Identity>(nan)) &&
+         std::isnan(value_of<Softsign>(nan)) && std::isnan(value_of<HardTanh>(nan))));
+  for (const TestType a : {zero, -zero}) {
+    CHECK(identical(value_of<Tanh>(a), a));
+    CHECK(value_of<Logistic>(a) == TestType(0.5));
+    CHECK(value_of<Relu>(a) == 0);
+    CHECK(value_of<LeakyRelu>(a) == 0);
+    CHECK(identical(value_of<Identity>(a), a));
+    CHECK(identical(value_of<Softsign>(a), a));
+    CHECK(identical(value_of<HardTanh>(a), a));
+  }
+}
+
+TEMPLATE_TEST_CASE("Slopes, from the value, are the derivative", "[activation]", ACTIVATIONS, Algebraic) {
+  constexpr double e = 1e-5;
+  const TestType f;
+  const Values<double> a = (arguments<double>(2000) / 8).min(8).max(-8);
+  const Values<double> away = (a.abs() < 1e-3 || (a.abs() - 1).abs() < 1e-3).select(0.5, a);  // from every kink
+  const Values<double> numeric = (f.value((away + e).eval()) - f.value((away - e).eval())) / (2 * e);
+  const Values<double> analytic = f.slope(f.value(away).eval());
+  CHECK((analytic - numeric).abs().maxCoeff() < 1e-9);
+  CHECK(analytic.abs().maxCoeff() > 0.2);
+}
+
+TEMPLATE_TEST_CASE("Slopes at the kinks are those that are documented", "[activation]", float, double) {
+  CHECK(slope_at<Relu>(TestType(0)) == 0);
+  CHECK(slope_at<Relu>(value_of<Relu>(TestType(-3))) == 0);
+  CHECK(slope_at<Relu>(std::numeric_limits<TestType>::denorm_min()) == 1);
+  CHECK(slope_at<LeakyRelu>(TestType(0)) == TestType(0.01));
+  CHECK(slope_at<LeakyRelu>(value_of<LeakyRelu>(TestType(-3))) == TestType(0.01));
+  CHECK(slope_at<LeakyRelu>(TestType(2)) == 1);
+  CHECK(slope_at<HardTanh>(TestType(1)) == 0);
+  CHECK(slope_at<HardTanh>(TestType(-1)) == 0);
+  CHECK(slope_at<HardTanh>(TestType(0)) == 1);
+  CHECK(slope_at<Softsign>(TestType(0)) == 1);
+  CHECK(slope_at<Tanh>(TestType(0)) == 1);
+  CHECK(slope_at<Tanh>(TestType(1)) == 0);
+  CHECK(slope_at<Logistic>(TestType(0.5)) == TestType(0.25));
+
+  const LeakyRelu steeper{.negative_slope = 0.25};
+  const Values<TestType> value = steeper.value(Values<TestType>::Constant(1, -8));
+  CHECK(value(0) == -2);
+  CHECK(Values<TestType>(steeper.slope(value))(0) == TestType(0.25));
+}
+
+TEMPLATE_TEST_CASE("A value depends neither on where it lies nor on its neighbours", "[activation]", ACTIVATIONS) {
+  const auto check = [](auto scalar) {
+    using Scalar = decltype(scalar);
+    constexpr auto nan = std::numeric_limits<Scalar>::quiet_NaN();
+    const auto a = arguments<Scalar>(40);
+    Values<Scalar> expected(40), slopes(40);
+    for (Index i = 0; i < 40; ++i) {
+      expected(i) = value_of<TestType>(a(i));
+      slopes(i) = slope_at<TestType>(expected(i));
+    }
+    for (Index length = 1; length <= 40; ++length) {
+      const Values<Scalar> first = a.head(length), last = a.tail(length);
+      REQUIRE(identical(Values<Scalar>(TestType().value(first)), expected.head(length)));
+      REQUIRE(identical(Values<Scalar>(TestType().value(last)), expected.tail(length)));
+      const Values<Scalar> h = expected.head(length);
+      REQUIRE(identical(Values<Scalar>(TestType().slope(h)), slopes.head(length)));
+      REQUIRE(identical(Values<Scalar>(TestType().value(Values<Scalar>::Constant(length, a(length - 1)))),
+                        Values<Scalar>::Constant(length, expected(length - 1))));
+      Values<Scalar> alone = Values<Scalar>::Constant(length, nan);  // among NaN
+      alone(length / 2) = a(0);
+      REQUIRE(identical(Values<Scalar>(TestType().value(alone))(length / 2), expected(0)));
+    }
+    const bool same_in_fixed_arrays = [&]<int... Size>(std::integer_sequence<int, Size...>) {
+      return (same_in_fixed_array<TestType, Size>(a, expected) && ...);
+    }(std::integer_sequence<int, 1, 2, 3, 4, 5, 7, 8, 12, 16, 24, 32>());
+    CHECK(same_in_fixed_arrays);
+  };
+  check(float());
+  check(double());
+}
+
+TEST_CASE("A user's own activation works in a cell", "[activation]") {
+  Elman<double, Algebraic> cell(2, 3, {.f = {.scale = 0.5}});
+  std::mt19937 rng(3);
+  cell.U = recur_test::random_matrix<double>(3, 2, rng);
+  cell.W = recur_test::random_matrix<double>(3, 3, rng);
+  cell.b = recur_test::random_matrix<double>(3, 1, rng);
+  Series<double> x(2, 1, 2);
+  x.setRandom(rng);
+  auto trace = cell.trace();
+  const auto h = cell.forward(x, trace);
+  Eigen::Vector3d state = Eigen::Vector3d::Zero();
+  for (Index t = 0; t < 2; ++t) {
+    const Eigen::Array3d a = cell.b + cell.W * state + cell.U * x[t];
+    state = 0.5 * a / (1 + a * a).sqrt();
+    CHECK(h[t].isApprox(state, 1e-14));
+  }
+}

@@ -1,0 +1,106 @@
+// The cells that every law is tested for. A new one is one more line of `Rules`.
+#pragma once
+
+#include <recur/recur.hpp>
+
+#include <tuple>
+
+namespace recur_test {
+
+/// h_t = (1 - alpha) h_<t-1> + alpha f(a_t): a rule with a constant of its own.
+template <recur::Activation F = recur::Tanh>
+struct LeakyIntegrator {
+  enum Block { f, h, blocks };
+  static constexpr recur::BlockRange from_input{f, 1}, from_hidden{f, 1}, state{h, 1};
+  double alpha = 0.3;
+
+  void forward(const auto& before, auto& now) const {
+    now[f] = F().value(now[f]);
+    now[h] = (1 - alpha) * before[h] + alpha * now[f];
+  }
+  void backward(const auto&, const auto& now, auto& d_now, auto& d_before) const {
+    d_now[f] = alpha * d_now[h] * F().slope(now[f]);
+    d_before[h] += (1 - alpha) * d_now[h];
+  }
+};
+
+/// h_t = h_<t-1> + p (f(a_t) - h_<t-1>): a rule with parameters of its own, one p for each unit.
+struct LearnedLeak {
+  enum Block { f, h, blocks };
+  enum Vector { p, vectors };
+  static constexpr recur::BlockRange from_input{f, 1}, from_hidden{f, 1}, state{h, 1};
+
+  void forward(const auto& before, auto& now, const auto& own) const {
+    now[f] = recur::Tanh().value(now[f]);
+    now[h] = before[h] + own[p] * (now[f] - before[h]);
+  }
+  void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& own, auto& d_own) const {
+    d_own[p] += d_now[h] * (now[f] - before[h]);
+    d_now[f] = d_now[h] * own[p] * recur::Tanh().slope(now[f]);
+    d_before[h] += d_now[h] * (1 - own[p]);
+  }
+};
+
+/// h_t = (1 - z) n + z h_<t-1> with n = tanh(a_n + r q): gates, whose products reach blocks that overlap in part.
+struct Gated {
+  enum Block { n, r, z, q, h, blocks };
+  static constexpr recur::BlockRange from_input{n, 3}, from_hidden{r, 3}, state{h, 1};
+
+  void forward(const auto& before, auto& now) const {
+    now[r] = recur::Logistic().value(now[r]);
+    now[z] = recur::Logistic().value(now[z]);
+    now[n] = recur::Tanh().value(now[n] + now[r] * now[q]);
+    now[h] = now[n] + now[z] * (before[h] - now[n]);
+  }
+  void backward(const auto& before, const auto& now, auto& d_now, auto& d_before) const {
+    d_now[n] = d_now[h] * (1 - now[z]) * recur::Tanh().slope(now[n]);
+    d_now[r] = d_now[n] * now[q] * recur::Logistic().slope(now[r]);
+    d_now[z] = d_now[h] * (before[h] - now[n]) * recur::Logistic().slope(now[z]);
+    d_now[q] = d_now[n] * now[r];
+    d_before[h] += d_now[h] * now[z];
+  }
+};
+
+/// c_t = g c_<t-1> + (1 - g) tanh(a_c), h_t = tanh(c_t): two states, h not the first of them.
+struct TwoStates {
+  enum Block { g, a, c, h, blocks };
+  static constexpr recur::BlockRange from_input{g, 2}, from_hidden{g, 2}, state{c, 2};
+
+  void forward(const auto& before, auto& now) const {
+    now[g] = recur::Logistic().value(now[g]);
+    now[a] = recur::Tanh().value(now[a]);
+    now[c] = now[a] + now[g] * (before[c] - now[a]);
+    now[h] = recur::Tanh().value(now[c]);
+  }
+  void backward(const auto& before, const auto& now, auto& d_now, auto& d_before) const {
+    d_now[c] += d_now[h] * recur::Tanh().slope(now[h]);
+    d_now[g] = d_now[c] * (before[c] - now[a]) * recur::Logistic().slope(now[g]);
+    d_now[a] = d_now[c] * (1 - now[g]) * recur::Tanh().slope(now[a]);
+    d_before[c] += d_now[c] * now[g];
+  }
+};
+
+using Rules = std::tuple<recur::ElmanRule<recur::Tanh>, recur::ElmanRule<recur::Logistic>,
+                         recur::ElmanRule<recur::Softsign>, recur::ElmanRule<recur::Identity>,
+                         LeakyIntegrator<recur::Tanh>, LearnedLeak, Gated, TwoStates>;
+
+/// Everything random, biases and the rule's own parameters included.
+template <class Net>
+Net randomized(Net net, std::mt19937& rng, double limit = 0.8) {
+  recur::visit([&](const recur::Name&, auto& block) { recur::uniform_within(block, limit, rng); }, net);
+  return net;
+}
+template <class Scalar = double>
+recur::Series<Scalar> random_series(recur::Index features, recur::Index batch, recur::Index steps, std::mt19937& rng) {
+  recur::Series<Scalar> series(features, batch, steps);
+  series.setRandom(rng);
+  return series;
+}
+template <class Net>
+typename Net::State random_state(const Net& net, recur::Index batch, std::mt19937& rng) {
+  auto state = net.state(batch);
+  recur::visit_state([&](auto& block) { recur::uniform_within(block, 0.8, rng); }, state);
+  return state;
+}
+
+}  // namespace recur_test

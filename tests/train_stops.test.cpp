@@ -1,0 +1,216 @@
+// Where training stops, and what the network has then: validation, NaN and infinity, what does not fit.
+#include "catch.hpp"
+#include "training.hpp"
+
+using namespace recur_test;
+
+namespace {
+
+/// Down the gradient, then up for one epoch, down again, and from step 20 on up for good.
+double down_and_up(Index step) { return step == 8 || step >= 20 ? -0.005 : 0.005; }
+
+std::string not_finite(const char* what, Index epoch, Index batch) {
+  return std::string("train: ") + what + " at epoch " + std::to_string(epoch) + ", batch " + std::to_string(batch) +
+         " (both counted from 0); the network keeps the last parameters that gave a finite loss";
+}
+
+}  // namespace
+
+// ---- Validation ------------------------------------------------------------------------------------------------
+
+TEST_CASE("The parameters that did best on the validation data are kept", "[train]") {
+  const Echo task(20, 8), held_out(15, 9, 2);
+  const auto data = task.data(), validation = held_out.data();
+  const Run run(net_of(1), squared_error, data, &validation,
+                {.epochs = 40, .window = 5, .schedule = [](Index step) { return down_and_up(step / 2); }});
+  const auto& v = run.result.validations;
+  REQUIRE(v.size() == 40);
+  CHECK(run.result.losses.size() == 40);
+  CHECK_FALSE(run.result.stopped);
+  const auto best = std::min_element(v.begin(), v.end()) - v.begin();
+  CHECK(run.result.best_epoch == best);
+  CHECK(best > 0);
+  CHECK(best < 39);
+  CHECK(same_parameters(run.net, run.after_epoch(best)));
+  CHECK_FALSE(same_parameters(run.net, run.after_epoch(39)));
+  CHECK(evaluate(run.net, squared_error, validation, 5) == v[static_cast<std::size_t>(best)]);
+  for (const Progress& now : run.progress) {
+    CHECK(now.epoch_end == !std::isnan(now.validation));
+    if (now.epoch_end) CHECK(now.validation == v.at(static_cast<std::size_t>(now.epoch)));
+  }
+}
+
+TEST_CASE("Patience counts the epochs since the best, and then stops", "[train]") {
+  const Echo task(20, 8), held_out(15, 9, 2);
+  const auto data = task.data(), validation = held_out.data();
+  const auto run = [&](Index patience) {
+    return Run(net_of(1), squared_error, data, &validation,
+               {.epochs = 40, .patience = patience, .schedule = down_and_up});
+  };
+  const auto all = run(0);
+  const auto& v = all.result.validations;
+  REQUIRE(v.size() == 40);
+  REQUIRE(all.result.best_epoch == 19);
+  REQUIRE(v[8] > v[7]);   // worse for a while, which patience is for
+  REQUIRE(v[10] < v[7]);  // then better than ever
+  for (const Index patience : {1, 3, 5}) {
+    const Index best = patience == 1 ? 7 : 19;
+    const auto early = run(patience);
+    CHECK(early.result.stopped);
+    CHECK(early.result.best_epoch == best);
+    CHECK(early.result.validations == std::vector(v.begin(), v.begin() + best + patience + 1));
+    CHECK(early.result.losses.size() == early.result.validations.size());
+    CHECK(same_parameters(early.net, all.after_epoch(best)));
+  }
+}
+
+TEST_CASE("Validation data may be of another kind than those it learns from", "[train]") {
+  const Recorder data{6, 5};
+  const Echo held_out(2, 4);
+  auto net = net_of(1);
+  Adam adam(net);
+  std::mt19937 rng(1);
+  const auto result = train(net, adam, squared_error, data, held_out.data(), rng, {.epochs = 2});
+  CHECK(result.validations.size() == 2);
+  CHECK(result.best_epoch >= 0);
+}
+
+// ---- NaN and infinity ------------------------------------------------------------------------------------------
+
+TEST_CASE("NaN in the data stops it, and the last good parameters are kept", "[train]") {
+  const TrainOptions options{.epochs = 2, .batch = 1, .shuffle = false};
+  for (const bool in_x : {true, false}) {
+    Echo task(6, 5);
+    (in_x ? task.heard : task.echo)[2](0, 4) = not_a_number;
+    const Run run(net_of(1), squared_error, task.data(), options);
+    CHECK(run.message == not_finite("the loss is nan", 0, 4));
+    REQUIRE(run.nets.size() == 5);  // four steps; the last finite loss was that of the parameters after three
+    CHECK(same_parameters(run.net, run.nets[3]));
+  }
+  Echo task(6, 5);
+  task.echo[2](0, 0) = -infinity;
+  const Run run(net_of(1), squared_error, task.data(), options);
+  CHECK(run.message == not_finite("the loss is inf", 0, 0));
+  CHECK(same_parameters(run.net, net_of(1)));  // nothing was done yet
+}
+
+TEST_CASE("A rate far too large stops it, and the last good parameters are kept", "[train]") {
+  const Echo task(6, 5);
+  const Run run(
+      net_of(1), squared_error, task.data(),
+      {.epochs = 9, .batch = 2, .shuffle = false, .schedule = [](Index step) { return step == 4 ? 1e200 : 1e-2; }});
+  CHECK(run.message == not_finite("the loss is inf", 1, 2));
+  REQUIRE(run.nets.size() == 6);
+  CHECK(same_parameters(run.net, run.nets[4]));
+  CHECK_FALSE(same_parameters(run.net, run.nets[5]));
+}
+
+TEST_CASE("A gradient that is not finite stops it before the step", "[train]") {
+  const Echo task(6, 5);
+  int calls = 0;
+  const auto loss = [&](const auto& y, const auto& target, auto& dy) {
+    const double value = squared_error(y, target, dy);
+    if (++calls == 4) dy[3](0, 1) = -infinity;
+    return value;
+  };
+  const Run run(net_of(1), loss, task.data(), {.epochs = 9, .batch = 2});
+  CHECK(run.message.starts_with("train: the norm of the gradient is "));
+  CHECK(run.message.ends_with(not_finite("", 1, 0).substr(8)));
+  CHECK(run.adam.steps == 3);
+  CHECK(same_parameters(run.net, run.nets.at(2)));
+}
+
+TEST_CASE("NaN in the validation data stops it, and the last good parameters are kept", "[train]") {
+  const Echo task(6, 5);
+  Echo held_out(2, 5);
+  held_out.heard[4](0, 1) = not_a_number;
+  const auto data = task.data(), validation = held_out.data();
+  const Run run(net_of(1), squared_error, data, &validation, {.epochs = 9, .batch = 2});
+  CHECK(run.message == not_finite("the validation loss is nan", 0, 3));
+  CHECK(same_parameters(run.net, run.nets.at(2)));
+}
+
+// ---- What does not fit -----------------------------------------------------------------------------------------
+
+TEST_CASE("What does not fit is an error before the first step, and changes nothing", "[train]") {
+  const Echo task(4, 5);
+  const auto data = task.data();
+  const Series<double> pairs(2, 4, 5), no_steps(1, 4, 0), no_sequences(1, 0, 5);
+  auto net = net_of(1);
+  Adam adam(net);
+  std::mt19937 rng(1);
+  const auto message = [&](const auto& from, const auto& validation, TrainOptions options = {}) {
+    options.on_progress = [](const Progress&) -> bool { throw std::logic_error("a step was done"); };
+    return message_of([&] { train(net, adam, squared_error, from, validation, rng, options); });
+  };
+  const SeriesData<double>* none = nullptr;
+
+  CHECK(message(SeriesData(no_sequences, no_sequences), none) ==
+        "train: data must have at least one step of one sequence, got 0 sequences of 5 steps");
+  CHECK(message(SeriesData(no_steps, no_steps), none) ==
+        "train: data must have at least one step of one sequence, got 4 sequences of 0 steps");
+  CHECK(message(data, SeriesData(no_sequences, no_sequences)) ==
+        "train: validation must have at least one step of one sequence, got 0 sequences of 5 steps");
+
+  CHECK(message(data, none, {.epochs = 0}) == "train: epochs > 0 expected, got 0");
+  CHECK(message(data, none, {.batch = 0}) == "train: batch > 0 expected, got 0");
+  CHECK(message(data, none, {.window = -1}) == "train: window >= 0 expected, got -1");
+  CHECK(message(data, none, {.clip_norm = -1}) == "train: clip_norm >= 0 and clip_value >= 0 expected, got -1 and 0");
+  CHECK(message(data, none, {.clip_value = -0.5}) ==
+        "train: clip_norm >= 0 and clip_value >= 0 expected, got 0 and -0.5");
+  CHECK(message(data, none, {.clip_norm = not_a_number}) ==
+        "train: clip_norm >= 0 and clip_value >= 0 expected, got nan and 0");
+  CHECK(message(data, none, {.patience = 3}) == "train: patience needs validation data");
+
+  const std::string inputs = "forward: x.features() must be 1 (inputs()), got 2",
+                    outputs = "squared_error: target.features() must be 1 (y.features()), got 2";
+  CHECK(message(SeriesData(pairs, task.echo), none) == inputs);
+  CHECK(message(SeriesData(task.heard, pairs), none) == outputs);
+  CHECK(message(data, SeriesData(pairs, task.echo)) == inputs);
+  CHECK(message(data, SeriesData(task.heard, pairs)) == outputs);
+
+  CHECK(same_parameters(net, net_of(1)));
+  CHECK(adam.steps == 0);
+  CHECK(global_norm(adam.first_moment) == 0);
+
+  Adam other(Net(Elman<double>(1, 5), Readout<double>(5, 1)));
+  CHECK(message_of([&] { train(net, other, squared_error, data, rng); }) ==
+        "Adam::step: net must have the shapes of the network that the optimiser was made for, but 0.U is 4x1, "
+        "expected 5x1");
+  CHECK(same_parameters(net, net_of(1)));
+}
+
+TEST_CASE("evaluate names what it cannot do", "[train]") {
+  const Echo task(4, 5);
+  const auto net = net_of(1);
+  const Series<double> no_steps(1, 4, 0), pairs(2, 4, 5);
+  CHECK(message_of([&] { evaluate(net, squared_error, SeriesData(no_steps, no_steps)); }) ==
+        "evaluate: data must have at least one step of one sequence, got 4 sequences of 0 steps");
+  CHECK(message_of([&] { evaluate(net, squared_error, task.data(), -2); }) == "evaluate: window >= 0 expected, got -2");
+  CHECK(message_of([&] { evaluate(net, squared_error, task.data(), 0, 0); }) == "evaluate: batch > 0 expected, got 0");
+  CHECK(message_of([&] { evaluate(net, squared_error, SeriesData(pairs, task.echo)); }) ==
+        "forward: x.features() must be 1 (inputs()), got 2");
+}
+
+TEST_CASE("Data whose two halves differ are an error", "[train]") {
+  const Series<double> x(3, 2, 4);
+  CHECK(message_of([&] { SeriesData(x, Series<double>(3, 4, 2)); }) ==
+        "SeriesData: target must have batch 2 and steps 4 (as x), got batch 4 and steps 2");
+  CHECK(message_of([&] { SeriesData(x, x.window(0, 3)); }) ==
+        "SeriesData: target must have batch 2 and steps 4 (as x), got batch 2 and steps 3");
+  const Classes classes = Classes::Zero(4, 2);
+  CHECK(message_of([&] { ClassData(x, classes); }) == "ClassData: classes must be 2x4 (batch x steps of x), got 4x2");
+}
+
+TEST_CASE("A class out of range is an error that names its place in the mini-batch", "[train]") {
+  const Echo task(4, 5);
+  Classes classes = Classes::Zero(4, 5);
+  classes(1, 3) = 2;
+  auto net = net_of(1, 1, 2);
+  Adam adam(net);
+  std::mt19937 rng(1);
+  CHECK(message_of([&] {
+          train(net, adam, softmax_cross_entropy, ClassData(task.heard, classes), rng, {.shuffle = false});
+        }) == "softmax_cross_entropy: classes(1, 3) must be in 0 .. 1, got 2");
+  CHECK(same_parameters(net, net_of(1, 1, 2)));
+}
