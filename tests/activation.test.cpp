@@ -6,12 +6,15 @@
 
 #include <cmath>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 using namespace recur;
 using recur_test::identical;
 
 namespace {
+
+using Activations = std::tuple<Tanh, Logistic, Relu, LeakyRelu, Identity, Softsign, HardTanh>;
 
 template <class Scalar>
 using Values = Eigen::Array<Scalar, Dynamic, 1>;
@@ -39,13 +42,22 @@ Values<Scalar> arguments(Index count) {
   return a;
 }
 
+// One instance of each activation, whatever is asked of it: each takes the compiler a while.
+template <class F, class Scalar>
+Values<Scalar> values(const Values<Scalar>& a, const F& f = {}) {
+  return f.value(a);
+}
+template <class F, class Scalar>
+Values<Scalar> slopes(const Values<Scalar>& h, const F& f = {}) {
+  return f.slope(h);
+}
 template <class F, class Scalar>
 Scalar value_of(Scalar a) {
-  return Values<Scalar>(F().value(Values<Scalar>::Constant(1, a)))(0);
+  return values<F, Scalar>(Values<Scalar>::Constant(1, a))(0);
 }
 template <class F, class Scalar>
 Scalar slope_at(Scalar h) {
-  return Values<Scalar>(F().slope(Values<Scalar>::Constant(1, h)))(0);
+  return slopes<F, Scalar>(Values<Scalar>::Constant(1, h))(0);
 }
 
 /// h = a / sqrt(1 + a^2), so that h' = (1 - h^2)^(3/2): a user's own, with a constant.
@@ -55,40 +67,50 @@ struct Algebraic {
   auto slope(const auto& h) const { return scale * (1 - (h / scale).square()).cube().sqrt(); }
 };
 
-/// The first Size of `a`, as an array of fixed size.
-template <class F, int Size, class Scalar>
-bool same_in_fixed_array(const Values<Scalar>& a, const Values<Scalar>& expected) {
-  const Eigen::Array<Scalar, Size, 1> fixed = a.template head<Size>();
-  const Eigen::Array<Scalar, Size, 3> three = fixed.template replicate<1, 3>();
-  const Eigen::Array<Scalar, Size, 1> value = F().value(fixed);
-  const Eigen::Array<Scalar, Size, 3> values = F().value(three);
-  return identical(value, expected.head(Size)) && identical(values.col(1), value) && identical(values.col(2), value);
+/// slope(value(a)) against central differences of value.
+template <class F>
+void check_slopes() {
+  constexpr double e = 1e-5;
+  const Values<double> a = (arguments<double>(2000) / 8).min(8).max(-8);
+  const Values<double> away = (a.abs() < 1e-3 || (a.abs() - 1).abs() < 1e-3).select(0.5, a);  // from every kink
+  const Values<double> more = away + e, less = away - e;
+  const Values<double> numeric = (values<F>(more) - values<F>(less)) / (2 * e);
+  const auto analytic = slopes<F>(values<F>(away));
+  CHECK((analytic - numeric).abs().maxCoeff() < 1e-9);
+  CHECK(analytic.abs().maxCoeff() > 0.2);
+}
+
+/// Whether the first Rows values, in arrays of Rows x 1 and Rows x 3, are what is expected.
+template <class F, int Rows, class Scalar>
+bool same_in_fixed_arrays(const Values<Scalar>& a, const Values<Scalar>& expected) {
+  const Eigen::Array<Scalar, Rows, 1> one = a.template head<Rows>(), value = F().value(one);
+  const Eigen::Array<Scalar, Rows, 3> three = one.template replicate<1, 3>(), each = F().value(three);
+  const Values<Scalar> wanted = expected.head(Rows);
+  return identical(Values<Scalar>(value), wanted) && identical(Values<Scalar>(each.col(0)), wanted) &&
+         identical(Values<Scalar>(each.col(2)), wanted);
 }
 
 }  // namespace
 
-#define ACTIVATIONS Tanh, Logistic, Relu, LeakyRelu, Identity, Softsign, HardTanh
-
-TEMPLATE_TEST_CASE("Values agree with the standard library's in long double", "[activation]", ACTIVATIONS) {
+TEMPLATE_LIST_TEST_CASE("Values agree with the standard library's in long double", "[activation]", Activations) {
   const auto check = [](auto scalar) {
     using Scalar = decltype(scalar);
     const auto a = arguments<Scalar>(20000);
-    const Values<Scalar> values = TestType().value(a);
+    const auto computed = values<TestType>(a);
     long double worst = 0;
     for (Index i = 0; i < a.size(); ++i) {
       const long double expected = reference<TestType>(a(i));
-      if (expected != 0) worst = std::max(worst, std::abs(values(i) / expected - 1));
-      if (expected == 0) REQUIRE(values(i) == 0);
+      const long double error = expected == 0 ? std::abs(computed(i)) : std::abs(computed(i) / expected - 1);
+      if (!(error <= worst)) worst = error;  // NaN is the worst
     }
     CHECK(worst <= 5 * static_cast<long double>(std::numeric_limits<Scalar>::epsilon()));
-    CHECK(worst == Approx(0).margin(1e-6));
   };
   check(float());
   check(double());
 }
 
-TEMPLATE_TEST_CASE("Values stay in their range, at infinity too, NaN stays NaN, and zero keeps its sign", "[activation]",
-                   float, double) {
+TEMPLATE_TEST_CASE("Values stay in their range, at infinity too, NaN stays NaN, and zero keeps its sign",
+                   "[activation]", float, double) {
   constexpr auto infinity = std::numeric_limits<TestType>::infinity(), nan = std::numeric_limits<TestType>::quiet_NaN(),
                  largest = std::numeric_limits<TestType>::max(), zero = TestType(0);
   for (const TestType a : {infinity, largest, TestType(1e4)}) {
@@ -110,10 +132,10 @@ TEMPLATE_TEST_CASE("Values stay in their range, at infinity too, NaN stays NaN, 
   CHECK(value_of<Softsign>(-largest) == -1);
   CHECK(std::isnan(value_of<Softsign>(infinity)));  // inf / inf, as in PyTorch
 
-  Values<TestType> steps = Values<TestType>::LinSpaced(20001, TestType(-20), TestType(20));
-  CHECK((Tanh().value(steps).abs() <= 1).all());
-  CHECK((Logistic().value(steps) >= 0 && Logistic().value(steps) <= 1).all());
-  CHECK((Tanh().slope(Tanh().value(steps).eval()) >= 0).all());
+  const Values<TestType> steps = Values<TestType>::LinSpaced(20001, TestType(-20), TestType(20));
+  const auto tanh = values<Tanh>(steps), logistic = values<Logistic>(steps);
+  CHECK((tanh.minCoeff() == -1 && tanh.maxCoeff() == 1));
+  CHECK((logistic.minCoeff() > 0 && logistic.maxCoeff() <= 1));
 
   CHECK((std::isnan(value_of<Tanh>(nan)) && std::isnan(value_of<Logistic>(nan)) && std::isnan(value_of<Relu>(nan)) &&
          std::isnan(value_of<LeakyRelu>(nan)) && std::isnan(value_of<Identity>(nan)) &&
@@ -129,15 +151,8 @@ TEMPLATE_TEST_CASE("Values stay in their range, at infinity too, NaN stays NaN, 
   }
 }
 
-TEMPLATE_TEST_CASE("Slopes, from the value, are the derivative", "[activation]", ACTIVATIONS, Algebraic) {
-  constexpr double e = 1e-5;
-  const TestType f;
-  const Values<double> a = (arguments<double>(2000) / 8).min(8).max(-8);
-  const Values<double> away = (a.abs() < 1e-3 || (a.abs() - 1).abs() < 1e-3).select(0.5, a);  // from every kink
-  const Values<double> numeric = (f.value((away + e).eval()) - f.value((away - e).eval())) / (2 * e);
-  const Values<double> analytic = f.slope(f.value(away).eval());
-  CHECK((analytic - numeric).abs().maxCoeff() < 1e-9);
-  CHECK(analytic.abs().maxCoeff() > 0.2);
+TEMPLATE_LIST_TEST_CASE("Slopes, from the value, are the derivative", "[activation]", Activations) {
+  check_slopes<TestType>();
 }
 
 TEMPLATE_TEST_CASE("Slopes at the kinks are those that are documented", "[activation]", float, double) {
@@ -156,43 +171,46 @@ TEMPLATE_TEST_CASE("Slopes at the kinks are those that are documented", "[activa
   CHECK(slope_at<Logistic>(TestType(0.5)) == TestType(0.25));
 
   const LeakyRelu steeper{.negative_slope = 0.25};
-  const Values<TestType> value = steeper.value(Values<TestType>::Constant(1, -8));
+  const auto value = values<LeakyRelu, TestType>(Values<TestType>::Constant(1, -8), steeper);
   CHECK(value(0) == -2);
-  CHECK(Values<TestType>(steeper.slope(value))(0) == TestType(0.25));
+  CHECK(slopes(value, steeper)(0) == TestType(0.25));
 }
 
-TEMPLATE_TEST_CASE("A value depends neither on where it lies nor on its neighbours", "[activation]", ACTIVATIONS) {
+TEMPLATE_LIST_TEST_CASE("A value depends neither on where it lies nor on its neighbours", "[activation]", Activations) {
   const auto check = [](auto scalar) {
     using Scalar = decltype(scalar);
     constexpr auto nan = std::numeric_limits<Scalar>::quiet_NaN();
     const auto a = arguments<Scalar>(40);
-    Values<Scalar> expected(40), slopes(40);
+    Values<Scalar> h(40), slope(40);
     for (Index i = 0; i < 40; ++i) {
-      expected(i) = value_of<TestType>(a(i));
-      slopes(i) = slope_at<TestType>(expected(i));
+      h(i) = value_of<TestType>(a(i));
+      slope(i) = slope_at<TestType>(h(i));
     }
     for (Index length = 1; length <= 40; ++length) {
-      const Values<Scalar> first = a.head(length), last = a.tail(length);
-      REQUIRE(identical(Values<Scalar>(TestType().value(first)), expected.head(length)));
-      REQUIRE(identical(Values<Scalar>(TestType().value(last)), expected.tail(length)));
-      const Values<Scalar> h = expected.head(length);
-      REQUIRE(identical(Values<Scalar>(TestType().slope(h)), slopes.head(length)));
-      REQUIRE(identical(Values<Scalar>(TestType().value(Values<Scalar>::Constant(length, a(length - 1)))),
-                        Values<Scalar>::Constant(length, expected(length - 1))));
+      const Values<Scalar> first = a.head(length), h_first = h.head(length), slope_first = slope.head(length);
+      REQUIRE(identical(values<TestType>(first), h_first));
+      REQUIRE(identical(slopes<TestType>(h_first), slope_first));
       Values<Scalar> alone = Values<Scalar>::Constant(length, nan);  // among NaN
-      alone(length / 2) = a(0);
-      REQUIRE(identical(Values<Scalar>(TestType().value(alone))(length / 2), expected(0)));
+      for (Index i = 0; i < length; ++i) {
+        alone(i) = a(0);
+        REQUIRE(identical(values<TestType>(alone)(i), h(0)));
+        alone(i) = nan;
+      }
     }
-    const bool same_in_fixed_arrays = [&]<int... Size>(std::integer_sequence<int, Size...>) {
-      return (same_in_fixed_array<TestType, Size>(a, expected) && ...);
-    }(std::integer_sequence<int, 1, 2, 3, 4, 5, 7, 8, 12, 16, 24, 32>());
-    CHECK(same_in_fixed_arrays);
+    // Fixed sizes: Eigen computes those in narrower packets.
+    if constexpr (std::is_same_v<TestType, Tanh> || std::is_same_v<TestType, Logistic>) {
+      const bool same = [&]<int... Rows>(std::integer_sequence<int, Rows...>) {
+        return (same_in_fixed_arrays<TestType, Rows>(a, h) && ...);
+      }(std::integer_sequence<int, 3, 16>());
+      CHECK(same);
+    }
   };
   check(float());
   check(double());
 }
 
 TEST_CASE("A user's own activation works in a cell", "[activation]") {
+  check_slopes<Algebraic>();
   Elman<double, Algebraic> cell(2, 3, {.f = {.scale = 0.5}});
   std::mt19937 rng(3);
   cell.U = recur_test::random_matrix<double>(3, 2, rng);

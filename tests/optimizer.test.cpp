@@ -62,7 +62,8 @@ double expected(const std::string& run, Index step, Index m) {
   return m < 6 ? w.at(static_cast<std::size_t>(6 * step + m)) : v.at(static_cast<std::size_t>(4 * step + m - 6));
 }
 
-/// Takes the 20 steps of a run, each of which must be where PyTorch's was; before each, before(step, gradient, optimizer).
+/// Takes the 20 steps of a run, each of which must be where PyTorch's was. before(step, gradient, optimizer) is called
+/// before each.
 template <class Optimizer, class Scalar = double>
 void follow(const std::string& run, Optimizer optimizer, auto&& before, double tolerance = 1e-12) {
   auto p = start<Scalar>();

@@ -82,15 +82,16 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("Products of every height are right, and have the same bits in every form", "[packed]", float, double) {
+TEMPLATE_TEST_CASE("Products of every height are right, and have the same bits in every form", "[packed]", float,
+                   double) {
   std::mt19937 rng(1);
   for (const Index M : all_heights())
     for (const Index N : {0, 1, 2, 3, 4, 5, 7, 8, 9, 13})
       for (const Index K : {0, 1, 2, 7}) check_products<TestType>(M, N, K, rng);
 }
 
-TEMPLATE_TEST_CASE("Products of every width and depth are right, and have the same bits in every form", "[packed]", float,
-                   double) {
+TEMPLATE_TEST_CASE("Products of every width and depth are right, and have the same bits in every form", "[packed]",
+                   float, double) {
   std::mt19937 rng(2);
   for (Index N = 0; N <= 40; ++N)
     for (Index K = 0; K <= 40; ++K)

@@ -24,7 +24,8 @@ struct Largest {
 
 TEST_CASE("One seed gives the same uniform numbers everywhere", "[random]") {
   std::mt19937 twister(42);
-  for (const double expected : {0x1.97d47b66bfc3cp-1, 0x1.77aca8779b102p-3, 0x1.8f33a88f76c7fp-1, 0x1.3196582932836p-1}) {
+  for (const double expected :
+       {0x1.97d47b66bfc3cp-1, 0x1.77aca8779b102p-3, 0x1.8f33a88f76c7fp-1, 0x1.3196582932836p-1}) {
     CHECK(uniform(twister) == expected);
   }
   std::mt19937_64 wide(42);
@@ -41,7 +42,7 @@ TEST_CASE("One seed gives the same normal and whole numbers everywhere", "[rando
     CHECK(normal(rng) == Approx(expected).epsilon(1e-14));
   }
   rng.seed(42);
-  for (const std::size_t expected : {7, 1, 7, 5, 4, 0, 4, 3}) CHECK(uniform_below(rng, 10) == expected);
+  for (const std::size_t expected : {7u, 1u, 7u, 5u, 4u, 0u, 4u, 3u}) CHECK(uniform_below(rng, 10) == expected);
 }
 
 TEST_CASE("Uniform numbers stay in their range and fill it", "[random]") {

@@ -90,7 +90,8 @@ TEST_CASE("Vectors are series of one feature, or of one step", "[series]") {
   CHECK((view_columns(row).features() == 1 && view_columns(row).steps() == 5 && view_columns(row)[3](0, 0) == 3));
   CHECK((view_rows(column).features() == 1 && view_rows(column).steps() == 5 && view_rows(column)[3](0, 0) == 3));
   CHECK((view_rows(row).features() == 5 && view_rows(row).steps() == 1 && view_rows(row)[0] == column));
-  CHECK((view_columns(column).features() == 5 && view_columns(column).steps() == 1 && view_columns(column)[0] == column));
+  CHECK(
+      (view_columns(column).features() == 5 && view_columns(column).steps() == 1 && view_columns(column)[0] == column));
 }
 
 TEST_CASE("Rows of a matrix of any layout are copied", "[series]") {

@@ -4,8 +4,7 @@
 
 using namespace recur_test;
 
-static_assert(DataSource<Recorder, double> && DataSource<SeriesData<float>, float> &&
-              DataSource<ClassData<float>, float>);
+static_assert(DataSource<Recorder, double>);
 
 namespace {
 
@@ -181,34 +180,6 @@ TEST_CASE("evaluate is the mean over all columns, each sequence from a zero stat
   for (const Index window : {Index(1), Index(3), Index(7), everything})
     for (const Index batch : {Index(1), Index(2), everything})
       CHECK(evaluate(net, squared_error, task.data(), window, batch) == Approx(whole).epsilon(1e-13));
-}
-
-TEST_CASE("Data are deduced from series and from views of them, and temporary classes are refused", "[train]") {
-  Echo<float> task(2, 4);
-  const auto& constant = task;
-  const Classes classes = Classes::Zero(2, 4);
-  const auto check = [](const auto& data) {
-    Series<float> x;
-    typename std::decay_t<decltype(data)>::Target target;
-    data.read(std::array<Index, 3>{1, 0, 1}, 1, 2, x, target);
-    CHECK(x.batch() == 3);
-    CHECK(x.steps() == 2);
-    return x;
-  };
-  const auto x = check(SeriesData(task.heard, task.echo));
-  CHECK(x[1](0, 0) == task.heard[2](0, 1));
-  CHECK(x[0](0, 1) == task.heard[1](0, 0));
-  for (const auto& other :
-       {check(SeriesData(task.heard.window(0, 3), task.echo.window(0, 3))),
-        check(SeriesData(constant.heard.window(0, 3), task.echo.window(0, 3))),
-        check(SeriesData(SeriesView(constant.heard), task.echo)), check(SeriesData(task.heard, constant.echo)),
-        check(ClassData(task.heard, classes)), check(ClassData(SeriesView(task.heard), classes)),
-        check(ClassData(SeriesView(constant.heard), classes))})
-    CHECK(other.matrix() == x.matrix());
-
-  static_assert(std::is_constructible_v<ClassData<float>, const Series<float>&, const Classes&>);
-  static_assert(!std::is_constructible_v<ClassData<float>, const Series<float>&, Classes>);
-  static_assert(!std::is_constructible_v<ClassData<float>, const Series<float>&, decltype(classes.leftCols(2))>);
 }
 
 // ---- What it tells ---------------------------------------------------------------------------------------------

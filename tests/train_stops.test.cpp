@@ -192,16 +192,6 @@ TEST_CASE("evaluate names what it cannot do", "[train]") {
         "forward: x.features() must be 1 (inputs()), got 2");
 }
 
-TEST_CASE("Data whose two halves differ are an error", "[train]") {
-  const Series<double> x(3, 2, 4);
-  CHECK(message_of([&] { SeriesData(x, Series<double>(3, 4, 2)); }) ==
-        "SeriesData: target must have batch 2 and steps 4 (as x), got batch 4 and steps 2");
-  CHECK(message_of([&] { SeriesData(x, x.window(0, 3)); }) ==
-        "SeriesData: target must have batch 2 and steps 4 (as x), got batch 2 and steps 3");
-  const Classes classes = Classes::Zero(4, 2);
-  CHECK(message_of([&] { ClassData(x, classes); }) == "ClassData: classes must be 2x4 (batch x steps of x), got 4x2");
-}
-
 TEST_CASE("A class out of range is an error that names its place in the mini-batch", "[train]") {
   const Echo task(4, 5);
   Classes classes = Classes::Zero(4, 5);

@@ -2,41 +2,32 @@
 /// \file
 /// A rule with its parameters, unrolled over a series.
 
-#include "packed.hpp"
-#include "parameters.hpp"
 #include "rules/elman.hpp"
 #include "series.hpp"
+#include "weights.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace recur {
-
-namespace detail {
-
-/// How many steps of a batch are projected, or differentiated, at once: enough columns to make the bulk products
-/// efficient, few enough to be still in the cache when the recurrence comes to them.
-inline Index steps_in_chunk(Index batch) { return std::max<Index>(1, 128 / batch); }
-
-}  // namespace detail
 
 /// A recurrent layer: for t = 1 .. T, from a state that is zero or given,
 ///
 ///     a_t   = b + W h_<t-1> + U x_t
 ///     state = rule(a_t, state_<t-1>)
 ///
-/// with the input weights U: (G_u H) x I, the recurrent weights W: (G_w H) x H and the bias b: (G H), for a rule whose
-/// inputs reach G_u blocks, whose hidden state reaches G_w and that has G pre-activation blocks altogether: all 1 for the
-/// Elman network. Sizes are given to the constructor, or fixed as template arguments. All parameters start at zero.
+/// with the parameters U, W and b (see Weights). `cell.U` and its like are plain Eigen matrices.
 template <Rule Rule_, class Scalar_ = float, int Inputs = Dynamic, int Hidden = Dynamic>
-class Cell {
+class Cell : public Weights<Rule_, Scalar_, Inputs, Hidden> {
+  using Base = Weights<Rule_, Scalar_, Inputs, Hidden>;
+  using Base::advance, Base::retreat, Base::fill_bias, Base::in_place, Base::rows, Base::blocks_of, Base::require_shapes;
+  using Base::hidden_block, Base::pre_activations, Base::whole;
+
  public:
-  using Rule = Rule_;
-  using Scalar = Scalar_;
+  using typename Base::Rule, typename Base::Scalar;
+  using Base::b, Base::blocks, Base::hidden, Base::inputs, Base::P, Base::rule, Base::U, Base::W;
   static constexpr int inputs_at_compile_time = Inputs;
   static constexpr int outputs_at_compile_time = Hidden;
-  static constexpr int blocks = static_cast<int>(Rule::blocks);
-  static constexpr int vectors = detail::vectors_of<Rule>();
-  static constexpr BlockRange pre_activations = detail::pre_activations<Rule>;
 
   /// What is carried from step to step: the rule's state blocks for N sequences, (states H) x N; for the Elman network
   /// h_0, H x N. One of no columns stands for zero.
@@ -45,53 +36,11 @@ class Cell {
   template <int Batch = Dynamic>
   using Record = Matrix<Scalar, times(blocks, Hidden), Batch>;
 
-  /// The records of a series, the initial state first: what forward leaves for backward. Also keeps the memory that
-  /// both work in, so that neither allocates when it is called again.
-  class Trace {
-   public:
-    Index batch() const { return batch_; }
-    Index steps() const { return steps_; }
-    /// (blocks H) x N (T + 1).
-    ConstMatrixView<Scalar> records() const { return records_.view(); }
+  /// What forward leaves for bptt.
+  using Trace = recur::Trace<Scalar>;
 
-   private:
-    friend Cell;
-    Index batch_ = 0, steps_ = 0;
-    detail::Buffer<Scalar> records_, d_records_;
-    Packed<Scalar> packed_U_, packed_W_;
-  };
-
-  Matrix<Scalar, times(Rule::from_input.count, Hidden), Inputs> U;
-  Matrix<Scalar, times(Rule::from_hidden.count, Hidden), Hidden> W;
-  Vector<Scalar, times(pre_activations.count, Hidden)> b;
-  Matrix<Scalar, Hidden, vectors> P;  ///< the rule's own parameters, where it has some
-  [[no_unique_address]] Rule rule;
-
-  Cell()
-    requires(Inputs != Dynamic && Hidden != Dynamic)
-      : Cell(Inputs, Hidden) {}
-  Cell(Index inputs, Index hidden, Rule rule_ = {}) : rule(rule_) {
-    require(inputs > 0 && hidden > 0, "Cell: inputs > 0 and hidden > 0 expected, got ", inputs, " and ", hidden);
-    require(Inputs == Dynamic || inputs == Inputs, "Cell: inputs must be ", Inputs, " (fixed by its type), got ",
-            inputs);
-    require(Hidden == Dynamic || hidden == Hidden, "Cell: hidden must be ", Hidden, " (fixed by its type), got ",
-            hidden);
-    U.setZero(Rule::from_input.count * hidden, inputs);
-    W.setZero(Rule::from_hidden.count * hidden, hidden);
-    b.setZero(pre_activations.count * hidden);
-    P.setZero(hidden, vectors);
-  }
-
-  Index inputs() const { return U.cols(); }
-  Index hidden() const { return W.cols(); }
+  using Base::Base;
   Index outputs() const { return hidden(); }
-
-  static void visit(auto&& f, const Name& name, auto&... cells) {
-    f(Name(name, "U"), cells.U...);
-    f(Name(name, "W"), cells.W...);
-    f(Name(name, "b"), cells.b...);
-    if constexpr (vectors > 0) f(Name(name, "P"), cells.P...);
-  }
 
   /// The same cell with its parameters in another type.
   template <class Other>
@@ -140,7 +89,7 @@ class Cell {
 
     fill_bias(now);
     add_product(in_place(U), x, rows(now, Rule::from_input));
-    advance(in_place(W), blocks_of<batch>(before), rows(before, hidden_block), now, blocks_of<batch>(now));
+    advance(in_place(W), this->template blocks_of<batch>(before), rows(before, hidden_block), now, this->template blocks_of<batch>(now));
   }
 
   /// All steps of x, I x N at each of T steps, from `initial` (zero where it has no columns). Gives h_1 .. h_T, H x N each:
@@ -149,15 +98,13 @@ class Cell {
   SeriesView<const Scalar> forward(SeriesView<const Scalar> x, Trace& trace, const State& initial = {}) const {
     require_forward(x, x.features(), initial);
     const Index N = x.batch(), T = x.steps();
-    trace.batch_ = N;
-    trace.steps_ = T;
-    auto records = trace.records_.resize(blocks * hidden(), N * (T + 1));
+    auto records = trace.resize(blocks * hidden(), N, T);
     records.leftCols(N).setZero();
     if (initial.cols() > 0) rows(records, Rule::state, 0, N) = initial;
 
     // All of b + U x_t for a chunk of steps, then the recurrence through them.
-    const auto u = trace.packed_U_.of(U, N * T);
-    const auto w = trace.packed_W_.of(W, N);
+    const auto u = trace.packed_U.of(U, N * T);
+    const auto w = trace.packed_W.of(W, N);
     for (Index t = 0; t < T;) {
       const Index count = std::min(detail::steps_in_chunk(N), T - t);
       auto chunk = rows(records, whole, N * (t + 1), N * count);
@@ -214,12 +161,12 @@ class Cell {
     const Index N = trace.batch(), T = trace.steps(), longest = std::min(detail::steps_in_chunk(N), T);
     const auto records = trace.records();
     // dL/d(record) of a chunk of steps, with that of the step before the chunk in the first N columns.
-    auto d_records = trace.d_records_.resize(blocks * hidden(), N * (longest + 1));
+    auto d_records = trace.d_records.resize(blocks * hidden(), N * (longest + 1));
     rows(d_records, Rule::state, 0, N).setZero();
     if (d_final.cols() > 0) rows(d_records, Rule::state, 0, N) = d_final;
 
-    const auto w = trace.packed_W_.transpose_of(W, N);
-    const auto u = dx.empty() ? Panels<Scalar>{} : trace.packed_U_.transpose_of(U, N * T);
+    const auto w = trace.packed_W.transpose_of(W, N);
+    const auto u = dx.empty() ? Panels<Scalar>{} : trace.packed_U.transpose_of(U, N * T);
     for (Index end = T; end > 0;) {
       const Index count = std::min(longest, end), first = end - count;
       auto d_chunk = rows(d_records, whole, N, N * count);
@@ -255,67 +202,8 @@ class Cell {
   }
 
  private:
-  static constexpr BlockRange whole{0, blocks};
-  static constexpr BlockRange hidden_block{static_cast<int>(Rule::h), 1};
   static constexpr bool fits(int size, int expected) { return size == Dynamic || expected == Dynamic || size == expected; }
 
-  /// The rows of some blocks, in `count` columns of records from `column` on. Only two types come of it: expressions of
-  /// expressions would each be compiled anew.
-  auto rows(auto&& records, BlockRange range, Index column, Index count) const {
-    using Data = std::remove_reference_t<decltype(*records.data())>;
-    using View = std::conditional_t<std::is_const_v<Data>, ConstMatrixView<Scalar>, MatrixView<Scalar>>;
-    const Index stride = records.colStride();
-    return View(records.data() + column * stride + range.first * hidden(), range.count * hidden(), count,
-                Eigen::OuterStride<>(stride));
-  }
-  auto rows(auto&& records, BlockRange range) const { return rows(records, range, 0, records.cols()); }
-  /// A record as the rule sees it.
-  template <int Batch = Dynamic>
-  auto blocks_of(auto&& record) const {
-    using Data = std::remove_pointer_t<decltype(record.data())>;
-    return Blocks<Data, Hidden, Batch>(record.data(), hidden(), record.cols(), record.colStride());
-  }
-  static Panels<Scalar> in_place(const auto& weights) {
-    return {weights.data(), weights.rows(), weights.cols(), weights.colStride()};
-  }
-
-  void fill_bias(auto&& records) const {
-    auto a = rows(records, pre_activations);
-    for (Index j = 0; j < a.cols(); ++j) a.col(j) = b;
-  }
-
-  /// a_t += W h_<t-1>, then the rule; now holds b + U x_t.
-  template <class NowBlocks>
-  void advance(const Panels<Scalar>& w, const auto& before, const auto& h_before, auto& now, NowBlocks now_blocks) const {
-    add_product(w, h_before, rows(now, Rule::from_hidden));
-    if constexpr (vectors > 0) {
-      rule.forward(before, now_blocks, Repeated(P, now.cols()));
-    } else {
-      rule.forward(before, now_blocks);
-    }
-  }
-
-  /// The rule's derivative, then dL/dh_<t-1> += W^T dL/da_t.
-  template <class DNow, class DBefore>
-  void retreat(const Panels<Scalar>& w_transposed, const auto& before, const auto& now, DNow d_now, DBefore d_before,
-               const auto& d_a, auto&& d_h_before, Cell& gradient) const {
-    if constexpr (vectors > 0) {
-      Summed d_p(gradient.P);
-      rule.backward(before, now, d_now, d_before, Repeated(P, d_a.cols()), d_p);
-    } else {
-      rule.backward(before, now, d_now, d_before);
-    }
-    add_product(w_transposed, d_a, d_h_before);
-  }
-
-  /// U, W and b are public: somebody may have given them other shapes.
-  void require_shapes(const char* where) const {
-    const bool right = U.rows() == Rule::from_input.count * hidden() &&
-                       W.rows() == Rule::from_hidden.count * hidden() && b.size() == pre_activations.count * hidden();
-    require(right, where, ": U must be ", Rule::from_input.count, " H x I, W ", Rule::from_hidden.count, " H x H, b ",
-            pre_activations.count, " H, got U ", shape(U), ", W ", shape(W), ", b ", shape(b));
-    require_equal(where, "P.rows()", P.rows(), "hidden()", hidden());
-  }
   void require_state(const char* where, const char* what, const State& state, Index batch) const {
     const bool right = state.cols() == 0 || (state.rows() == Rule::state.count * hidden() && state.cols() == batch);
     if (!right) {

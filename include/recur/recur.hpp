@@ -7,11 +7,13 @@
 #include "series.hpp"      // Series: T steps of F features for N sequences
 #include "activation.hpp"  // Tanh, Relu, Logistic ...: value and slope
 #include "parameters.hpp"  // visit(): walking over the parameters of models
+#include "packed.hpp"      // the products
+#include "record.hpp"      // what one step keeps, as rules and cells see it
 #include "rule.hpp"        // the manual for writing a cell
 
 #include "rules/elman.hpp"  // h_t = f(a_t)
 
-#include "packed.hpp"    // the products
+#include "weights.hpp"   // what a cell learns, and one step of it
 #include "cell.hpp"      // Cell: a_t = b + W h_<t-1> + U x_t, then the rule
 #include "readout.hpp"   // Readout: y_t = V h_t (+ c)
 #include "sequence.hpp"  // Sequence: layers in a row
@@ -22,4 +24,5 @@
 #include "optimizer.hpp"       // Sgd, RmsProp, Adam, AdamW; clipping
 #include "schedule.hpp"        // learning rates
 #include "gradient_check.hpp"  // check_gradient(): is the gradient right?
+#include "data.hpp"            // what train() learns from
 #include "train.hpp"           // train(): epochs, mini-batches, windows, early stopping

@@ -42,77 +42,9 @@
 ///
 /// and they are visited, trained and saved as the cell's P, H x vectors.
 
-#include "matrix.hpp"
+#include "record.hpp"
 
 namespace recur {
-
-/// Neighbouring blocks of a record.
-struct BlockRange {
-  int first, count;
-  constexpr int end() const { return first + count; }
-};
-
-/// What two ranges span together.
-constexpr BlockRange span(BlockRange a, BlockRange b) {
-  const int first = a.first < b.first ? a.first : b.first;
-  const int end = a.end() > b.end() ? a.end() : b.end();
-  return {first, end - first};
-}
-
-/// A record, as rules see it: `record[k]` is the k-th block of H rows, for N sequences.
-template <class Scalar, int Hidden = Dynamic, int Batch = Dynamic>
-class Blocks {
- public:
-  // A matrix of one row is row-major in Eigen, and its columns would have to be neighbours: a cell of one unit is dynamic.
-  using Plain = Eigen::Array<std::remove_const_t<Scalar>, Hidden == 1 ? Dynamic : Hidden, Batch>;
-  using Array = Eigen::Map<std::conditional_t<std::is_const_v<Scalar>, const Plain, Plain>, Eigen::Unaligned,
-                           Eigen::OuterStride<>>;
-
-  /// `record` points at the first row of the step's first column; columns are `stride` apart.
-  Blocks(Scalar* record, Index hidden, Index batch, Index stride)
-      : record_(record), hidden_(hidden), batch_(batch), stride_(stride) {}
-
-  Array operator[](int k) const { return {record_ + k * hidden_, hidden_, batch_, Eigen::OuterStride<>(stride_)}; }
-
- private:
-  Scalar* record_;
-  Index hidden_, batch_, stride_;
-};
-
-/// A rule's own parameters, as it sees them: `p[k]` is the k-th vector of H, repeated for each of N sequences.
-template <class Vectors, int Batch = Dynamic>
-class Repeated {
- public:
-  Repeated(const Vectors& vectors, Index batch) : vectors_(vectors), batch_(batch) {}
-  auto operator[](int k) const {
-    const auto column = vectors_.col(k).array();
-    return Eigen::Replicate<std::remove_const_t<decltype(column)>, 1, Batch>(column, 1, batch_);
-  }
-
- private:
-  const Vectors& vectors_;
-  Index batch_;
-};
-
-/// Their gradient: `d_p[k] += array` adds an H x N array, summed over its columns.
-template <class Vectors>
-class Summed {
- public:
-  class Sum {
-   public:
-    explicit Sum(typename Vectors::ColXpr column) : column_(column) {}
-    void operator+=(const auto& array) { column_.array() += array.rowwise().sum(); }
-
-   private:
-    typename Vectors::ColXpr column_;
-  };
-
-  explicit Summed(Vectors& vectors) : vectors_(vectors) {}
-  Sum operator[](int k) const { return Sum(vectors_.col(k)); }
-
- private:
-  Vectors& vectors_;
-};
 
 namespace detail {
 

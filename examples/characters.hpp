@@ -1,0 +1,157 @@
+#pragma once
+// What 02_characters needs that is no network: text, what simpler models make of it, a progress bar. Nothing of recur.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+/// The headers of the library, and its README.
+inline std::vector<std::string> own_files(const std::filesystem::path& home) {
+  std::vector<std::string> files;
+  if (std::filesystem::exists(home / "README.md")) files.push_back(home / "README.md");
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(home / "include" / "recur")) {
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+/// Text to learn, and text to be judged by: the last tenth of each file, at most 100,000 characters, is held out.
+struct Corpus {
+  std::string text;       ///< what is there to learn, then what is held out
+  std::size_t known = 0;  ///< how much is there to learn
+  std::string alphabet;   ///< the bytes in it; all others are left out of what is held out
+
+  Corpus(const std::vector<std::string>& files, std::size_t least) {
+    std::string judge;
+    for (const std::string& file : files) {
+      std::ostringstream stream;
+      stream << std::ifstream(file, std::ios::binary).rdbuf();
+      if (!stream) throw std::runtime_error(file + ": cannot be read, or is empty");
+      const std::string all = stream.str();
+      const std::size_t last = std::min<std::size_t>(all.size() / 10, 100'000);
+      text += all.substr(0, all.size() - last);
+      judge += all.substr(all.size() - last);
+    }
+    const std::set<char> used(text.begin(), text.end());
+    alphabet.assign(used.begin(), used.end());
+    std::erase_if(judge, [&](char c) { return !used.contains(c); });
+    known = text.size();
+    text += judge;
+    if (known < least || judge.size() < 50) {
+      throw std::runtime_error(files.front() + (files.size() > 1 ? " and the other files" : "") + ": too short: " +
+                               std::to_string(known) + " characters to learn and " + std::to_string(judge.size()) +
+                               " held out, at least " + std::to_string(least) + " and 50 expected");
+    }
+  }
+
+  std::string_view to_learn() const { return std::string_view(text).substr(0, known); }
+  /// With the character before it, which says something of its first.
+  std::string_view held_out() const { return std::string_view(text).substr(known - 1); }
+};
+
+/// Bits per character of what is held out, under unigram, bigram and trigram models of the rest: with n(s) characters of
+/// k(s) kinds after the string s (I. H. Witten, T. C. Bell, 1991),
+///
+///     P(c | s) = (count(s c) + k(s) P(c | s without its first character)) / (n(s) + k(s))
+inline std::array<double, 3> ngram_bits(const Corpus& corpus) {
+  const std::string_view text = corpus.text;
+  std::unordered_map<std::string_view, double> count, n, k;
+  std::array<double, 3> bits = {};
+  for (std::size_t end = 3; end <= text.size(); ++end) {
+    double p = 1 / double(corpus.alphabet.size());
+    for (std::size_t length = 1; length <= 3; ++length) {
+      const auto s = text.substr(end - length, length - 1), sc = text.substr(end - length, length);
+      if (end <= corpus.known) {
+        ++n[s];
+        if (count[sc]++ == 0) ++k[s];
+      } else {
+        if (n[s] > 0) p = (count[sc] + k[s] * p) / (n[s] + k[s]);
+        bits[length - 1] -= std::log2(p) / double(text.size() - corpus.known);
+      }
+    }
+  }
+  return bits;
+}
+
+/// How many bits `xz -9e` makes of a text; NaN where it cannot be run.
+inline double xz_bits(std::string_view text) {
+  double bytes = 0;
+  if (std::FILE* const file = std::tmpfile()) {
+    std::fwrite(text.data(), 1, text.size(), file);
+    std::rewind(file);
+    const std::string command = "xz -9ec 2>/dev/null </dev/fd/" + std::to_string(fileno(file)) + " | wc -c";
+    if (std::FILE* const xz = popen(command.c_str(), "r")) {
+      if (std::fscanf(xz, "%lf", &bytes) != 1) bytes = 0;
+      pclose(xz);
+    }
+    std::fclose(file);
+  }
+  return bytes > 0 ? 8 * bytes : std::nan("");
+}
+
+/// A table of how well what is held out is foretold from the rest. For xz: what it adds to the compressed file.
+inline void print_baselines(const Corpus& corpus) {
+  const std::size_t held_out = corpus.text.size() - corpus.known;
+  const auto [unigrams, bigrams, trigrams] = ngram_bits(corpus);
+  const double xz = (xz_bits(corpus.text) - xz_bits(corpus.to_learn())) / double(held_out);
+  std::printf("\nbits per character of the %zu held out:\n", held_out);
+  std::printf("  unigrams  %.3f\n  bigrams   %.3f\n  trigrams  %.3f\n", unigrams, bigrams, trigrams);
+  std::printf(std::isnan(xz) ? "  xz -9e    cannot be run here\n" : "  xz -9e    %.3f\n", xz);
+}
+
+/// With blanks for control characters, such as would upset a terminal.
+inline std::string printable(std::string text) {
+  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c) != 0 && c != '\n'; }, ' ');
+  return text;
+}
+
+/// The last line of a terminal, drawn again and again; where the output is none, a plain line now and then.
+class Bar {
+ public:
+  ~Bar() {
+    if (open_) std::printf("\n");
+  }
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  /// Whether it is time for a line above the bar: every four seconds.
+  bool due() const { return seconds() >= due_; }
+  void above(std::string line) {
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    std::printf("%s%s\n", erase(), printable(line).c_str());
+    due_ = seconds() + 4;
+    shown_ = -1;
+  }
+  /// `share` is how much is done, of 1; `loss` in nats.
+  void show(double share, double loss) {
+    const double now = seconds();
+    if (share < 1 && shown_ >= 0 && now < (terminal_ ? shown_ + 0.1 : due_)) return;
+    shown_ = now;
+    open_ = terminal_ && share < 1;
+    const std::string done(static_cast<std::size_t>(20 * std::min(share, 1.0)), '#');
+    std::printf("%s[%-20s] %3.0f %%, loss %.3f, %.2f bits per character, ", erase(), done.c_str(), 100 * share, loss,
+                loss / std::log(2.0));
+    std::printf(share < 1 ? "%.0f s left%s" : "%.0f s%s", share < 1 ? now / share - now : now, open_ ? "" : "\n");
+    std::fflush(stdout);
+  }
+
+ private:
+  const char* erase() const { return terminal_ ? "\r\033[K" : ""; }
+
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  bool terminal_ = isatty(STDOUT_FILENO) != 0, open_ = false;
+  double due_ = 0, shown_ = -1;
+};

@@ -1,0 +1,230 @@
+// Once a trace, a gradient and an optimiser have met a shape, nothing allocates. Every allocation of the process is
+// counted: those of malloc and its like, which operator new calls too.
+#include "catch.hpp"
+
+#include <recur/recur.hpp>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RECUR_TEST_ADDRESS_SANITIZER
+#elif __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define RECUR_TEST_SANITIZER
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define RECUR_TEST_ADDRESS_SANITIZER
+#elif defined(__SANITIZE_THREAD__)
+#define RECUR_TEST_SANITIZER
+#endif
+
+namespace {
+
+std::atomic<long> allocations = 0;
+
+}  // namespace
+
+#if defined(RECUR_TEST_ADDRESS_SANITIZER)
+
+// The sanitizer has its own malloc, and says when it is called.
+#include <sanitizer/allocator_interface.h>
+namespace {
+const int installed = __sanitizer_install_malloc_and_free_hooks(
+    [](const volatile void*, std::size_t) { ++allocations; }, [](const volatile void*) {});
+}  // namespace
+
+#elif defined(__GLIBC__) && !defined(RECUR_TEST_SANITIZER)
+
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+void __libc_free(void*);
+
+void* malloc(std::size_t size) noexcept {
+  ++allocations;
+  return __libc_malloc(size);
+}
+void* calloc(std::size_t count, std::size_t size) noexcept {
+  ++allocations;
+  return __libc_calloc(count, size);
+}
+void* realloc(void* old, std::size_t size) noexcept {
+  ++allocations;
+  return __libc_realloc(old, size);
+}
+void* memalign(std::size_t alignment, std::size_t size) noexcept {
+  ++allocations;
+  return __libc_memalign(alignment, size);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept { return memalign(alignment, size); }
+int posix_memalign(void** result, std::size_t alignment, std::size_t size) noexcept {
+  *result = memalign(alignment, size);
+  return *result ? 0 : 12;  // ENOMEM
+}
+void free(void* memory) noexcept { __libc_free(memory); }
+}
+
+#else
+
+// Elsewhere at least what goes through operator new.
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* const memory = std::malloc(size > 0 ? size : 1)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#define RECUR_TEST_COUNTS_NEW_ONLY
+
+#endif
+
+using namespace recur;
+
+namespace {
+
+/// How often f() allocates.
+long allocations_of(auto&& f) {
+  const long before = allocations;
+  f();
+  return allocations - before;
+}
+
+void* volatile kept = nullptr;  // so that the compiler cannot leave out an allocation
+
+struct Sizes {
+  Index inputs, hidden, outputs, batch, steps;
+};
+constexpr Sizes all_sizes[] = {{3, 5, 2, 1, 4}, {1, 1, 1, 3, 1}, {7, 33, 5, 4, 50}, {20, 300, 10, 64, 4}};
+
+template <class Scalar>
+using Net = Sequence<Elman<Scalar>, Elman<Scalar, Logistic>, Readout<Scalar>>;
+
+/// A network, and everything that training it takes, warmed up with one step.
+template <class Scalar>
+struct Training {
+  std::mt19937 rng{1};
+  Net<Scalar> net;
+  Series<Scalar> x, target, dy, dx;
+  Classes classes;
+  Mask mask;
+  typename Net<Scalar>::Trace trace;
+  typename Net<Scalar>::State initial, state, d_initial;
+  Net<Scalar> gradient;
+
+  explicit Training(Sizes s)
+      : net(Elman<Scalar>(s.inputs, s.hidden), Elman<Scalar, Logistic>(s.hidden, s.hidden),
+            Readout<Scalar>(s.hidden, s.outputs, {.bias = true})),
+        x(s.inputs, s.batch, s.steps), target(s.outputs, s.batch, s.steps), classes(Classes::Zero(s.batch, s.steps)),
+        mask(last_step(s.batch, s.steps)), initial(net.state(s.batch)), gradient(net) {
+    initialize(net, rng);
+    x.setRandom(rng);
+    target.setRandom(rng);
+    step();
+  }
+
+  void step() {
+    const auto y = net.forward(x, trace, initial);
+    squared_error(y, target, dy);
+    squared_error(y, target, dy, mask);
+    softmax_cross_entropy(y, classes, dy);
+    softmax_cross_entropy(y, classes, dy, mask);
+    bptt(net, x, trace, dy, gradient);
+    net.final_state(trace, state);
+    bptt(net, x, trace, dy, gradient, {.d_final = &state, .dx = &dx, .d_initial = &d_initial, .accumulate = true});
+    bptt(net, x, trace, {}, gradient, {.d_final = &state});
+    clip_norm(gradient, 1);
+    clip_value(gradient, 0.5);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("The counter counts every way to allocate", "[allocation]") {
+  CHECK(allocations_of([] {}) == 0);
+  CHECK(allocations_of([] {
+          kept = ::operator new(10);
+          ::operator delete(kept);
+        }) == 1);
+#ifndef RECUR_TEST_COUNTS_NEW_ONLY
+  CHECK(allocations_of([] {
+          kept = std::malloc(10);
+          std::free(kept);
+        }) == 1);
+  CHECK(allocations_of([] {
+          kept = std::calloc(2, 5);
+          std::free(kept);
+        }) == 1);
+  CHECK(allocations_of([] {
+          kept = std::aligned_alloc(64, 128);
+          std::free(kept);
+        }) == 1);
+  CHECK(allocations_of([] {
+          kept = ::operator new(128, std::align_val_t(64));
+          ::operator delete(kept, std::align_val_t(64));
+        }) == 1);
+#endif
+  CHECK(allocations_of([] { Series<float>(2, 3, 4); }) >= 1);
+}
+
+TEMPLATE_TEST_CASE("Once a shape has been met, forward, losses, bptt and clipping allocate nothing", "[allocation]",
+                   float, double) {
+  for (const Sizes sizes : all_sizes) {
+    Training<TestType> training(sizes);
+    INFO("hidden " << sizes.hidden);
+    CHECK(allocations_of([&] { training.step(); }) == 0);
+  }
+}
+
+TEMPLATE_TEST_CASE("A smaller shape allocates nothing after a larger one", "[allocation]", float, double) {
+  Training<TestType> training({7, 33, 5, 4, 50});
+  const long counted = allocations_of([&] {
+    training.x.resize(7, 3, 41);
+    training.dy.resize(5, 3, 41);
+    training.x.setZero();
+    training.dy.setZero();
+    training.net.forward(training.x, training.trace);
+    bptt(training.net, training.x, training.trace, training.dy, training.gradient, {.dx = &training.dx});
+  });
+  CHECK(counted == 0);
+}
+
+TEMPLATE_TEST_CASE("Optimisers allocate nothing in a step", "[allocation]", float, double) {
+  for (const Sizes sizes : all_sizes) {
+    Training<TestType> training(sizes);
+    auto& net = training.net;
+    const auto& gradient = training.gradient;
+    Sgd sgd(net, {.momentum = 0.9, .weight_decay = 1e-2, .nesterov = true});
+    RmsProp rms_prop(net, {.momentum = 0.9});
+    Adam adam(net, {});
+    AdamW adam_w(net, {});
+    INFO("hidden " << sizes.hidden);
+    CHECK(allocations_of([&] { sgd.step(net, gradient); }) == 0);
+    CHECK(allocations_of([&] { rms_prop.step(net, gradient); }) == 0);
+    CHECK(allocations_of([&] { adam.step(net, gradient); }) == 0);
+    CHECK(allocations_of([&] { adam_w.step(net, gradient); }) == 0);
+  }
+}
+
+TEMPLATE_TEST_CASE("A single step allocates nothing, from the first on", "[allocation]", float, double) {
+  Elman<TestType> large(20, 300);
+  const auto x = Matrix<TestType>(Matrix<TestType>::Ones(20, 64));
+  auto before = large.record(64), now = before;
+  CHECK(allocations_of([&] { large.step(x, before, now); }) == 0);
+
+  // Of fixed size: not even to make the cell and its records.
+  TestType output = 0;
+  const long counted = allocations_of([&] {
+    Elman<TestType, Tanh, 2, 16> cell;
+    cell.b.setOnes();
+    auto h = cell.template record<1>(), next = h;
+    cell.step(Vector<TestType, 2>(1, 2), h, next);
+    output = next(15);
+  });
+  CHECK(counted == 0);
+  CHECK(output == Approx(std::tanh(1)));
+}

@@ -1,0 +1,12 @@
+// expect: Sequence: all layers must have the same scalar type
+#include <recur/sequence.hpp>
+
+int main() {
+#ifdef MUST_FAIL
+  using Readout = recur::Readout<double>;
+#else
+  using Readout = recur::Readout<float>;
+#endif
+  recur::Sequence net(recur::Elman<float>(1, 16), Readout(16, 1));
+  return static_cast<int>(net.outputs()) - 1;
+}

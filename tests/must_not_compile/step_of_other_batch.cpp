@@ -1,0 +1,14 @@
+// expect: step: x and both records must have one column for each sequence of the batch
+#include <recur/cell.hpp>
+
+int main() {
+  const recur::Elman<float> cell(1, 16);
+  const auto before = cell.record<2>();
+  auto now = cell.record<2>();
+#ifdef MUST_FAIL
+  const recur::Matrix<float, 1, 3> x(1, 2, 3);
+#else
+  const recur::Matrix<float, 1, 2> x(1, 2);
+#endif
+  cell.step(x, before, now);
+}
