@@ -18,9 +18,9 @@ using Matrix = Eigen::MatrixXf;
 struct Shape {
   Index inputs, hidden, batch, steps;
 };
-const Shape shapes[] = {{8, 64, 1, 1},      {10, 20, 3, 5},      {16, 16, 1, 64},     {32, 64, 1, 128},
-                        {64, 128, 1, 128},  {128, 256, 1, 128},  {256, 512, 1, 128},  {32, 64, 16, 128},
-                        {128, 128, 32, 64}, {256, 256, 64, 128}, {512, 512, 64, 64},  {1024, 1024, 64, 32}};
+const Shape shapes[] = {{8, 64, 1, 1},      {10, 20, 3, 5},      {16, 16, 1, 64},    {32, 64, 1, 128},
+                        {64, 128, 1, 128},  {128, 256, 1, 128},  {256, 512, 1, 128}, {32, 64, 16, 128},
+                        {128, 128, 32, 64}, {256, 256, 64, 128}, {512, 512, 64, 64}, {1024, 1024, 64, 32}};
 
 /// One multiply-add counts twice: forward is two products, train two for each of dW, dU, dx and dh besides.
 double operations(const Shape& s, bool train) {
@@ -28,7 +28,8 @@ double operations(const Shape& s, bool train) {
 }
 
 struct Problem {
-  explicit Problem(const Shape& s) : cell(s.inputs, s.hidden), x(s.inputs, s.batch, s.steps), dy(s.hidden, s.batch, s.steps) {
+  explicit Problem(const Shape& s)
+      : cell(s.inputs, s.hidden), x(s.inputs, s.batch, s.steps), dy(s.hidden, s.batch, s.steps) {
     std::mt19937 rng(1);
     recur::initialize(cell, rng);
     x.setRandom(rng);
@@ -61,7 +62,8 @@ class Recur {
 class EigenLoop {
  public:
   static constexpr const char* name = "eigen-loop";
-  explicit EigenLoop(const Shape& s) : problem_(s), h_(static_cast<std::size_t>(s.steps) + 1, Matrix::Zero(s.hidden, s.batch)) {}
+  explicit EigenLoop(const Shape& s)
+      : problem_(s), h_(static_cast<std::size_t>(s.steps) + 1, Matrix::Zero(s.hidden, s.batch)) {}
   float forward() {
     const auto& [cell, x, dy] = problem_;
     for (Index t = 0; t < x.steps(); ++t) {
@@ -102,15 +104,15 @@ class EigenLoop {
 template <class Peer>
 void add(const Shape& s) {
   const auto path = [&](const char* work) {
-    return std::string(work) + "/elman/" + Peer::name + "/I:" + std::to_string(s.inputs) + "/H:" + std::to_string(s.hidden) +
-           "/N:" + std::to_string(s.batch) + "/T:" + std::to_string(s.steps);
+    return std::string(work) + "/elman/" + Peer::name + "/I:" + std::to_string(s.inputs) +
+           "/H:" + std::to_string(s.hidden) + "/N:" + std::to_string(s.batch) + "/T:" + std::to_string(s.steps);
   };
   const auto measure = [&](bool train) {
     benchmark::RegisterBenchmark(path(train ? "train" : "forward").c_str(), [s, train](benchmark::State& state) {
       Peer peer(s);
       for (auto _ : state) benchmark::DoNotOptimize(train ? peer.train() : peer.forward());
-      state.counters["GFLOP/s"] = benchmark::Counter(operations(s, train) * 1e-9,
-                                                     benchmark::Counter::kIsIterationInvariantRate);
+      state.counters["GFLOP/s"] =
+          benchmark::Counter(operations(s, train) * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
     })->Unit(benchmark::kMicrosecond);
   };
   measure(false);

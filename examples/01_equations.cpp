@@ -17,8 +17,8 @@ int main() {
   recur::initialize(net, rng);
   const auto& cell = net.layer<0>();
   const auto& readout = net.layer<1>();
-  std::cout << "U " << cell.U.rows() << "x" << cell.U.cols() << ", W " << cell.W.rows() << "x" << cell.W.cols() << ", b "
-            << cell.b.size() << ", V " << readout.V.rows() << "x" << readout.V.cols() << ": "
+  std::cout << "U " << cell.U.rows() << "x" << cell.U.cols() << ", W " << cell.W.rows() << "x" << cell.W.cols()
+            << ", b " << cell.b.size() << ", V " << readout.V.rows() << "x" << readout.V.cols() << ": "
             << recur::parameter_count(net) << " parameters\n\n";
 
   // All steps at once ...

@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
   CLI::App app("An Elman network learns text, character by character, and writes some of its own.");
   try {
     std::vector<std::string> files;
-    Index hidden = 256, batch = 16, window = 32, steps = 8000, length = 400;
+    Index hidden = 256, batch = 16, window = 32, epochs = 35, steps = 8000, length = 400;
     double seconds = 45, rate = 6e-3, temperature = 0.7;
     unsigned seed = 1;
     bool brief = false;
@@ -64,8 +64,9 @@ int main(int argc, char** argv) {
     app.add_option("--hidden", hidden, "hidden units")->check(CLI::Range(1, 10'000));
     app.add_option("--batch", batch, "stretches of text read side by side")->check(CLI::Range(1, 10'000));
     app.add_option("--window", window, "characters that the gradient goes back")->check(CLI::Range(1, 10'000));
-    app.add_option("--steps", steps, "steps of training")->check(CLI::Range(1, 1'000'000'000));
-    app.add_option("--seconds", seconds, "for training: fewer steps where they'd take longer")
+    app.add_option("--epochs", epochs, "how often it reads the text, at most")->check(CLI::Range(1, 1'000'000));
+    app.add_option("--steps", steps, "steps of training, at most")->check(CLI::Range(1, 1'000'000'000));
+    app.add_option("--seconds", seconds, "for training: fewer steps where they would take longer")
         ->check(CLI::Range(0.1, 1e9));
     app.add_option("--rate", rate, "learning rate at the start: less for more units")->check(CLI::Range(0.0, 1.0));
     app.add_option("--temperature", temperature, "of what it writes: the lower, the surer")
@@ -87,20 +88,21 @@ int main(int argc, char** argv) {
     Net net(recur::Elman<float>(kinds, hidden), recur::Readout<float>(hidden, kinds, {.bias = true}));
     recur::initialize(net, rng);
     recur::AdamW adam(net, {.weight_decay = 0.2});
-    recur::TrainOptions options{.epochs = steps, .batch = batch, .shuffle = false, .window = window, .clip_norm = 1};
-    Index end = steps;
+    const Streams text{corpus.to_learn(), corpus.alphabet, batch}, held_out{corpus.held_out(), corpus.alphabet, 1};
+    const Index most = std::min(steps, epochs * ((text.steps() + window - 1) / window));
+    Index end = most;
+    recur::TrainOptions options{.epochs = epochs, .batch = batch, .shuffle = false, .window = window, .clip_norm = 1};
     options.schedule = [&](Index step) { return recur::warm_up(step, 100, recur::cosine(step, end, rate)); };
     Bar bar;
     double loss = 0;
     options.on_progress = [&](const recur::Progress& p) {
       if (p.epoch_end) return true;
-      if (bar.seconds() > 1) end = std::min(steps, Index(double(p.step) * seconds / bar.seconds()));
+      if (bar.seconds() > 1) end = std::min(most, Index(double(p.step) * seconds / bar.seconds()));
       loss += (p.loss - loss) / double(std::min<Index>(p.step, 50));
       if (bar.due()) bar.above(dream(net, corpus.alphabet, 79, temperature, dreams));
       bar.show(double(p.step) / double(end), loss);
       return p.step < end;
     };
-    const Streams text{corpus.to_learn(), corpus.alphabet, batch}, held_out{corpus.held_out(), corpus.alphabet, 1};
     recur::train(net, adam, recur::softmax_cross_entropy, text, rng, options);
 
     const double nats = recur::evaluate(net, recur::softmax_cross_entropy, held_out, 256, 1);

@@ -2,8 +2,8 @@
 //   persistence  a year is like the one before it;
 //   AR(11)       the linear function of the 11 years that fits the training years best, by least squares;
 //   Elman        the mean of 8 small networks that read the 11 years one by one, each from its own random start.
-// The last years are held out. All see square roots, as the variance of sunspots grows with their level, in units of the
-// training years' mean and deviation. None of these is set aside for stopping early: the learning rate falls to zero.
+// The last years are held out. All see square roots, as the variance of sunspots grows with their level, in units of
+// the training years' mean and deviation. None is set aside for early stopping: the rate falls to zero instead.
 #include <recur/recur.hpp>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
@@ -46,12 +46,12 @@ int main(int argc, char** argv) try {
 
   const auto table = read_years(path);
   const Index training = table.rows() - held_out, windows = training - memory, least = held_out + 3 * memory;
-  recur::require(training >= 3 * memory, path, ": expected to read at least ", least, " years, got ", table.rows());
+  recur::require(training >= 3 * memory, path, ": readable and >= ", least, " years expected, got ", table.rows());
   VectorXd z = table.col(1).cwiseSqrt();
   const double mean = z.head(training).mean();
   const double deviation = std::sqrt((z.head(training).array() - mean).square().mean() + 1e-12);
   z = (z.array() - mean) / deviation;
-  // Each row 12 years: 11 to forecast from, and the next. Where they lie, these are also series side by side.
+  // Each row is 11 years to forecast from, and the next. Column by column, this is a series too, the rows its batch.
   MatrixXd rows(windows, memory + 1);
   for (Index t = 0; t <= memory; ++t) rows.col(t) = z.segment(t, windows);
   const recur::SeriesView<const double> series(rows.data(), 1, windows, memory + 1);
@@ -108,8 +108,8 @@ int main(int argc, char** argv) try {
   const Eigen::IOFormat block(6, Eigen::DontAlignCols, " ", "\n", "", "", " << end\n", "\nend\n");
   std::ostringstream script;
   script << "$observed" << table.format(block) << "$next" << next.format(block) << "$ahead" << ahead.format(block)
-         << "$losses" << losses.format(block) << "set output '" << svg
-         << "'\nload '" RECUR_SOURCE_DIR "/examples/03_forecast.gnuplot'\n";
+         << "$losses" << losses.format(block) << "svg = " << std::quoted(svg, '\'', '\'')
+         << "\nload '" RECUR_SOURCE_DIR "/examples/03_forecast.gnuplot'\n";
   std::fputs(script.str().c_str(), gnuplot);
   recur::require(pclose(gnuplot) == 0, svg, ": gnuplot could not draw it");
   std::printf("Drawn in %s\n", svg.c_str());

@@ -1,6 +1,7 @@
 # Draws what 03_forecast.cpp gives it: $observed (year, sunspots), $next and $ahead (persistence, AR, Elman; one line a
-# held-out year, from the first on) and $losses (a column for each network, a line for each epoch).
+# held-out year, from the first on), $losses (a column for each network, a line for each epoch); to the file named svg.
 set terminal svg size 1000,700 font "Helvetica,14" background "white"
+set output svg
 stats $observed using 1 nooutput
 last = STATS_max
 stats $next using 1 nooutput

@@ -94,10 +94,12 @@ TEST_CASE("The gradient is overwritten, or added to where that is asked for", "[
   bptt(net, x, trace, dy, once);
   bptt(net, x, trace, dy, twice);
   bptt(net, x, trace, dy, twice, {.accumulate = true});
-  recur::visit([](const Name& name, const auto& one, const auto& two) {
-    INFO(name.str());
-    CHECK(two.isApprox(2 * one, 1e-13));
-  }, once, twice);
+  recur::visit(
+      [](const Name& name, const auto& one, const auto& two) {
+        INFO(name.str());
+        CHECK(two.isApprox(2 * one, 1e-13));
+      },
+      once, twice);
 }
 
 TEST_CASE("A loss on the final state alone needs no dy", "[bptt]") {

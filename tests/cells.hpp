@@ -80,9 +80,9 @@ struct TwoStates {
   }
 };
 
-using Rules = std::tuple<recur::ElmanRule<recur::Tanh>, recur::ElmanRule<recur::Logistic>,
-                         recur::ElmanRule<recur::Softsign>, recur::ElmanRule<recur::Identity>,
-                         LeakyIntegrator<recur::Tanh>, LearnedLeak, Gated, TwoStates>;
+using Rules =
+    std::tuple<recur::ElmanRule<recur::Tanh>, recur::ElmanRule<recur::Logistic>, recur::ElmanRule<recur::Softsign>,
+               recur::ElmanRule<recur::Identity>, LeakyIntegrator<recur::Tanh>, LearnedLeak, Gated, TwoStates>;
 
 /// Everything random, biases and the rule's own parameters included.
 template <class Net>

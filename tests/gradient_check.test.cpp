@@ -138,7 +138,8 @@ TEST_CASE("The network and the series are as they were after a check", "[gradien
   const auto net = randomized(Elman<double>(2, 3), rng);
   const auto copy = net;
   const auto x = random_series(2, 2, 4, rng), target = random_series(3, 2, 4, rng);
-  const auto first = check_gradient(net, squared_error, x, target), second = check_gradient(net, squared_error, x, target);
+  const auto first = check_gradient(net, squared_error, x, target),
+             second = check_gradient(net, squared_error, x, target);
   CHECK(net.W == copy.W);
   CHECK(first.numeric == second.numeric);
   CHECK(first.relative_error == second.relative_error);

@@ -26,7 +26,7 @@ double distance_from_kinks(const Elman<double, F>& cell, const Series<double>& x
 struct Sizes {
   Index inputs, hidden, batch, steps;
 };
-const Sizes all_sizes[] = {{1, 1, 1, 1}, {3, 1, 2, 4}, {2, 5, 1, 40}, {4, 3, 5, 2},
+const Sizes all_sizes[] = {{1, 1, 1, 1}, {3, 1, 2, 4},  {2, 5, 1, 40}, {4, 3, 5, 2},
                            {3, 4, 2, 7}, {5, 2, 3, 12}, {1, 6, 4, 3}};
 
 double worst = 0;
@@ -76,7 +76,8 @@ TEST_CASE("Gradients of every loss, readout and mask", "[gradients]") {
   std::mt19937 rng(11);
   for (const auto& [inputs, hidden, batch, steps] : all_sizes)
     for (const bool bias : {false, true}) {
-      const auto net = randomized(Sequence(Elman<double>(inputs, hidden), Readout<double>(hidden, 3, {.bias = bias})), rng);
+      const auto net =
+          randomized(Sequence(Elman<double>(inputs, hidden), Readout<double>(hidden, 3, {.bias = bias})), rng);
       const auto x = random_series(inputs, batch, steps, rng), target = random_series(3, batch, steps, rng);
       Classes classes(batch, steps);
       Mask some(batch, steps);
@@ -98,7 +99,8 @@ TEST_CASE("Gradients of every loss, readout and mask", "[gradients]") {
 
 TEST_CASE("Gradients of sizes fixed at compile time", "[gradients]") {
   std::mt19937 rng(12);
-  const auto net = randomized(Sequence<Elman<double, Tanh, 2, 5>, Elman<double, Logistic, 5, 1>, Readout<double, 1, 3>>(), rng);
+  const auto net =
+      randomized(Sequence<Elman<double, Tanh, 2, 5>, Elman<double, Logistic, 5, 1>, Readout<double, 1, 3>>(), rng);
   const auto x = random_series(2, 3, 6, rng), target = random_series(3, 3, 6, rng);
   const auto initial = random_state(net, 3, rng), d_final = random_state(net, 3, rng);
   require_right(check_gradient(net, squared_error, x, target, {.initial = &initial, .d_final = &d_final}), "fixed");
@@ -106,9 +108,10 @@ TEST_CASE("Gradients of sizes fixed at compile time", "[gradients]") {
 
 TEST_CASE("Gradients of many layers, each with its states", "[gradients]") {
   std::mt19937 rng(13);
-  const auto net = randomized(
-      Sequence(Elman<double>(2, 5), Cell<LeakyIntegrator<>, double>(5, 3), Elman<double, Softsign>(3, 4),
-               Cell<Gated, double>(4, 2), Readout<double>(2, 3, {.bias = true})), rng);
+  const auto net =
+      randomized(Sequence(Elman<double>(2, 5), Cell<LeakyIntegrator<>, double>(5, 3), Elman<double, Softsign>(3, 4),
+                          Cell<Gated, double>(4, 2), Readout<double>(2, 3, {.bias = true})),
+                 rng);
   const auto x = random_series(2, 3, 9, rng), target = random_series(3, 3, 9, rng);
   const auto initial = random_state(net, 3, rng), d_final = random_state(net, 3, rng);
   require_right(check_gradient(net, squared_error, x, target, {.initial = &initial, .d_final = &d_final}), "layers");
@@ -118,7 +121,8 @@ TEST_CASE("Gradients of a user's own rule, with every loss", "[gradients]") {
   std::mt19937 rng(14);
   for (const auto& [inputs, hidden, batch, steps] : all_sizes) {
     const auto net = randomized(
-        Sequence(Cell<LeakyIntegrator<Logistic>, double>(inputs, hidden, {.alpha = 0.6}), Readout<double>(hidden, 2)), rng);
+        Sequence(Cell<LeakyIntegrator<Logistic>, double>(inputs, hidden, {.alpha = 0.6}), Readout<double>(hidden, 2)),
+        rng);
     const auto x = random_series(inputs, batch, steps, rng), target = random_series(2, batch, steps, rng);
     const Classes classes = Classes::Constant(batch, steps, 1);
     require_right(check_gradient(net, squared_error, x, target), "leaky, squared_error");

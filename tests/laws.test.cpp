@@ -19,7 +19,8 @@ bool same_bits(const auto& a, const auto& b) {
 
 TEMPLATE_LIST_TEST_CASE("The gradient check passes, one unit and a given initial state included", "[laws]", Rules) {
   std::mt19937 rng(1);
-  for (const auto& [inputs, hidden, batch, steps] : {std::array{3, 4, 2, 5}, {2, 1, 3, 7}, {1, 5, 1, 1}, {4, 3, 5, 33}}) {
+  for (const auto& [inputs, hidden, batch, steps] :
+       {std::array{3, 4, 2, 5}, {2, 1, 3, 7}, {1, 5, 1, 1}, {4, 3, 5, 33}}) {
     const auto net = randomized(Sequence(DoubleCell<TestType>(inputs, hidden), Readout<double>(hidden, 2)), rng);
     const auto x = random_series(inputs, batch, steps, rng), target = random_series(2, batch, steps, rng);
     const auto initial = random_state(net, batch, rng), d_final = random_state(net, batch, rng);
@@ -52,10 +53,12 @@ TEMPLATE_LIST_TEST_CASE("A batch equals its columns run singly", "[laws]", Rules
     bptt(cell, x_n, trace, dy_n, sum, {.dx = &dx_n, .accumulate = true});
     for (Index t = 0; t < 6; ++t) CHECK(dx_n[t].isApprox(dx[t].col(n), 1e-12));
   }
-  recur::visit([](const Name& name, const auto& whole, const auto& parts) {
-    INFO(name.str());
-    CHECK(parts.isApprox(whole, 1e-12));
-  }, gradient, sum);
+  recur::visit(
+      [](const Name& name, const auto& whole, const auto& parts) {
+        INFO(name.str());
+        CHECK(parts.isApprox(whole, 1e-12));
+      },
+      gradient, sum);
 }
 
 namespace {
@@ -103,7 +106,8 @@ TEMPLATE_LIST_TEST_CASE("Zero dL/dy gives a zero gradient", "[laws]", Rules) {
   CHECK(d_initial.isZero(0));
 }
 
-TEMPLATE_LIST_TEST_CASE("Two halves of a series, joined by the state and its gradient, are the series", "[laws]", Rules) {
+TEMPLATE_LIST_TEST_CASE("Two halves of a series, joined by the state and its gradient, are the series", "[laws]",
+                        Rules) {
   std::mt19937 rng(5);
   const auto cell = randomized(DoubleCell<TestType>(2, 3), rng);
   const auto x = random_series(2, 3, 8, rng), dy = random_series(3, 3, 8, rng);
@@ -118,10 +122,12 @@ TEMPLATE_LIST_TEST_CASE("Two halves of a series, joined by the state and its gra
   cell.forward(x.window(5, 3), second, middle);
   bptt(cell, x.window(5, 3), second, dy.window(5, 3), halves, {.d_initial = &middle});
   bptt(cell, x.window(0, 5), first, dy.window(0, 5), halves, {.d_final = &middle, .accumulate = true});
-  recur::visit([](const Name& name, const auto& a, const auto& b) {
-    INFO(name.str());
-    CHECK(a.isApprox(b, 1e-12));
-  }, whole, halves);
+  recur::visit(
+      [](const Name& name, const auto& a, const auto& b) {
+        INFO(name.str());
+        CHECK(a.isApprox(b, 1e-12));
+      },
+      whole, halves);
 }
 
 TEMPLATE_LIST_TEST_CASE("Sizes fixed at compile time give the bits of sizes given at run time", "[laws]", Rules) {

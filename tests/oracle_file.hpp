@@ -123,8 +123,7 @@ class OracleFile {
 
     const auto begin = offsets[0].get<std::uint64_t>(), end = offsets[1].get<std::uint64_t>();
     const auto within = " within the " + std::to_string(data.size()) + " bytes of data";
-    check(begin <= end && end <= data.size(),
-          "has data_offsets " + offsets.dump() + ", not in order" + within);
+    check(begin <= end && end <= data.size(), "has data_offsets " + offsets.dump() + ", not in order" + within);
 
     // How many elements the shape asks for; checked at every factor, so that the product cannot overflow.
     OracleTensor result{dtype.get<std::string>(), {}, {}};
@@ -137,8 +136,8 @@ class OracleFile {
       count *= n;
       check(count <= data.size(), "has shape " + shape.dump() + ", larger than the file");
     }
-    check(count * size == end - begin, "has shape " + shape.dump() + " of " + result.dtype + ", but " +
-                                           std::to_string(end - begin) + " bytes");
+    check(count * size == end - begin,
+          "has shape " + shape.dump() + " of " + result.dtype + ", but " + std::to_string(end - begin) + " bytes");
 
     result.values.reserve(static_cast<std::size_t>(count));
     for (std::uint64_t at = begin; at < end; at += size) {

@@ -53,7 +53,9 @@ template <class Scalar, class F>
 void run(const OracleFile& file) {
   using Layer = Elman<Scalar, F>;
   const auto layers = static_cast<std::size_t>(std::stoi(file.metadata("layers")));
-  const auto name = [](const char* kind, std::size_t layer) { return kind + std::string("_l") + std::to_string(layer); };
+  const auto name = [](const char* kind, std::size_t layer) {
+    return kind + std::string("_l") + std::to_string(layer);
+  };
 
   std::vector<Layer> cells;
   std::vector<typename Layer::Trace> traces(layers);
@@ -111,8 +113,11 @@ TEST_CASE("PyTorch's numbers, forward and backward", "[oracles]") {
   for (const auto& path : files) {
     INFO(path.string());
     const OracleFile file(path.string());
-    if (file.metadata("bidirectional") != "false") FAIL_CHECK("two directions are not implemented");
-    else if (file.tensor("x").dtype == "F64") run<double>(file);
-    else run<float>(file);
+    if (file.metadata("bidirectional") != "false")
+      FAIL_CHECK("two directions are not implemented");
+    else if (file.tensor("x").dtype == "F64")
+      run<double>(file);
+    else
+      run<float>(file);
   }
 }

@@ -87,7 +87,9 @@ struct Logistic {
 
 /// max(a, 0); its slope at 0 is 0.
 struct Relu {
-  auto value(const auto& a) const { return (a < 0).select(detail::PlainArray<std::decay_t<decltype(a)>>::Zero(a.rows(), a.cols()), a); }
+  auto value(const auto& a) const {
+    return (a < 0).select(detail::PlainArray<std::decay_t<decltype(a)>>::Zero(a.rows(), a.cols()), a);
+  }
   auto slope(const auto& h) const { return (h > 0).template cast<typename std::decay_t<decltype(h)>::Scalar>(); }
 };
 
@@ -122,9 +124,7 @@ struct HardTanh {
   auto value(const auto& a) const {
     return a.unaryExpr([](auto v) { return v < -1 ? decltype(v)(-1) : v > 1 ? decltype(v)(1) : v; });  // NaN stays NaN
   }
-  auto slope(const auto& h) const {
-    return (h.abs() < 1).template cast<typename std::decay_t<decltype(h)>::Scalar>();
-  }
+  auto slope(const auto& h) const { return (h.abs() < 1).template cast<typename std::decay_t<decltype(h)>::Scalar>(); }
 };
 
 }  // namespace recur

@@ -20,12 +20,13 @@ namespace recur {
 template <Rule Rule_, class Scalar_ = float, int Inputs = Dynamic, int Hidden = Dynamic>
 class Cell : public Weights<Rule_, Scalar_, Inputs, Hidden> {
   using Base = Weights<Rule_, Scalar_, Inputs, Hidden>;
-  using Base::advance, Base::retreat, Base::fill_bias, Base::in_place, Base::rows, Base::blocks_of, Base::require_shapes;
+  using Base::advance, Base::retreat, Base::fill_bias, Base::in_place, Base::rows, Base::blocks_of,
+      Base::require_shapes;
   using Base::hidden_block, Base::pre_activations, Base::whole;
 
  public:
-  using typename Base::Rule, typename Base::Scalar;
   using Base::b, Base::blocks, Base::hidden, Base::inputs, Base::P, Base::rule, Base::U, Base::W;
+  using typename Base::Rule, typename Base::Scalar;
   static constexpr int inputs_at_compile_time = Inputs;
   static constexpr int outputs_at_compile_time = Hidden;
 
@@ -70,12 +71,13 @@ class Cell : public Weights<Rule_, Scalar_, Inputs, Hidden> {
             Eigen::PlainObjectBase<Now>& now) const {
     constexpr int batch = Now::ColsAtCompileTime;
     static_assert(fits(X::RowsAtCompileTime, Inputs), "step: x must have as many rows as the cell has inputs");
-    static_assert(fits(Before::RowsAtCompileTime, times(blocks, Hidden)) &&
-                      fits(Now::RowsAtCompileTime, times(blocks, Hidden)),
-                  "step: a record must have as many rows as the rule's blocks times the cell's hidden units");
+    static_assert(
+        fits(Before::RowsAtCompileTime, times(blocks, Hidden)) && fits(Now::RowsAtCompileTime, times(blocks, Hidden)),
+        "step: a record must have as many rows as the rule's blocks times the cell's hidden units");
     static_assert(fits(X::ColsAtCompileTime, batch) && fits(Before::ColsAtCompileTime, batch),
                   "step: x and both records must have one column for each sequence of the batch");
-    static_assert((!X::IsRowMajor || X::IsVectorAtCompileTime) && (!Before::IsRowMajor || Before::IsVectorAtCompileTime) &&
+    static_assert((!X::IsRowMajor || X::IsVectorAtCompileTime) &&
+                      (!Before::IsRowMajor || Before::IsVectorAtCompileTime) &&
                       (!Now::IsRowMajor || Now::IsVectorAtCompileTime),
                   "step: x and both records must be column-major");
     require_shapes("step");
@@ -89,7 +91,8 @@ class Cell : public Weights<Rule_, Scalar_, Inputs, Hidden> {
 
     fill_bias(now);
     add_product(in_place(U), x, rows(now, Rule::from_input));
-    advance(in_place(W), this->template blocks_of<batch>(before), rows(before, hidden_block), now, this->template blocks_of<batch>(now));
+    advance(in_place(W), this->template blocks_of<batch>(before), rows(before, hidden_block), now,
+            this->template blocks_of<batch>(now));
   }
 
   /// All steps of x, I x N at each of T steps, from `initial` (zero where it has no columns). Gives h_1 .. h_T, H x N each:
@@ -122,8 +125,8 @@ class Cell : public Weights<Rule_, Scalar_, Inputs, Hidden> {
   /// The checks of forward, by themselves: x stands for a series of that many features.
   void require_forward(SeriesView<const Scalar> x, Index features, const State& initial) const {
     require_shapes("forward");
-    require(!x.empty(), "forward: x must have at least one step of one sequence, got features ", x.features(), ", batch ",
-            x.batch(), ", steps ", x.steps());
+    require(!x.empty(), "forward: x must have at least one step of one sequence, got features ", x.features(),
+            ", batch ", x.batch(), ", steps ", x.steps());
     require_equal("forward", "x.features()", features, "inputs()", inputs());
     require_state("forward", "initial", initial, x.batch());
   }
@@ -187,8 +190,8 @@ class Cell : public Weights<Rule_, Scalar_, Inputs, Hidden> {
       // dL/dW += d_t h_<t-1>^T, dL/dU += d_t x_t^T, dL/db += d_t, dL/dx_t = U^T d_t: in bulk.
       const auto x_chunk = x.window(first, count).matrix();
       const auto d_from_input = rows(d_chunk, Rule::from_input);
-      add_outer_product(rows(d_chunk, Rule::from_hidden),
-                        rows(records, hidden_block, N * first, N * count), gradient.W);
+      add_outer_product(rows(d_chunk, Rule::from_hidden), rows(records, hidden_block, N * first, N * count),
+                        gradient.W);
       add_outer_product(d_from_input, x_chunk, gradient.U);
       for (Index j = 0; j < d_chunk.cols(); ++j) gradient.b += rows(d_chunk, pre_activations).col(j);
       if (!dx.empty()) {
@@ -202,20 +205,21 @@ class Cell : public Weights<Rule_, Scalar_, Inputs, Hidden> {
   }
 
  private:
-  static constexpr bool fits(int size, int expected) { return size == Dynamic || expected == Dynamic || size == expected; }
+  static constexpr bool fits(int size, int expected) {
+    return size == Dynamic || expected == Dynamic || size == expected;
+  }
 
   void require_state(const char* where, const char* what, const State& state, Index batch) const {
     const bool right = state.cols() == 0 || (state.rows() == Rule::state.count * hidden() && state.cols() == batch);
     if (!right) {
-      require(false, where, ": ", what, " must be ", Rule::state.count * hidden(), "x", batch, " (states * hidden() x batch), got ",
-              shape(state));
+      require(false, where, ": ", what, " must be ", Rule::state.count * hidden(), "x", batch,
+              " (states * hidden() x batch), got ", shape(state));
     }
   }
   void require_trace(const char* where, const Trace& trace) const {
     require(trace.steps() > 0, where, ": the trace must have been through forward, got an empty one");
-    require(trace.records().rows() == blocks * hidden(), where,
-            ": the trace must be of this network, with records of ", blocks * hidden(), " rows, got one of ",
-            trace.records().rows());
+    require(trace.records().rows() == blocks * hidden(), where, ": the trace must be of this network, with records of ",
+            blocks * hidden(), " rows, got one of ", trace.records().rows());
   }
 };
 

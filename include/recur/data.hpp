@@ -14,12 +14,12 @@ namespace recur {
 /// steps first .. first + steps - 1 of the named sequences, side by side in that order. SeriesData and ClassData keep
 /// everything in memory; a user's own may make it up as it goes.
 template <class Data, class Scalar>
-concept DataSource = requires(const Data data, std::span<const Index> sequences, Series<Scalar>& x,
-                              typename Data::Target& target) {
-  { data.sequences() } -> std::convertible_to<Index>;
-  { data.steps() } -> std::convertible_to<Index>;
-  data.read(sequences, Index(), Index(), x, target);
-};
+concept DataSource =
+    requires(const Data data, std::span<const Index> sequences, Series<Scalar>& x, typename Data::Target& target) {
+      { data.sequences() } -> std::convertible_to<Index>;
+      { data.steps() } -> std::convertible_to<Index>;
+      data.read(sequences, Index(), Index(), x, target);
+    };
 
 namespace detail {
 

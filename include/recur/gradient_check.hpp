@@ -14,18 +14,18 @@ template <class Net>
 struct GradientCheckOptions {
   const typename Net::State* initial = nullptr;  ///< the initial state; zero where it is left out
   const typename Net::State* d_final = nullptr;  ///< adds sum(d_final * final state) to the loss
-  double step = 5e-4;   ///< how far each entry is moved
+  double step = 5e-4;                            ///< how far each entry is moved
   double floor = 1e-4;  ///< entries smaller than this are judged by their absolute error, divided by it
 };
 
 /// The worst entry of a gradient. Prints as one line.
 struct GradientCheck {
-  std::string name;          ///< the block: "0.W", "x", "initial"
-  Index row = 0, col = 0;    ///< the entry in it; for x, column t N + n is step t of sequence n
-  double analytic = 0;       ///< from bptt
-  double numeric = 0;        ///< from differences
-  double relative_error = 0; ///< |analytic - numeric| / max(|analytic|, |numeric|, floor)
-  Index entries = 0;         ///< how many were compared
+  std::string name;           ///< the block: "0.W", "x", "initial"
+  Index row = 0, col = 0;     ///< the entry in it; for x, column t N + n is step t of sequence n
+  double analytic = 0;        ///< from bptt
+  double numeric = 0;         ///< from differences
+  double relative_error = 0;  ///< |analytic - numeric| / max(|analytic|, |numeric|, floor)
+  Index entries = 0;          ///< how many were compared
 
   friend std::ostream& operator<<(std::ostream& out, const GradientCheck& check) {
     std::ostringstream line;

@@ -41,11 +41,12 @@ namespace detail {
 /// The mean of column(j, dy_j), the loss of column j, over those that count; `dy` is shaped like y, and each column
 /// writes M dL/dy_j.
 template <class Scalar>
-double mean_over_columns(SeriesView<const Scalar> y, Series<Scalar>& dy, const Mask& mask, const char* where, auto&& column) {
+double mean_over_columns(SeriesView<const Scalar> y, Series<Scalar>& dy, const Mask& mask, const char* where,
+                         auto&& column) {
   require(!y.empty(), where, ": y must have at least one step of one sequence, got features ", y.features(), ", batch ",
           y.batch(), ", steps ", y.steps());
-  require(mask.size() == 0 || (mask.rows() == y.batch() && mask.cols() == y.steps()), where, ": mask must be ", y.batch(), "x",
-          y.steps(), " (batch x steps of y), got ", shape(mask));
+  require(mask.size() == 0 || (mask.rows() == y.batch() && mask.cols() == y.steps()), where, ": mask must be ",
+          y.batch(), "x", y.steps(), " (batch x steps of y), got ", shape(mask));
   const Index counted = mask.size() == 0 ? y.columns() : mask.count();
   require(counted > 0, where, ": mask must count at least one step, got none");
   dy.resize(y.features(), y.batch(), y.steps());
@@ -85,7 +86,8 @@ struct SquaredError {
     });
   }
   template <class Y, class Scalar = typename Y::Scalar>
-  Loss<Scalar> operator()(const Y& y, SeriesView<const std::type_identity_t<Scalar>> target, const Mask& mask = {}) const {
+  Loss<Scalar> operator()(const Y& y, SeriesView<const std::type_identity_t<Scalar>> target,
+                          const Mask& mask = {}) const {
     Loss<Scalar> loss;
     loss.value = (*this)(y, target, loss.dy, mask);
     return loss;
@@ -107,7 +109,8 @@ struct SoftmaxCrossEntropy {
       for (Index n = 0; n < y.batch(); ++n) {
         const bool right = (mask.rows() == y.batch() && mask.cols() == y.steps() && !mask(n, t)) ||
                            (classes(n, t) >= 0 && classes(n, t) < y.features());
-        require(right, where, ": classes(", n, ", ", t, ") must be in 0 .. ", y.features() - 1, ", got ", classes(n, t));
+        require(right, where, ": classes(", n, ", ", t, ") must be in 0 .. ", y.features() - 1, ", got ",
+                classes(n, t));
       }
     return detail::mean_over_columns(y, dy, mask, where, [&](Index j, auto& dy_j) {
       const auto y_j = y.matrix().col(j).array();

@@ -49,12 +49,12 @@ Shape shape(const Eigen::EigenBase<Derived>& matrix) {
 /// One part of a message: put into words only when the message is needed.
 class Part {
  public:
-  Part(const char* text) : text_(text) {}                                            // NOLINT: all of these convert
-  Part(const std::string& text) : text_(text.c_str()) {}                             // NOLINT
-  Part(Shape shape) : kind_(Kind::shape), rows_(shape.rows), cols_(shape.cols) {}    // NOLINT
-  Part(double number) : kind_(Kind::real), real_(number) {}                          // NOLINT
+  Part(const char* text) : text_(text) {}                                          // NOLINT: all of these convert
+  Part(const std::string& text) : text_(text.c_str()) {}                           // NOLINT
+  Part(Shape shape) : kind_(Kind::shape), rows_(shape.rows), cols_(shape.cols) {}  // NOLINT
+  Part(double number) : kind_(Kind::real), real_(number) {}                        // NOLINT
   template <std::integral Number>
-  Part(Number number) : kind_(Kind::whole), rows_(static_cast<Index>(number)) {}     // NOLINT
+  Part(Number number) : kind_(Kind::whole), rows_(static_cast<Index>(number)) {}  // NOLINT
 
   friend std::ostream& operator<<(std::ostream& out, const Part& part) {
     switch (part.kind_) {

@@ -26,9 +26,8 @@ void require_step(const char* where, const Net& net, const Net& gradient, const 
 /// f(p, g, m...) on the arrays of each block, with numbers of the network's type.
 template <class Net>
 void update(auto&& f, Net& net, const Net& gradient, auto&... moments) {
-  recur::visit(
-      [&](const Name&, auto& p, const auto& g, auto&... m) { f(p.array(), g.array(), m.array()...); }, net, gradient,
-      moments...);
+  recur::visit([&](const Name&, auto& p, const auto& g, auto&... m) { f(p.array(), g.array(), m.array()...); }, net,
+               gradient, moments...);
 }
 
 }  // namespace detail

@@ -24,7 +24,8 @@ template <class Scalar, int Lanes>
 struct PacketOf {
   using type = typename Eigen::internal::find_best_packet<Scalar, Lanes>::type;
   /// The next narrower packet, and below the narrowest the scalar itself.
-  static constexpr int half = Eigen::internal::unpacket_traits<typename Eigen::internal::unpacket_traits<type>::half>::size;
+  static constexpr int half =
+      Eigen::internal::unpacket_traits<typename Eigen::internal::unpacket_traits<type>::half>::size;
   static constexpr int narrower = half < Lanes ? half : 1;
 };
 template <class Scalar>
@@ -32,9 +33,9 @@ struct PacketOf<Scalar, 1> {
   using type = Scalar;
 };
 
-inline constexpr int tile_packets = 3;                                           ///< rows of a tile, in packets
+inline constexpr int tile_packets = 3;  ///< rows of a tile, in packets
 inline constexpr int tile_columns = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 8 : 4;
-inline constexpr int tall_packets = 8;                                           ///< rows of a tile of one column
+inline constexpr int tall_packets = 8;  ///< rows of a tile of one column
 
 /// a b + c, rounded once wherever packets are: a row gives the same bits in a packet and alone.
 template <int Lanes, class Packet>

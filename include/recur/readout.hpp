@@ -81,8 +81,8 @@ class Readout {
   /// The checks of forward, by themselves: h stands for a series of that many features.
   void require_forward(SeriesView<const Scalar> h, Index features, const State& = {}) const {
     require_shapes("forward");
-    require(!h.empty(), "forward: x must have at least one step of one sequence, got features ", h.features(), ", batch ",
-            h.batch(), ", steps ", h.steps());
+    require(!h.empty(), "forward: x must have at least one step of one sequence, got features ", h.features(),
+            ", batch ", h.batch(), ", steps ", h.steps());
     require_equal("forward", "x.features()", features, "inputs()", inputs());
   }
   /// The checks of backward.

@@ -93,7 +93,7 @@ class Trace {
     steps_ = steps;
     return records_.resize(rows, batch * (steps + 1));
   }
-  detail::Buffer<Scalar> d_records;    ///< for cells: dL/d(record) of some steps
+  detail::Buffer<Scalar> d_records;   ///< for cells: dL/d(record) of some steps
   Packed<Scalar> packed_U, packed_W;  ///< for cells
 
  private:

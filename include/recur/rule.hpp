@@ -77,8 +77,8 @@ concept Rule = requires {
   requires R::state.first >= 0 && R::state.end() <= int(R::blocks);
   requires R::state.first <= int(R::h) && int(R::h) < R::state.end();
 } && (detail::vectors_of<R>() > 0 || requires(const R rule, const Blocks<const double> read, Blocks<double> write) {
-  rule.forward(read, write);
-  rule.backward(read, read, write, write);
-});
+                 rule.forward(read, write);
+                 rule.backward(read, read, write, write);
+               });
 
 }  // namespace recur

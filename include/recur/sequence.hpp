@@ -52,7 +52,9 @@ class Sequence {
   {
     require_neighbours(std::make_index_sequence<depth - 1>());
   }
-  explicit Sequence(Layers... layers_) : layers(std::move(layers_)...) { require_neighbours(std::make_index_sequence<depth - 1>()); }
+  explicit Sequence(Layers... layers_) : layers(std::move(layers_)...) {
+    require_neighbours(std::make_index_sequence<depth - 1>());
+  }
 
   /// One layer: `net.layer<0>()`.
   template <std::size_t I>

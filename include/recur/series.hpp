@@ -175,8 +175,8 @@ auto view_columns(const Eigen::PlainObjectBase<Derived>& columns, Index batch = 
   static_assert(!Derived::IsRowMajor || Derived::RowsAtCompileTime == 1 || Derived::ColsAtCompileTime == 1,
                 "view_columns: the matrix must be column-major, with one step of one sequence in each column; "
                 "view_rows takes a row-major one");
-  require(batch > 0 && columns.cols() % batch == 0, "view_columns: columns.cols() must be a multiple of batch = ",
-          batch, ", got ", columns.cols());
+  require(batch > 0 && columns.cols() % batch == 0,
+          "view_columns: columns.cols() must be a multiple of batch = ", batch, ", got ", columns.cols());
   return SeriesView<const typename Derived::Scalar>(columns.data(), columns.rows(), batch, columns.cols() / batch);
 }
 template <class Derived>

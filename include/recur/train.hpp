@@ -18,27 +18,27 @@ namespace recur {
 
 /// Where training is, after every step of the optimiser and at the end of every epoch.
 struct Progress {
-  Index epoch = 0, epochs = 0;    ///< counted from 0
-  Index batch = 0, batches = 0;   ///< optimiser steps done in this epoch, and how many it has
-  Index step = 0;                 ///< optimiser steps done altogether
-  double loss = 0;                ///< of this batch; at the end of an epoch, the mean over the epoch
-  double rate = 0;                ///< the learning rate
-  double gradient_norm = 0;       ///< before clipping
-  bool epoch_end = false;         ///< whether this is the end of an epoch
+  Index epoch = 0, epochs = 0;   ///< counted from 0
+  Index batch = 0, batches = 0;  ///< optimiser steps done in this epoch, and how many it has
+  Index step = 0;                ///< optimiser steps done altogether
+  double loss = 0;               ///< of this batch; at the end of an epoch, the mean over the epoch
+  double rate = 0;               ///< the learning rate
+  double gradient_norm = 0;      ///< before clipping
+  bool epoch_end = false;        ///< whether this is the end of an epoch
   double validation = std::numeric_limits<double>::quiet_NaN();  ///< at the end of an epoch, where there is such data
 };
 
 struct TrainOptions {
   Index epochs = 10;
-  Index batch = 32;            ///< sequences in a mini-batch
-  bool shuffle = true;         ///< the sequences, anew for each epoch
-  Index window = 0;            ///< steps that the gradient goes back: truncated BPTT; 0 for the whole series
-  bool carry = true;           ///< whether a window starts from the state that the one before it left, or from zero
-  double clip_norm = 0;        ///< global norm of the gradient; 0 for no clipping
-  double clip_value = 0;       ///< largest entry of the gradient; 0 for no clipping
-  Index patience = 0;          ///< epochs without a better validation loss before it stops; 0 for never
-  std::function<double(Index step)> schedule = {};         ///< the learning rate; the optimiser's own where it is empty
-  std::function<bool(const Progress&)> on_progress = {};   ///< false stops
+  Index batch = 32;       ///< sequences in a mini-batch
+  bool shuffle = true;    ///< the sequences, anew for each epoch
+  Index window = 0;       ///< steps that the gradient goes back: truncated BPTT; 0 for the whole series
+  bool carry = true;      ///< whether a window starts from the state that the one before it left, or from zero
+  double clip_norm = 0;   ///< global norm of the gradient; 0 for no clipping
+  double clip_value = 0;  ///< largest entry of the gradient; 0 for no clipping
+  Index patience = 0;     ///< epochs without a better validation loss before it stops; 0 for never
+  std::function<double(Index step)> schedule = {};        ///< the learning rate; the optimiser's own where it is empty
+  std::function<bool(const Progress&)> on_progress = {};  ///< false stops
 };
 
 /// What came of it.
@@ -139,8 +139,8 @@ double evaluate(const Net& net, const LossFunction& loss, const Data& data, Inde
 /// a finite loss.
 template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data,
           DataSource<typename Net::Scalar> Validation, class Engine>
-TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data, const Validation* validation,
-                  Engine& rng, const TrainOptions& options = {}) {
+TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
+                  const Validation* validation, Engine& rng, const TrainOptions& options = {}) {
   const Index window = detail::window_of(data, options.window, "train");
   require(options.epochs > 0, "train: epochs > 0 expected, got ", options.epochs);
   require(options.batch > 0, "train: batch > 0 expected, got ", options.batch);
@@ -238,8 +238,8 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
 template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data,
           DataSource<typename Net::Scalar> Validation, class Engine>
   requires(!std::is_pointer_v<Validation>)
-TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data, const Validation& validation,
-                  Engine& rng, const TrainOptions& options = {}) {
+TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
+                  const Validation& validation, Engine& rng, const TrainOptions& options = {}) {
   return train(net, optimizer, loss, data, &validation, rng, options);
 }
 template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data, class Engine>

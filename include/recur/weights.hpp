@@ -82,7 +82,8 @@ class Weights {
 
   /// a_t += W h_<t-1>, then the rule; now holds b + U x_t.
   template <class NowBlocks>
-  void advance(const Panels<Scalar>& w, const auto& before, const auto& h_before, auto& now, NowBlocks now_blocks) const {
+  void advance(const Panels<Scalar>& w, const auto& before, const auto& h_before, auto& now,
+               NowBlocks now_blocks) const {
     add_product(w, h_before, rows(now, Rule::from_hidden));
     if constexpr (vectors > 0) {
       rule.forward(before, now_blocks, Repeated(P, now.cols()));

@@ -1,0 +1,80 @@
+#include "catch.hpp"
+
+#include <recur/record.hpp>
+
+#include <numeric>
+#include <vector>
+
+using namespace recur;
+
+namespace {
+
+constexpr bool operator==(BlockRange a, BlockRange b) { return a.first == b.first && a.count == b.count; }
+
+}  // namespace
+
+TEST_CASE("Two ranges span what lies from the first of both to the end of both", "[record]") {
+  STATIC_REQUIRE(span({0, 3}, {1, 3}) == BlockRange{0, 4});
+  STATIC_REQUIRE(span({2, 1}, {0, 2}) == BlockRange{0, 3});
+  STATIC_REQUIRE(span({1, 4}, {2, 1}) == BlockRange{1, 4});
+  STATIC_REQUIRE(BlockRange{2, 3}.end() == 5);
+}
+
+TEST_CASE("Blocks are H rows each of a record", "[record]") {
+  std::vector<double> numbers(5 * 6);
+  std::iota(numbers.begin(), numbers.end(), 0.);
+  Blocks<double> blocks(numbers.data(), 2, 3, 5);  // two blocks of 2 x 3, columns 5 apart
+  Eigen::ArrayXXd first(2, 3), second(2, 3);
+  first << 0, 5, 10, 1, 6, 11;
+  second << 2, 7, 12, 3, 8, 13;
+  CHECK((blocks[0] == first).all());
+  CHECK((blocks[1] == second).all());
+  blocks[1] += blocks[0];
+  CHECK((numbers[2] == 2 && numbers[3] == 4 && numbers[4] == 4 && numbers[7] == 12));
+
+  const Blocks<const double, 2, 3> fixed(numbers.data(), 2, 3, 5);
+  CHECK((fixed[0] == first).all());
+  STATIC_REQUIRE(decltype(fixed[0])::SizeAtCompileTime == 6);
+}
+
+TEST_CASE("Blocks of one unit may have columns that are apart", "[record]") {
+  std::vector<float> numbers{0, 1, 2, 3, 4, 5};
+  Blocks<float, 1> blocks(numbers.data(), 1, 3, 2);
+  CHECK((blocks[1](0, 0) == 1 && blocks[1](0, 1) == 3 && blocks[1](0, 2) == 5));
+  blocks[0] = blocks[1];
+  CHECK(numbers == std::vector<float>{1, 1, 3, 3, 5, 5});
+}
+
+TEST_CASE("A rule's own vectors are repeated for the batch, and their gradients summed over it", "[record]") {
+  Matrix<double, Dynamic, 2> vectors(3, 2), sums(3, 2);
+  vectors << 1, 4, 2, 5, 3, 6;
+  sums.setOnes();
+  const Repeated repeated(vectors, 4);
+  CHECK((repeated[1].rows() == 3 && repeated[1].cols() == 4));
+  CHECK(repeated[1].matrix().col(3) == vectors.col(1));
+  CHECK((2 * repeated[0] + repeated[1]).matrix().col(2) == Eigen::Vector3d(6, 9, 12));
+
+  const Summed summed(sums);
+  summed[1] += 2 * repeated[0];
+  CHECK(sums.col(0) == Eigen::Vector3d::Ones());
+  CHECK(sums.col(1) == Eigen::Vector3d(9, 17, 25));
+}
+
+TEST_CASE("A trace has room for the records of all steps, the initial state included", "[record]") {
+  Trace<double> trace;
+  CHECK((trace.batch() == 0 && trace.steps() == 0 && trace.records().size() == 0));
+  auto records = trace.resize(6, 2, 4);
+  CHECK((records.rows() == 6 && records.cols() == 2 * 5));
+  CHECK((trace.batch() == 2 && trace.steps() == 4));
+  records.setConstant(3);
+  const auto* const data = trace.records().data();
+  CHECK(data == records.data());
+  CHECK(trace.resize(3, 1, 9).data() == data);
+  CHECK((trace.records().rows() == 3 && trace.records().cols() == 10));
+}
+
+TEST_CASE("Bulk products take at least one step, and few enough columns to stay in the cache", "[record]") {
+  CHECK(detail::steps_in_chunk(1) == 128);
+  CHECK(detail::steps_in_chunk(100) == 1);
+  CHECK(detail::steps_in_chunk(1000) == 1);
+}
