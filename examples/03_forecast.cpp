@@ -7,7 +7,7 @@
 #include <recur/recur.hpp>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
-#include <Eigen/Dense>
+#include <Eigen/QR>
 #include <fstream>
 
 using Eigen::Index, Eigen::MatrixXd, Eigen::VectorXd;
@@ -56,7 +56,7 @@ int main(int argc, char** argv) try {
   for (Index t = 0; t <= memory; ++t) rows.col(t) = z.segment(t, windows);
   const recur::SeriesView<const double> series(rows.data(), 1, windows, memory + 1);
   const recur::SeriesData<double> data(series.window(0, memory), series.window(1, memory));
-  const VectorXd weights = rows.leftCols(memory).colPivHouseholderQr().solve(rows.col(memory));  // of AR(11)
+  const VectorXd weights = rows.leftCols(memory).householderQr().solve(rows.col(memory));  // of AR(11)
 
   std::vector<recur::Sequence<recur::Elman<double>, recur::Readout<double>>> nets;
   MatrixXd losses(epochs, networks);
