@@ -160,6 +160,7 @@ TEST_CASE("What does not fit is an error before the first step, and changes noth
         "train: clip_norm >= 0 and clip_value >= 0 expected, got 0 and -0.5");
   CHECK(message(data, none, {.clip_norm = not_a_number}) ==
         "train: clip_norm >= 0 and clip_value >= 0 expected, got nan and 0");
+  CHECK(message(data, none, {.patience = -1}) == "train: patience >= 0 expected, got -1");
   CHECK(message(data, none, {.patience = 3}) == "train: patience needs validation data");
 
   const std::string inputs = "forward: x.features() must be 1 (inputs()), got 2",

@@ -1,7 +1,6 @@
 #pragma once
 /// \file
-/// The training loop: epochs, mini-batches, windows, validation, early stopping. It never prints: progress goes to a
-/// callback.
+/// The training loop: epochs, mini-batches, windows, validation, early stopping. It never prints.
 
 #include "bptt.hpp"
 #include "data.hpp"
@@ -128,15 +127,13 @@ double evaluate(const Net& net, const LossFunction& loss, const Data& data, Inde
 ///     recur::train(net, adam, recur::squared_error, data, rng, {.epochs = 50, .clip_norm = 1});
 ///
 /// Contiguous text is a few long sequences, `.batch` as many, `.window` the steps of one update: the state is carried from
-/// window to window. Everything random comes from `rng`.
-///
+/// window to window. Everything random comes from `rng`. An optimiser of your own has step(net, gradient) and options.rate.
 /// With `validation` data, evaluate() is called on it after each epoch, and in the end the network has the parameters that
 /// did best there; `.patience` epochs without improvement end it early.
 ///
 /// Throws std::invalid_argument on data, or validation data, that do not fit the network, before the first step (where only
-/// a later window does not, a class out of range, say, when it comes to that); and std::runtime_error
-/// where the loss or its gradient is NaN or infinite, saying where: the network then has the last parameters that gave
-/// a finite loss.
+/// a later window does not, a class out of range, say, when it comes to that); and std::runtime_error where the loss or
+/// its gradient is NaN or infinite, saying where: the network then has the last parameters that gave a finite loss.
 template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data,
           DataSource<typename Net::Scalar> Validation, class Engine>
 TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
@@ -146,6 +143,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   require(options.batch > 0, "train: batch > 0 expected, got ", options.batch);
   require(options.clip_norm >= 0 && options.clip_value >= 0, "train: clip_norm >= 0 and clip_value >= 0 expected, got ",
           options.clip_norm, " and ", options.clip_value);
+  require(options.patience >= 0, "train: patience >= 0 expected, got ", options.patience);
   require(options.patience == 0 || validation, "train: patience needs validation data");
 
   Net gradient = zeros_like(net), good = net, best = net;
