@@ -51,6 +51,14 @@ std::string output_of(const std::string& command) {
 }
 #endif
 
+std::vector<double> numbers_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<double> numbers;
+  for (double number = 0; stream >> number;) numbers.push_back(number);
+  REQUIRE(stream.eof());  // nothing but numbers
+  return numbers;
+}
+
 }  // namespace
 
 TEST_CASE("Every block of code in the README stands in a file that is compiled and run", "[readme]") {
@@ -62,7 +70,10 @@ TEST_CASE("Every block of code in the README stands in a file that is compiled a
     if (block.language == "text") {
       REQUIRE(block.above == "<!-- the output of 00_echo -->");
 #ifdef RECUR_ECHO
-      CHECK(output_of(RECUR_ECHO) == block.text);
+      // Another compiler or Eigen may round otherwise, and 600 steps of training make more of that.
+      const auto printed = numbers_of(output_of(RECUR_ECHO)), shown = numbers_of(block.text);
+      REQUIRE(printed.size() == shown.size());
+      for (std::size_t i = 0; i < shown.size(); ++i) CHECK(printed[i] == Approx(shown[i]).epsilon(0.01));
 #endif
       ++outputs;
     } else if (block.above.empty()) {
