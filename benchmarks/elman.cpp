@@ -1,5 +1,5 @@
-// Elman, forward and train, on twelve shapes from one small step to wide layers; beside the textbook loop in plain Eigen.
-// Names are paths: forward/elman/recur/I:32/H:64/N:1/T:128, train/elman/eigen-loop/I:32/...
+// Elman, forward and train, on twelve shapes from one small step to wide layers; beside the textbook loop in plain
+// Eigen. Names are paths: forward/elman/recur/I:32/H:64/N:1/T:128, train/elman/eigen-loop/I:32/...
 //
 //     recur_benchmark --benchmark_filter=train/
 //

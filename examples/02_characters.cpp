@@ -2,8 +2,8 @@
 //
 //     x_t = one-hot(character t),  h_t = tanh(b + W h_<t-1> + U x_t),  P(character t+1) = softmax(V h_t + c)
 //
-// It learns the files given, or this library's own headers, but for the last tenth of each: by that it is judged, in bits
-// per character, beside n-gram models and xz. Meanwhile, and at the end, it writes text of its own.
+// It learns the files given, or this library's own headers, but for the last tenth of each: by that it is judged, in
+// bits per character, beside n-gram models and xz. Meanwhile, and at the end, it writes text of its own.
 #include <recur/recur.hpp>
 
 #include <CLI/CLI.hpp>

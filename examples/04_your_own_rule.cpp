@@ -1,9 +1,10 @@
-// A cell of your own: the leaky integrator, h_t = (1 - alpha) h_<t-1> + alpha tanh(a_t), whose memory is long by construction.
-// It takes a struct with the pointwise equations and their derivatives; batches, backpropagation through time, checking
-// and training come with it.
+// A cell of your own: the leaky integrator, h_t = (1 - alpha) h_<t-1> + alpha tanh(a_t), whose memory is long by
+// construction. It takes a struct with the pointwise equations and their derivatives; batches, backpropagation through
+// time, checking and training come with it.
 //
-// Checked here by differences, then trained beside an Elman network on the adding problem (S. Hochreiter, J. Schmidhuber,
-// 1997): each step has a number in [0, 1) and a mark; after the last step, say the sum of the two numbers that were marked.
+// Checked here by differences, then trained beside an Elman network on the adding problem (S. Hochreiter, J.
+// Schmidhuber, 1997): each step has a number in [0, 1) and a mark; after the last step, say the sum of the two numbers
+// that were marked.
 #include <recur/recur.hpp>
 
 #include <cstring>

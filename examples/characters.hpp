@@ -64,8 +64,8 @@ struct Corpus {
   std::string_view held_out() const { return std::string_view(text).substr(known - 1); }
 };
 
-/// Bits per character of what is held out, under unigram, bigram and trigram models of the rest: with n(s) characters of
-/// k(s) kinds after the string s (I. H. Witten, T. C. Bell, 1991),
+/// Bits per character of what is held out, under unigram, bigram and trigram models of the rest: with n(s) characters
+/// of k(s) kinds after the string s (I. H. Witten, T. C. Bell, 1991),
 ///
 ///     P(c | s) = (count(s c) + k(s) P(c | s without its first character)) / (n(s) + k(s))
 inline std::array<double, 3> ngram_bits(const Corpus& corpus) {

@@ -6,7 +6,7 @@ using namespace recur;
 using namespace recur_test;
 
 TEST_CASE("Three steps of two linear units, worked out by hand", "[bptt]") {
-  // a_t = b + W h_<t-1> + U x_t, h_t = a_t, L = sum over t of h_t(0) + 2 h_t(1), so that dL/dh_t from outside is (1, 2).
+  // a_t = b + W h_<t-1> + U x_t, h_t = a_t, L = sum over t of h_t(0) + 2 h_t(1): dL/dh_t from outside is (1, 2).
   Elman<double, Identity> cell(1, 2);
   cell.U << 1, -1;
   cell.W << 0.5, -0.25,  //

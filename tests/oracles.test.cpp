@@ -1,5 +1,5 @@
-// The numbers of PyTorch, from files: every *.safetensors in the folder that the environment variable RECUR_ORACLES names, or
-// of those kept with the tests.
+// The numbers of PyTorch, from files: every *.safetensors in the folder that the environment variable RECUR_ORACLES
+// names, or of those kept with the tests.
 #include "catch.hpp"
 #include "oracle_file.hpp"
 

@@ -18,7 +18,8 @@ std::vector<Index> all_heights() {
   return heights;
 }
 
-/// A block with no alignment, whose columns are further apart than it is high, within a larger matrix of random numbers.
+/// A block with no alignment, whose columns are further apart than it is high, within a larger matrix of random
+/// numbers.
 template <class Scalar>
 struct Inside {
   Inside(Index rows_, Index cols_, std::mt19937& rng)

@@ -1,5 +1,6 @@
-// The README says what the files say. Each of its blocks of code is followed back to the file that the comment above it names
-// (the first to 00_echo.cpp, whole), which is compiled and run elsewhere; the output that it shows is that of the program.
+// The README says what the files say. Each of its blocks of code is followed back to the file that the comment above
+// it names (the first to 00_echo.cpp, whole), which is compiled and run elsewhere; the output that it shows is that of
+// the program.
 #include "catch.hpp"
 
 #include <cstdio>

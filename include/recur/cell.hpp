@@ -95,8 +95,8 @@ class Cell : public Weights<Rule_, Scalar_, Inputs, Hidden> {
             this->template blocks_of<batch>(now));
   }
 
-  /// All steps of x, I x N at each of T steps, from `initial` (zero where it has no columns). Gives h_1 .. h_T, H x N each:
-  /// a view of the trace, valid until the trace is used again.
+  /// All steps of x, I x N at each of T steps, from `initial` (zero where it has no columns). Gives h_1 .. h_T, H x N
+  /// each: a view of the trace, valid until the trace is used again.
   /// Throws std::invalid_argument on shapes that do not fit and on an empty series; the trace is then as it was.
   SeriesView<const Scalar> forward(SeriesView<const Scalar> x, Trace& trace, const State& initial = {}) const {
     require_forward(x, x.features(), initial);
@@ -155,9 +155,9 @@ class Cell : public Weights<Rule_, Scalar_, Inputs, Hidden> {
     return state;
   }
 
-  /// Backpropagation through time: from dL/dh_1 .. dL/dh_T (all zero where dy is empty) and dL/d(final state) (zero where
-  /// it has no columns), *adds* dL/dU, dL/dW, dL/db to `gradient`, and writes dL/dx and dL/d(initial state) where they
-  /// are asked for: a dx that is not empty, a d_initial that is not null. x is what forward was given.
+  /// Backpropagation through time: from dL/dh_1 .. dL/dh_T (all zero where dy is empty) and dL/d(final state) (zero
+  /// where it has no columns), *adds* dL/dU, dL/dW, dL/db to `gradient`, and writes dL/dx and dL/d(initial state)
+  /// where they are asked for: a dx that is not empty, a d_initial that is not null. x is what forward was given.
   /// Users call bptt(), which checks.
   void backward(SeriesView<const Scalar> x, Trace& trace, SeriesView<const Scalar> dy, Cell& gradient,
                 SeriesView<Scalar> dx = {}, const State& d_final = {}, State* d_initial = nullptr) const {

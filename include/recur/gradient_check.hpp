@@ -125,8 +125,8 @@ class GradientChecker {
 
 }  // namespace detail
 
-/// Compares bptt with central differences, in double, for each parameter, each entry of x and each of the initial state.
-/// loss(y, target, dy) is any of recur's losses, or a callable like them. With e = options.step,
+/// Compares bptt with central differences, in double, for each parameter, each entry of x and each of the initial
+/// state. loss(y, target, dy) is any of recur's losses, or a callable like them. With e = options.step,
 ///
 ///     numeric = (8 (L(p + e) - L(p - e)) - (L(p + 2 e) - L(p - 2 e))) / 12 e       wrong by O(e^4)
 ///

@@ -2,13 +2,13 @@
 /// \file
 /// Losses: value and dL/dy together.
 ///
-/// Both losses add up over the features of a column of y (one step of one sequence) and take the mean over the M columns that
-/// count, of the N T that there are:
+/// Both losses add up over the features of a column of y (one step of one sequence) and take the mean over the M
+/// columns that count, of the N T that there are:
 ///
 ///     L = 1/M sum over counted columns of l(y_t, target_t)
 ///
-/// All columns count, unless a Mask says otherwise; what does not count is never read, so that it may hold anything, NaN too,
-/// and its dL/dy is zero.
+/// All columns count, unless a Mask says otherwise; what does not count is never read, so that it may hold anything,
+/// NaN too, and its dL/dy is zero.
 
 #include "series.hpp"
 
@@ -95,9 +95,9 @@ struct SquaredError {
 };
 inline constexpr SquaredError squared_error;
 
-/// l(y, k) = -ln softmax(y)_k = ln sum_i exp(y_i) - y_k, in nats; PyTorch's CrossEntropyLoss. The largest y is taken out
-/// before exp, so that logits of any finite size are safe. Forms and errors as for SquaredError; a class out of range
-/// throws too.
+/// l(y, k) = -ln softmax(y)_k = ln sum_i exp(y_i) - y_k, in nats; PyTorch's CrossEntropyLoss. The largest y is taken
+/// out before exp, so that logits of any finite size are safe. Forms and errors as for SquaredError; a class out of
+/// range throws too.
 struct SoftmaxCrossEntropy {
   template <class Y, class Scalar = typename Y::Scalar>
   double operator()(const Y& y_, const Classes& classes, Series<Scalar>& dy, const Mask& mask = {}) const {

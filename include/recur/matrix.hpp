@@ -92,8 +92,8 @@ inline void require_equal(const char* where, const char* what, Index got, const 
   require(got == expected, where, ": ", what, " must be ", expected, " (", expected_what, "), got ", got);
 }
 
-/// require() for things that go side by side, step for step: "bptt: dy must have batch 3 and steps 5 (as x), got batch 2 and
-/// steps 5".
+/// require() for things that go side by side, step for step: "bptt: dy must have batch 3 and steps 5 (as x), got batch
+/// 2 and steps 5".
 template <class Got, class Expected>
 void require_same_steps(const char* where, const char* what, const Got& got, const char* expected_what,
                         const Expected& expected) {

@@ -185,8 +185,8 @@ double global_norm(const Net& gradient) {
   return std::sqrt(sum);
 }
 
-/// Scales the gradient to a global norm of `limit` where it has more, as PyTorch's clip_grad_norm_: by limit / (norm + 1e-6).
-/// Gives the norm before. A norm that is not finite scales nothing.
+/// Scales the gradient to a global norm of `limit` where it has more, as PyTorch's clip_grad_norm_: by limit / (norm +
+/// 1e-6). Gives the norm before. A norm that is not finite scales nothing.
 template <Parameterized Net>
 double clip_norm(Net& gradient, double limit) {
   require(limit > 0, "clip_norm: limit > 0 expected, got ", limit);

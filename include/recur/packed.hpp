@@ -178,8 +178,8 @@ void add_product(const Panels<Scalar>& a, const B& b, C&& c) {
   }
 }
 
-/// C += D H^T: a sum over the columns of D and H, so that the gradient of weights is one product for many steps. Both are
-/// read where they lie: at each k their entries are neighbours as they are.
+/// C += D H^T: a sum over the columns of D and H, so that the gradient of weights is one product for many steps. Both
+/// are read where they lie: at each k their entries are neighbours as they are.
 template <class D, class H, class C>
 void add_outer_product(const D& d, const H& h, C&& c) {
   using Scalar = typename D::Scalar;

@@ -68,8 +68,8 @@ Model zeros_like(const Model& model) {
 /// The state of a layer that carries nothing from step to step.
 struct NoState {};
 
-/// f(block of the first state, block of the second ...) for each block of the states of layers and networks: matrices, and
-/// tuples of states.
+/// f(block of the first state, block of the second ...) for each block of the states of layers and networks: matrices,
+/// and tuples of states.
 template <class F, class First, class... Others>
 void visit_state(F&& f, First& first, Others&... others) {
   if constexpr (requires { first.cols(); }) {

@@ -95,8 +95,8 @@ class Readout {
 
   SeriesView<const Scalar> output(const Trace& trace) const { return trace.y_; }
 
-  /// Adds dL/dV = sum dy_t h_t^T and dL/dc = sum dy_t to `gradient`, and writes dL/dh_t = V^T dy_t where dh is not empty.
-  /// Users call bptt(), which checks.
+  /// Adds dL/dV = sum dy_t h_t^T and dL/dc = sum dy_t to `gradient`, and writes dL/dh_t = V^T dy_t where dh is not
+  /// empty. Users call bptt(), which checks.
   void backward(SeriesView<const Scalar> h, Trace& trace, SeriesView<const Scalar> dy, Readout& gradient,
                 SeriesView<Scalar> dh = {}, const State& = {}, State* = nullptr) const {
     if (dy.empty()) {

@@ -26,7 +26,8 @@ constexpr BlockRange span(BlockRange a, BlockRange b) {
 template <class Scalar, int Hidden = Dynamic, int Batch = Dynamic>
 class Blocks {
  public:
-  // A matrix of one row is row-major in Eigen, and its columns would have to be neighbours: a cell of one unit is dynamic.
+  // A matrix of one row is row-major in Eigen, and its columns would have to be neighbours: a cell of one unit is
+  // dynamic.
   using Plain = Eigen::Array<std::remove_const_t<Scalar>, Hidden == 1 ? Dynamic : Hidden, Batch>;
   using Array = Eigen::Map<std::conditional_t<std::is_const_v<Scalar>, const Plain, Plain>, Eigen::Unaligned,
                            Eigen::OuterStride<>>;

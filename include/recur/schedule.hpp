@@ -28,8 +28,8 @@ inline double cosine(Index step, Index steps, double rate, double last = 0) {
   return last + (rate - last) * (1 + std::cos(3.14159265358979323846 * part)) / 2;
 }
 
-/// Up to `rate` in equal parts: rate (step + 1) / steps for the first `steps` steps, then `rate`. With another schedule:
-/// warm_up(step, 100, cosine(step, 1000, 1e-2)).
+/// Up to `rate` in equal parts: rate (step + 1) / steps for the first `steps` steps, then `rate`. With another
+/// schedule: warm_up(step, 100, cosine(step, 1000, 1e-2)).
 inline double warm_up(Index step, Index steps, double rate) {
   require(steps > 0, "warm_up: steps > 0 expected, got ", steps);
   return rate * std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(steps));

@@ -88,8 +88,8 @@ class Sequence {
     return std::apply([&](const auto&... each) { return State(each.state(batch)...); }, layers);
   }
 
-  /// The outputs y_1 .. y_T of the last layer for the inputs x_1 .. x_T, from `initial` (zero where it is left out): a view of
-  /// the trace, valid until the trace is used again.
+  /// The outputs y_1 .. y_T of the last layer for the inputs x_1 .. x_T, from `initial` (zero where it is left out): a
+  /// view of the trace, valid until the trace is used again.
   /// Throws std::invalid_argument on shapes that do not fit and on an empty series.
   SeriesView<const Scalar> forward(SeriesView<const Scalar> x, Trace& trace, const State& initial = {}) const {
     require_forward(x, x.features(), initial);

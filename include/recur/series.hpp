@@ -3,8 +3,8 @@
 /// T steps of one quantity of F features for a batch of N sequences side by side: one column-major matrix
 /// F x (N T), in which step t is the N neighbouring columns N t .. N t + N - 1.
 ///
-/// The same bytes are an F x T column-major or T x F row-major matrix where N = 1, and the row-major (T, N, F) buffer of
-/// other systems: SeriesView looks at those where they lie. A batch-first (N, T, F) buffer has its steps apart:
+/// The same bytes are an F x T column-major or T x F row-major matrix where N = 1, and the row-major (T, N, F) buffer
+/// of other systems: SeriesView looks at those where they lie. A batch-first (N, T, F) buffer has its steps apart:
 /// from_batch_first() copies.
 
 #include "matrix.hpp"

@@ -50,8 +50,8 @@ struct TrainResult {
 
 namespace detail {
 
-/// Goes through some sequences in windows of at most `window` steps, as long as f(x, target, trace, y), called after each
-/// forward pass, gives true. Keeps its buffers.
+/// Goes through some sequences in windows of at most `window` steps, as long as f(x, target, trace, y), called after
+/// each forward pass, gives true. Keeps its buffers.
 template <class Net, class Data>
 class Windows {
  public:
@@ -100,8 +100,8 @@ inline std::span<const Index> mini_batch(const std::vector<Index>& order, Index 
 
 }  // namespace detail
 
-/// The mean loss over all of `data`: each sequence from a zero state, in windows of `window` steps (0: all at once) through
-/// which the state is carried. Windows weigh as their number of columns.
+/// The mean loss over all of `data`: each sequence from a zero state, in windows of `window` steps (0: all at once)
+/// through which the state is carried. Windows weigh as their number of columns.
 template <class Net, class LossFunction, DataSource<typename Net::Scalar> Data>
 double evaluate(const Net& net, const LossFunction& loss, const Data& data, Index window = 0, Index batch = 32) {
   window = detail::window_of(data, window, "evaluate");
@@ -126,14 +126,14 @@ double evaluate(const Net& net, const LossFunction& loss, const Data& data, Inde
 ///     recur::SeriesData data(x, target);
 ///     recur::train(net, adam, recur::squared_error, data, rng, {.epochs = 50, .clip_norm = 1});
 ///
-/// Contiguous text is a few long sequences, `.batch` as many, `.window` the steps of one update: the state is carried from
-/// window to window. Everything random comes from `rng`. An optimiser of your own has step(net, gradient) and options.rate.
-/// With `validation` data, evaluate() is called on it after each epoch, and in the end the network has the parameters that
-/// did best there; `.patience` epochs without improvement end it early.
+/// Contiguous text is a few long sequences, `.batch` as many, `.window` the steps of one update: the state is carried
+/// from window to window. Everything random comes from `rng`. An optimiser of your own has step(net, gradient) and
+/// options.rate. With `validation` data, evaluate() is called on it after each epoch, and in the end the network has
+/// the parameters that did best there; `.patience` epochs without improvement end it early.
 ///
-/// Throws std::invalid_argument on data, or validation data, that do not fit the network, before the first step (where only
-/// a later window does not, a class out of range, say, when it comes to that); and std::runtime_error where the loss or
-/// its gradient is NaN or infinite, saying where: the network then has the last parameters that gave a finite loss.
+/// Throws std::invalid_argument on data, or validation data, that do not fit the network, before the first step (where
+/// only a later window does not, when it comes to that); and std::runtime_error where the loss or its gradient is NaN or
+/// infinite, saying where: the network then has the last parameters that gave a finite loss.
 template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data,
           DataSource<typename Net::Scalar> Validation, class Engine>
 TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,

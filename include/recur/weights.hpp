@@ -8,10 +8,10 @@
 
 namespace recur {
 
-/// A rule with its parameters: the input weights U: (G_u H) x I, the recurrent weights W: (G_w H) x H and the bias b: (G H),
-/// for a rule whose inputs reach G_u blocks, whose hidden state reaches G_w and that has G pre-activation blocks
-/// altogether: all 1 for the Elman network. Sizes are given to the constructor, or fixed as template arguments. All
-/// parameters start at zero.
+/// A rule with its parameters: the input weights U: (G_u H) x I, the recurrent weights W: (G_w H) x H and the bias b:
+/// (G H), for a rule whose inputs reach G_u blocks, whose hidden state reaches G_w and that has G pre-activation
+/// blocks altogether: all 1 for the Elman network. Sizes are given to the constructor, or fixed as template arguments.
+/// All parameters start at zero.
 template <Rule Rule_, class Scalar_, int Inputs, int Hidden>
 class Weights {
  public:
