@@ -157,7 +157,7 @@ class Series {
   }
 
   void setZero() { matrix().setZero(); }
-  /// Uniform in [-1, 1).
+  /// Uniform in [-1, 1), before rounding to Scalar.
   template <class Engine>
   void setRandom(Engine& engine) {
     for (auto column : matrix().colwise())
