@@ -7,7 +7,7 @@
 
 using namespace recur;
 
-namespace {
+namespace rules_to_judge {
 
 /// A rule of three blocks, whose ranges are given.
 template <BlockRange Input, BlockRange Hidden, BlockRange States = BlockRange{2, 1}>
@@ -36,7 +36,9 @@ struct WritesBefore : Ranges<BlockRange{0, 1}, BlockRange{0, 1}> {
     requires(!std::is_const_v<std::remove_reference_t<decltype(before)>>);
 };
 
-}  // namespace
+}  // namespace rules_to_judge
+
+using namespace rules_to_judge;
 
 TEST_CASE("The Rule concept accepts rules", "[rule]") {
   STATIC_REQUIRE(Rule<ElmanRule<>>);
