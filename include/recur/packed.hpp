@@ -122,6 +122,7 @@ namespace detail {
 /// C += A B, strip by strip.
 template <int Packets, int Columns, class Scalar>
 void product(const Panels<Scalar>& a, Multiplier<Scalar> by, Scalar* c, Index c_stride, Index columns) {
+  if (a.depth == 0 || columns == 0) return;  // nothing to add, and perhaps no memory to point into
   for_strips<Scalar, full_lanes<Scalar>, Packets>(0, a.rows, [&]<int Lanes, int High>(Index row) {
     const Scalar* const strip = a.stride == 0 ? a.data + row * a.depth : a.data + row;
     strip_times_columns<Lanes, High, Columns>(strip, a.stride == 0 ? High * Lanes : a.stride, by, a.depth, c + row,
