@@ -1,0 +1,55 @@
+#pragma once
+/// \file
+/// What every library is given, and what it must give back.
+
+#include <recur/recur.hpp>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace bench {
+
+using recur::Index;
+using Matrix = recur::Matrix<float>;
+
+struct Shape {
+  Index inputs, hidden, batch, steps;
+  /// "I:32/H:64/N:1/T:128"
+  std::string path() const;
+};
+/// From one small step to wide layers.
+inline constexpr Shape shapes[] = {{8, 64, 1, 1},      {10, 20, 3, 5},      {16, 16, 1, 64},    {32, 64, 1, 128},
+                                   {64, 128, 1, 128},  {128, 256, 1, 128},  {256, 512, 1, 128}, {32, 64, 16, 128},
+                                   {128, 128, 32, 64}, {256, 256, 64, 128}, {512, 512, 64, 64}, {1024, 1024, 64, 32}};
+
+/// forward: inference of one layer over the series, from a given state. train: that, keeping what it takes, then the
+/// gradients of W, U, b, x and the initial state, all of them overwritten.
+enum class Work { forward, train };
+inline const char* name(Work work) { return work == Work::forward ? "forward" : "train"; }
+
+/// One layer with its parameters, and what goes in. Matrices are column-major, laid out as recur has them, so x is the
+/// row-major (T, N, I) of other systems, and U their row-major I x H.
+struct Problem {
+  std::string cell;
+  Shape shape;
+  Matrix U, W;
+  recur::Vector<float> b;
+  Matrix initial;
+  recur::Series<float> x, dy;
+
+  /// Floating-point operations, a multiply-add counted twice: forward is two products, train two more for each of dW
+  /// and dU, dx and dh.
+  double operations(Work work) const;
+  /// "train/elman/onednn/I:32/H:64/N:1/T:128"
+  std::string path(Work work, const std::string& library) const;
+};
+Problem elman(const Shape& shape);
+
+/// What came out, in recur's layout: y, and after train dU, dW, db, dx and d_initial.
+using Results = std::vector<std::pair<std::string, Matrix>>;
+
+/// Where the results differ by more than `tolerance` times the largest entry of ours; empty where they agree.
+std::string disagreement(const Results& ours, const Results& theirs, double tolerance);
+
+}  // namespace bench

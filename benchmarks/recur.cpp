@@ -1,0 +1,82 @@
+// recur itself: in float, in double, and in float with two threads.
+#include "library.hpp"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace bench {
+namespace {
+
+/// Lets recur use so many threads while it lives; everything else has one.
+class Threads {
+ public:
+  explicit Threads(int count) { set(count); }
+  Threads(const Threads&) = delete;
+  ~Threads() { set(1); }
+
+ private:
+  static void set([[maybe_unused]] int count) {
+#ifdef _OPENMP
+    omp_set_num_threads(count);
+#endif
+  }
+};
+
+template <class Cell, int threads = 1>
+class Recur : public Run {
+  using Scalar = typename Cell::Scalar;
+
+ public:
+  explicit Recur(const Problem& problem)
+      : cell_(problem.shape.inputs, problem.shape.hidden), gradient_(recur::zeros_like(cell_)),
+        x_(problem.x.cast<Scalar>()), dy_(problem.dy.cast<Scalar>()), initial_(problem.initial.cast<Scalar>()) {
+    cell_.U = problem.U.cast<Scalar>();
+    cell_.W = problem.W.cast<Scalar>();
+    cell_.b = problem.b.cast<Scalar>();
+  }
+  void forward() override {
+    const Threads guard(threads);
+    cell_.forward(x_, trace_, initial_);
+  }
+  void train() override {
+    const Threads guard(threads);
+    cell_.forward(x_, trace_, initial_);
+    recur::bptt(cell_, x_, trace_, dy_, gradient_, {.dx = &dx_, .d_initial = &d_initial_});
+  }
+  Results results(Work work) const override {
+    const auto plain = [](const auto& matrix) { return Matrix(matrix.template cast<float>()); };
+    Results all{{"y", plain(cell_.output(trace_).matrix())}};
+    if (work == Work::train) {
+      all.insert(all.end(), {{"dU", plain(gradient_.U)},
+                             {"dW", plain(gradient_.W)},
+                             {"db", plain(gradient_.b)},
+                             {"dx", plain(dx_.matrix())},
+                             {"d_initial", plain(d_initial_)}});
+    }
+    return all;
+  }
+  double bytes_per_step() const override {
+    return static_cast<double>(trace_.records().size()) * sizeof(Scalar) / static_cast<double>(x_.steps());
+  }
+
+ private:
+  Cell cell_, gradient_;
+  recur::Series<Scalar> x_, dy_, dx_;
+  typename Cell::State initial_, d_initial_;
+  typename Cell::Trace trace_;
+};
+
+template <class Cell, int threads = 1>
+std::unique_ptr<Run> make(const Problem& problem) {
+  return std::make_unique<Recur<Cell, threads>>(problem);
+}
+
+}  // namespace
+
+Library recur_library() { return {"recur", "recur", make<recur::Elman<float>>}; }
+Library recur_double_library() { return {"recur-double", "recur", make<recur::Elman<double>>}; }
+/// Not a bit may depend on the number of threads: the tolerance is 0.
+Library recur_2threads_library() { return {"recur-2threads", "recur", make<recur::Elman<float>, 2>, 0, 2}; }
+
+}  // namespace bench
