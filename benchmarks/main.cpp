@@ -1,17 +1,32 @@
-// recur beside its peers: forward and train of one layer on twelve shapes, from one small step to wide layers. Names
-// are paths: forward/elman/recur/I:32/H:64/N:1/T:128, train/elman/onednn/I:32/..., step/elman/recur-fixed/...
-//
-//     recur_benchmark --benchmark_filter=train/
+// recur beside its peers: forward and train of one layer on twelve shapes, from one small step to wide layers, and single
+// steps. Names are paths: forward/elman/recur/I:32/H:64/N:1/T:128, train/elman/onednn/I:32/..., step/elman/recur-fixed/...
 #include "library.hpp"
+#include "machine.hpp"
+#include "step.hpp"
+#include "table.hpp"
 
 #include <benchmark/benchmark.h>
 
+#include <cstring>
 #include <iostream>
+#include <optional>
 #include <set>
 
 #ifdef _OPENMP
 #include <omp.h>
 #endif
+
+constexpr const char* usage = R"(recur_benchmark [--table] [options]
+
+  Without --table, Google Benchmark measures, and its options hold (see below).
+
+  --table                 a table for people, as Markdown
+  --benchmark_filter=REGEX  of what: for example train/.*/H:64/
+  --rounds=N              15 by default: the table shows medians of them
+  --csv=FILE              the times besides, for table.gnuplot
+  --tolerance=X           how far results may be from recur's, in parts of the largest entry
+
+)";
 
 namespace bench {
 namespace {
@@ -52,9 +67,83 @@ void add_series(double tolerance) {
       }
 }
 
+void measure_steps(benchmark::State& state, const StepLibrary& library) {
+  constexpr int batch = 256;
+  static const double clock = clock_rate();
+  try {
+    require_steps_agree(library.hidden);
+  } catch (const std::exception& error) {
+    failed = true;
+    return state.SkipWithError(error.what());
+  }
+  const auto steps = library.make();
+  while (state.KeepRunningBatch(batch)) benchmark::DoNotOptimize(steps->run(batch));
+  using benchmark::Counter;
+  state.counters["cycles"] = Counter(1 / clock, Counter::kIsIterationInvariantRate | Counter::kInvert);
+  state.counters["limit"] = library.cycles_limit();
+}
+
+void add_steps() {
+  for (const StepLibrary& library : step_libraries()) {
+    const auto run = [=](benchmark::State& state) { measure_steps(state, library); };
+    benchmark::RegisterBenchmark(library.path().c_str(), run);
+  }
+}
+
 void add_context() {
   for (const Library& library : libraries()) benchmark::AddCustomContext(library.name, library.version);
   for (const std::string& name : missing_libraries()) benchmark::AddCustomContext(name, "not compiled in");
+}
+
+/// What follows `--name=` in `argument`.
+std::optional<std::string> value_of(const char* name, const std::string& argument) {
+  const std::string start = std::string(name) + '=';
+  if (!argument.starts_with(start)) return {};
+  return argument.substr(start.size());
+}
+
+struct Options {
+  bool table = false;
+  TableOptions of_table;
+  std::vector<char*> others;  ///< Google Benchmark's
+};
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 0; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--table") {
+      options.table = true;
+    } else if (const auto rounds = value_of("--rounds", argument)) {
+      options.of_table.rounds = std::max(1, std::stoi(*rounds));
+    } else if (const auto csv = value_of("--csv", argument)) {
+      options.of_table.csv = *csv;
+    } else if (const auto tolerance = value_of("--tolerance", argument)) {
+      options.of_table.tolerance = std::stod(*tolerance);
+    } else {
+      if (const auto filter = value_of("--benchmark_filter", argument)) options.of_table.filter = *filter;
+      if (argument == "--help") std::cout << usage;
+      options.others.push_back(argv[i]);
+    }
+  }
+  return options;
+}
+
+int run(int argc, char** argv) {
+  Options options = parse(argc, argv);
+  add_series(options.of_table.tolerance);
+  add_steps();
+  add_context();
+  int others = static_cast<int>(options.others.size());
+  benchmark::Initialize(&others, options.others.data());
+  if (benchmark::ReportUnrecognizedArguments(others, options.others.data())) return 1;
+  if (options.table) {
+    print_table(options.of_table);
+  } else {
+    benchmark::RunSpecifiedBenchmarks();
+  }
+  benchmark::Shutdown();
+  return failed ? 1 : 0;
 }
 
 }  // namespace
@@ -64,11 +153,10 @@ int main(int argc, char** argv) {
 #ifdef _OPENMP
   omp_set_num_threads(1);
 #endif
-  bench::add_series(-1);
-  bench::add_context();
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return bench::failed ? 1 : 0;
+  try {
+    return bench::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "recur_benchmark: " << error.what() << '\n';
+    return 1;
+  }
 }
