@@ -30,22 +30,18 @@ struct Broken {
 /// An Elman cell whose backward pass multiplies by W where it should by W^T.
 struct TransposedW : Elman<double> {
   using Elman<double>::Elman;
-  void backward(SeriesView<const double> x, Trace& trace, SeriesView<const double> dy, TransposedW& gradient,
-                SeriesView<double> dx, const State& d_final, State* d_initial) const {
-    Elman<double> wrong = *this;
+  Plan begin_backward(Index batch, Index steps, Index longest, Trace& trace, bool want_dx, const State& d_final) const {
+    wrong = *this;
     wrong.W.transposeInPlace();
-    wrong.backward(x, trace, dy, gradient, dx, d_final, d_initial);
+    return wrong.begin_backward(batch, steps, longest, trace, want_dx, d_final);
   }
+  mutable Elman<double> wrong{1, 1};
 };
 
 /// A readout that forgets its bias in the backward pass.
 struct ForgottenBias : Readout<double> {
   using Readout<double>::Readout;
-  void backward(SeriesView<const double> h, Trace& trace, SeriesView<const double> dy, ForgottenBias& gradient,
-                SeriesView<double> dh, const State&, State*) const {
-    Readout<double>::backward(h, trace, dy, gradient, dh);
-    gradient.c.setZero();
-  }
+  void end_backward(Trace&, ForgottenBias& gradient, State*) const { gradient.c.setZero(); }
 };
 
 template <class Net>

@@ -44,80 +44,122 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
   Inside<Scalar> a(M, K, rng), b(K, N, rng), a_transposed(K, M, rng), b_transposed(N, K, rng), c(M, N, rng);
   a_transposed.block() = a.block().transpose();
   b_transposed.block() = b.block().transpose();
-  const Panels<Scalar> in_place{a.block().data(), M, K, a.all.rows()};
-  const auto add = [&](const Panels<Scalar>& left, Inside<Scalar> sum) {
+  const auto left_in_place = [&](Order order) {
+    return Panels<Scalar>{a.block().data(), {M}, {K}, a.all.rows(), order};
+  };
+  const auto add = [&](const Panels<Scalar>& left) {
+    Inside<Scalar> sum = c;
     add_product(left, b.block(), sum.block());
     return sum.all;
   };
+  const auto add_columns = [&](const Panels<Scalar>& left, bool backwards = false) {
+    Inside<Scalar> sum = c;
+    for (Index j = 0; j < N; ++j) add_product(left, b.block().col(j), sum.block().col(j), backwards);
+    return sum.all;
+  };
+  INFO("M " << M << ", N " << N << ", K " << K);
 
   // Right, and nothing outside C is touched.
-  const Matrix<Scalar> result = add(in_place, c);
   const Matrix<double> expected = c.with(c.in_double() + a.in_double() * b.in_double());
   const double tolerance = static_cast<double>(K + 2) * static_cast<double>(Eigen::NumTraits<Scalar>::epsilon());
-  const double error = (result.template cast<double>() - expected).cwiseAbs().maxCoeff();
+  const auto right = [&](const Matrix<Scalar>& result) {
+    return (result.template cast<double>() - expected).cwiseAbs().maxCoeff() <= tolerance;
+  };
 
-  // The same bits in every other way.
+  // In sequence: the same bits packed or in place, all columns at once or one at a time. A single row whose numbers are
+  // apart is summed otherwise: no weight matrix has such.
   Packed<Scalar> packed;
-  const bool same_packed = identical(add(packed.of(a.block(), 2), c), result);
-  const bool same_of = identical(add(packed.of(a.block(), N), c), result);
-  const bool same_transposed = identical(add(packed.transpose_of(a_transposed.block(), N), c), result);
-  const bool same_transposed_in_place = identical(add(packed.transpose_of(a_transposed.block(), 1), c), result);
-  Inside<Scalar> outer = c, columns = c, packed_columns = c;
+  const Matrix<Scalar> in_sequence = add(packed.of(a.block(), 100));
+  REQUIRE(right(in_sequence));
+  REQUIRE(identical(add_columns(packed.of(a.block(), 100)), in_sequence));
+  REQUIRE(identical(add(packed.transpose_of(a_transposed.block(), 2, 100)), in_sequence));
+  const Matrix<Scalar> where_it_lies = add(left_in_place(Order::in_sequence));
+  REQUIRE(right(where_it_lies));
+  REQUIRE(identical(add_columns(left_in_place(Order::in_sequence)), where_it_lies));
+  REQUIRE((M == 1 || identical(where_it_lies, in_sequence)));
+  Inside<Scalar> outer = c;
   add_outer_product(a.block(), b_transposed.block(), outer.block());
-  const auto panels = packed.of(a.block(), 2);
-  for (Index j = 0; j < N; ++j) {
-    add_product(in_place, b.block().col(j), columns.block().col(j));
-    add_product(panels, b.block().col(j), packed_columns.block().col(j));
-  }
+  REQUIRE(right(outer.all));
+  REQUIRE((M == 1 || identical(outer.all, in_sequence)));
 
-  INFO("M " << M << ", N " << N << ", K " << K);
-  REQUIRE(error <= tolerance);
-  REQUIRE(same_packed);
-  REQUIRE(same_of);
-  REQUIRE(same_transposed);
-  REQUIRE(same_transposed_in_place);
-  REQUIRE(identical(outer.all, result));
-  REQUIRE(identical(columns.all, result));
-  REQUIRE(identical(packed_columns.all, result));
+  // Interleaved: the same bits packed or in place, forwards or backwards.
+  const Matrix<Scalar> interleaved = add_columns(packed.of(a.block(), 1, 100));
+  REQUIRE(right(interleaved));
+  REQUIRE(identical(add_columns(packed.of(a.block(), 1, 100), true), interleaved));
+  REQUIRE((M == 1 || identical(add_columns(packed.transpose_of(a_transposed.block(), 1, 100)), interleaved)));
+  const Matrix<Scalar> interleaved_where_it_lies = add_columns(left_in_place(Order::interleaved));
+  REQUIRE(right(interleaved_where_it_lies));
+  REQUIRE(identical(add_columns(left_in_place(Order::interleaved), true), interleaved_where_it_lies));
+  REQUIRE((M == 1 || identical(interleaved_where_it_lies, interleaved)));
+
+  // Transposed, where it lies.
+  const Matrix<Scalar> transposed = add(packed.transpose_of(a_transposed.block(), 1, 1));
+  REQUIRE(right(transposed));
+  REQUIRE(identical(add_columns(packed.transpose_of(a_transposed.block(), 1, 1)), transposed));
 }
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("Products of every height are right, and have the same bits in every form", "[packed]", float,
-                   double) {
+TEMPLATE_TEST_CASE("Products of every height are right, in every form", "[packed]", float, double) {
   std::mt19937 rng(1);
   for (const Index M : all_heights())
     for (const Index N : {0, 1, 2, 3, 4, 5, 7, 8, 9, 13})
       for (const Index K : {0, 1, 2, 7}) check_products<TestType>(M, N, K, rng);
 }
 
-TEMPLATE_TEST_CASE("Products of every width and depth are right, and have the same bits in every form", "[packed]",
-                   float, double) {
+TEMPLATE_TEST_CASE("Products of every width and depth are right, in every form", "[packed]", float, double) {
   std::mt19937 rng(2);
   for (Index N = 0; N <= 40; ++N)
     for (Index K = 0; K <= 40; ++K)
       for (const Index M : {1, 19}) check_products<TestType>(M, N, K, rng);
 }
 
-TEMPLATE_TEST_CASE("Large products are right, and have the same bits in every form", "[packed]", float, double) {
+TEMPLATE_TEST_CASE("Large products are right, in every form", "[packed]", float, double) {
   std::mt19937 rng(3);
   check_products<TestType>(300, 64, 301, rng);
   check_products<TestType>(131, 1, 517, rng);
 }
 
-TEST_CASE("A step of a row multiplies fixed-size matrices of one row", "[packed]") {
+TEST_CASE("Fixed-size matrices of one row are weights too", "[packed]") {
   Matrix<float, 1, 3> weights;
   weights << 1, 2, 3;
   const Vector<float, 3> h(4, 5, 6);
   Vector<float, 1> sum(100);
-  add_product(Panels<float>{weights.data(), 1, 3, weights.colStride()}, h, sum);
+  add_product(in_place(weights, Order::in_sequence), h, sum);
   CHECK(sum(0) == 132);
-  Packed<float> packed;
-  add_product(packed.of(weights, 2), h, sum);
+  add_product(in_place(weights, Order::interleaved), h, sum);
   CHECK(sum(0) == 164);
-  Matrix<float> transposed_sum = Matrix<float>::Zero(3, 2);
-  add_product(packed.transpose_of(weights, 2), Matrix<float, 1, 2>(10, 20), transposed_sum);
-  CHECK(transposed_sum == weights.transpose() * Matrix<float, 1, 2>(10, 20));
+  Packed<float> packed;
+  add_product(packed.of(weights, 100), h, sum);
+  CHECK(sum(0) == 196);
+  const Matrix<float, 1, 2> d(10, 20);
+  for (const Index count : {1, 100}) {
+    Matrix<float> transposed_sum = Matrix<float>::Zero(3, 2);
+    add_product(packed.transpose_of(weights, 2, count), d, transposed_sum);
+    CHECK(transposed_sum == weights.transpose() * d);
+  }
+}
+
+TEMPLATE_TEST_CASE("Sizes known when compiling give the same bits", "[packed]", float, double) {
+  std::mt19937 rng(5);
+  const auto check = [&]<int M, int K>() {
+    const Matrix<TestType, M, K> weights = random_matrix<TestType>(M, K, rng);
+    const Matrix<TestType> dynamic = weights;
+    const Vector<TestType, K> b = random_matrix<TestType>(K, 1, rng);
+    for (const Order order : {Order::in_sequence, Order::interleaved}) {
+      Vector<TestType, M> c = Vector<TestType, M>::Ones();
+      Vector<TestType> dynamic_c = c;
+      add_product(in_place(weights, order), b, c);
+      add_product(in_place(dynamic, order), b, dynamic_c);
+      CHECK(identical(c, dynamic_c));
+    }
+  };
+  check.template operator()<1, 7>();
+  check.template operator()<2, 1>();
+  check.template operator()<13, 13>();
+  check.template operator()<37, 19>();
+  check.template operator()<64, 64>();
+  check.template operator()<130, 5>();
 }
 
 TEST_CASE("What is packed does not change with the weights", "[packed]") {
@@ -125,7 +167,7 @@ TEST_CASE("What is packed does not change with the weights", "[packed]") {
   Matrix<double> weights = random_matrix<double>(5, 3, rng);
   const Matrix<double> b = random_matrix<double>(3, 2, rng), before = weights;
   Packed<double> packed;
-  const auto panels = packed.of(weights, 2);
+  const auto panels = packed.of(weights, 100);
   weights.setZero();
   Matrix<double> sum = Matrix<double>::Zero(5, 2);
   add_product(panels, b, sum);

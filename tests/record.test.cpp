@@ -45,19 +45,22 @@ TEST_CASE("Blocks of one unit may have columns that are apart", "[record]") {
   CHECK(numbers == std::vector<float>{1, 1, 3, 3, 5, 5});
 }
 
-TEST_CASE("A rule's own vectors are repeated for the batch, and their gradients summed over it", "[record]") {
-  Matrix<double, Dynamic, 2> vectors(3, 2), sums(3, 2);
+TEST_CASE("A rule's own vectors are repeated for the batch, and their gradients kept for each sequence", "[record]") {
+  Matrix<double, Dynamic, 2> vectors(3, 2);
   vectors << 1, 4, 2, 5, 3, 6;
-  sums.setOnes();
   const Repeated repeated(vectors, 4);
   CHECK((repeated[1].rows() == 3 && repeated[1].cols() == 4));
   CHECK(repeated[1].matrix().col(3) == vectors.col(1));
   CHECK((2 * repeated[0] + repeated[1]).matrix().col(2) == Eigen::Vector3d(6, 9, 12));
 
-  const Summed summed(sums);
-  summed[1] += 2 * repeated[0];
-  CHECK(sums.col(0) == Eigen::Vector3d::Ones());
-  CHECK(sums.col(1) == Eigen::Vector3d(9, 17, 25));
+  // The gradient: sequence by sequence, of a batch of 4 whose last two come at once.
+  detail::Buffer<double> buffer;
+  buffer.resize(3, 2 * 4).setOnes();
+  const Summed<double> summed(buffer.view(), 4, 2);
+  summed[1] += 2 * repeated[0].leftCols(2);
+  Matrix<double> expected = Matrix<double>::Ones(3, 8);
+  expected.rightCols(2) << 3, 3, 5, 5, 7, 7;
+  CHECK(buffer.view() == expected);
 }
 
 TEST_CASE("A trace has room for the records of all steps, the initial state included", "[record]") {
@@ -71,10 +74,4 @@ TEST_CASE("A trace has room for the records of all steps, the initial state incl
   CHECK(data == records.data());
   CHECK(trace.resize(3, 1, 9).data() == data);
   CHECK((trace.records().rows() == 3 && trace.records().cols() == 10));
-}
-
-TEST_CASE("Bulk products take at least one step, and few enough columns to stay in the cache", "[record]") {
-  CHECK(detail::steps_in_chunk(1) == 128);
-  CHECK(detail::steps_in_chunk(100) == 1);
-  CHECK(detail::steps_in_chunk(1000) == 1);
 }

@@ -4,6 +4,7 @@
 
 #include "parameters.hpp"
 #include "series.hpp"
+#include "tokens.hpp"
 
 namespace recur {
 
@@ -20,6 +21,28 @@ struct BpttOptions {
   bool accumulate = false;
 };
 
+namespace detail {
+
+template <class Net, class X>
+void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
+                   Net& gradient, const BpttOptions<Net>& options) {
+  using Scalar = typename Net::Scalar;
+  const typename Net::State no_state{};
+  const auto& d_final = options.d_final ? *options.d_final : no_state;
+  require_same_shapes("bptt", "gradient", gradient, "net", net);
+  net.require_backward(x, trace, d_final);
+  if (!dy.empty() || !options.d_final) {
+    require_equal("bptt", "dy.features()", dy.features(), "net.outputs()", net.outputs());
+    require_same_steps("bptt", "dy", dy, "x", x);
+  }
+  if (!options.accumulate) set_zero(gradient);
+  if (options.dx) options.dx->resize(net.inputs(), x.batch(), x.steps());
+  net.backward(x, trace, dy, gradient, options.dx ? SeriesView<Scalar>(*options.dx) : SeriesView<Scalar>(), d_final,
+               options.d_initial);
+}
+
+}  // namespace detail
+
 /// The gradient of a loss with respect to every parameter, from dL/dy_1 .. dL/dy_T:
 ///
 ///     dL/da_t = dL/dh_t f'(a_t)                     dL/dh_<t-1> += W^T dL/da_t
@@ -33,23 +56,19 @@ struct BpttOptions {
 ///     recur::bptt(net, x, trace, dy, gradient, {.dx = &dx, .d_initial = &d_h0});
 ///
 /// Throws std::invalid_argument where a shape does not fit, before anything is written.
+/// x may be tokens, which have no gradient: `.dx` must be left out.
 template <class Net>
 void bptt(const Net& net, SeriesView<const typename Net::Scalar> x, typename Net::Trace& trace,
           SeriesView<const typename Net::Scalar> dy, Net& gradient, BpttOptions<Net> options = {}) {
-  using Scalar = typename Net::Scalar;
-  const typename Net::State no_state{};
-  const auto& d_final = options.d_final ? *options.d_final : no_state;
-  require_same_shapes("bptt", "gradient", gradient, "net", net);
   require_equal("bptt", "x.features()", x.features(), "net.inputs()", net.inputs());
-  net.require_backward(x, trace, d_final);
-  if (!dy.empty() || !options.d_final) {
-    require_equal("bptt", "dy.features()", dy.features(), "net.outputs()", net.outputs());
-    require_same_steps("bptt", "dy", dy, "x", x);
-  }
-  if (!options.accumulate) set_zero(gradient);
-  if (options.dx) options.dx->resize(x.features(), x.batch(), x.steps());
-  net.backward(x, trace, dy, gradient, options.dx ? SeriesView<Scalar>(*options.dx) : SeriesView<Scalar>(), d_final,
-               options.d_initial);
+  detail::backpropagate(net, x, trace, dy, gradient, options);
+}
+template <class Net>
+void bptt(const Net& net, TokensView x, typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
+          Net& gradient, BpttOptions<Net> options = {}) {
+  require(!options.dx, "bptt: dx must be left out, for x are tokens");
+  x.require_inputs("bptt", net.inputs());
+  detail::backpropagate(net, x, trace, dy, gradient, options);
 }
 
 }  // namespace recur

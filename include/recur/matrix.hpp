@@ -118,6 +118,8 @@ class Buffer {
   ConstMatrixView<Scalar> view() const { return {storage_.data(), rows_, cols_, Eigen::OuterStride<>(rows_)}; }
   Index rows() const { return rows_; }
   Index cols() const { return cols_; }
+  /// What is held, of which rows() * cols() numbers are in use.
+  Index bytes() const { return storage_.size() * static_cast<Index>(sizeof(Scalar)); }
 
  private:
   Vector<Scalar> storage_;

@@ -1,181 +1,184 @@
 #pragma once
 /// \file
-/// The products. C += A B with a weight matrix A that meets many B, and C += D H^T for the gradients of weights.
-///
-/// One kernel does both: a tile of C, a few SIMD packets high and a few columns wide, stays in registers while k runs
-/// over the inner dimension. Every entry of C is summed in the order of k, whatever the number of columns and
-/// wherever they lie, so that a series gives the same bits as its steps run singly. Rows that do not fill a packet go
-/// through narrower packets, down to single scalars: nothing is padded.
-///
-/// The SIMD instructions are Eigen's packet functions: the source vectorises wherever Eigen does.
+/// The products: C += A B with a weight matrix A, or its transpose, that meets many B; and C += D H^T for the gradients
+/// of weights. A that is used often is packed first: copied into the order in which the kernels read it.
 
-#include "matrix.hpp"
+#include "kernel.hpp"
 
-#include <cmath>
+#include <algorithm>
 
 namespace recur {
-namespace detail {
 
-/// How many numbers the widest packet holds: 16, 8, 4 or 2; 1 where there is no SIMD.
-template <class Scalar>
-inline constexpr int full_lanes = Eigen::internal::packet_traits<Scalar>::size;
-
-template <class Scalar, int Lanes>
-struct PacketOf {
-  using type = typename Eigen::internal::find_best_packet<Scalar, Lanes>::type;
-  /// The next narrower packet, and below the narrowest the scalar itself.
-  static constexpr int half =
-      Eigen::internal::unpacket_traits<typename Eigen::internal::unpacket_traits<type>::half>::size;
-  static constexpr int narrower = half < Lanes ? half : 1;
+/// A size that is a constant where it is known when compiling.
+template <int Size>
+struct Extent {
+  constexpr Extent(Index) {}
+  constexpr operator Index() const { return Size; }
 };
-template <class Scalar>
-struct PacketOf<Scalar, 1> {
-  using type = Scalar;
+template <>
+struct Extent<Dynamic> {
+  Index size;
+  constexpr operator Index() const { return size; }
 };
 
-inline constexpr int tile_packets = 3;  ///< rows of a tile, in packets
-inline constexpr int tile_columns = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 8 : 4;
-inline constexpr int tall_packets = 8;  ///< rows of a tile of one column
-
-/// a b + c, rounded once wherever packets are: a row gives the same bits in a packet and alone.
-template <int Lanes, class Packet>
-EIGEN_STRONG_INLINE Packet multiply_add(const Packet& a, const Packet& b, const Packet& c) {
-#ifdef EIGEN_VECTORIZE_FMA
-  if constexpr (Lanes == 1) return std::fma(a, b, c);
-#endif
-  return Eigen::internal::pmadd(a, b, c);
-}
-
-/// The entries of B that meet column k of A: b[k k_stride + j j_stride].
-template <class Scalar>
-struct Multiplier {
-  const Scalar* b;
-  Index k_stride, j_stride;
+/// How the sums of a product run.
+enum class Order {
+  in_sequence,  ///< for any number of columns, and with the same bits for each of them
+  interleaved,  ///< for one column: as fast as a column can be
+  transposed    ///< for few columns: along the columns of the matrix whose transpose this is, where that lies
 };
 
-/// C += A B for a tile of C: Packets packets of Lanes rows high, Columns columns wide.
-template <int Lanes, int Packets, int Columns, class Scalar>
-EIGEN_STRONG_INLINE void tile(const Scalar* a, Index a_stride, Multiplier<Scalar> by, Index depth, Scalar* c,
-                              Index c_stride) {
-  using namespace Eigen::internal;
-  using Packet = typename PacketOf<Scalar, Lanes>::type;
-  Packet sum[Columns][Packets];
-#pragma GCC unroll 8
-  for (int j = 0; j < Columns; ++j)
-#pragma GCC unroll 8
-    for (int r = 0; r < Packets; ++r) sum[j][r] = ploadu<Packet>(c + j * c_stride + r * Lanes);
-  for (Index k = 0; k < depth; ++k, a += a_stride, by.b += by.k_stride) {
-    Packet rows[Packets];
-#pragma GCC unroll 8
-    for (int r = 0; r < Packets; ++r) rows[r] = ploadu<Packet>(a + r * Lanes);
-#pragma GCC unroll 8
-    for (int j = 0; j < Columns; ++j) {
-      const Packet factor = pset1<Packet>(by.b[j * by.j_stride]);
-#pragma GCC unroll 8
-      for (int r = 0; r < Packets; ++r) sum[j][r] = multiply_add<Lanes>(rows[r], factor, sum[j][r]);
-    }
-  }
-#pragma GCC unroll 8
-  for (int j = 0; j < Columns; ++j)
-#pragma GCC unroll 8
-    for (int r = 0; r < Packets; ++r) pstoreu(c + j * c_stride + r * Lanes, sum[j][r]);
-}
-
-/// Cuts rows into strips of at most Packets packets, ever narrower towards the end: strip.template
-/// operator()<Lanes, Packets>(first row) for each. How a matrix is packed and how it is read both follow it.
-template <class Scalar, int Lanes, int Packets, class Strip>
-EIGEN_STRONG_INLINE void for_strips(Index row, Index rows, const Strip& strip) {
-  constexpr Index height = Packets * Lanes;
-  for (; row + height <= rows; row += height) strip.template operator()<Lanes, Packets>(row);
-  if constexpr (Packets > 1) {
-    for_strips<Scalar, Lanes, Packets - 1>(row, rows, strip);
-  } else if constexpr (Lanes > 1) {
-    for_strips<Scalar, PacketOf<Scalar, Lanes>::narrower, 1>(row, rows, strip);
-  }
-}
-
-/// One strip of rows of C against all columns, the widest tiles first.
-template <int Lanes, int Packets, int Columns, class Scalar>
-EIGEN_STRONG_INLINE void strip_times_columns(const Scalar* a, Index a_stride, Multiplier<Scalar> by, Index depth,
-                                             Scalar* c, Index c_stride, Index columns) {
-  for (; columns >= Columns; columns -= Columns, by.b += Columns * by.j_stride, c += Columns * c_stride) {
-    tile<Lanes, Packets, Columns>(a, a_stride, by, depth, c, c_stride);
-  }
-  if constexpr (Columns > 1) {
-    strip_times_columns<Lanes, Packets, Columns / 2>(a, a_stride, by, depth, c, c_stride, columns);
-  }
-}
-
-}  // namespace detail
-
-/// The left side of products: rows x depth, either packed (each strip of rows contiguous, column after column) or a
-/// column-major matrix where it lies. A view: valid as long as what it was made from.
-template <class Scalar>
+/// The left side of products: rows x depth. A view: valid as long as what it was made from.
+template <class Scalar, int Rows = Dynamic, int Depth = Dynamic>
 struct Panels {
   const Scalar* data;
-  Index rows, depth;
-  Index stride;  ///< from column to column of a matrix in place; 0 where packed
+  Extent<Rows> rows;
+  Extent<Depth> depth;
+  Index stride;  ///< from column to column of a matrix in place; 0 where packed: each strip of rows contiguous
+  Order order;
 };
 
-namespace detail {
-
-/// C += A B, strip by strip.
-template <int Packets, int Columns, class Scalar>
-void product(const Panels<Scalar>& a, Multiplier<Scalar> by, Scalar* c, Index c_stride, Index columns) {
-  if (a.depth == 0 || columns == 0) return;  // nothing to add, and perhaps no memory to point into
-  for_strips<Scalar, full_lanes<Scalar>, Packets>(0, a.rows, [&]<int Lanes, int High>(Index row) {
-    const Scalar* const strip = a.stride == 0 ? a.data + row * a.depth : a.data + row;
-    strip_times_columns<Lanes, High, Columns>(strip, a.stride == 0 ? High * Lanes : a.stride, by, a.depth, c + row,
-                                              c_stride, columns);
-  });
+/// A column-major matrix where it lies.
+template <class Weights>
+auto in_place(const Weights& weights, Order order) {
+  return Panels<typename Weights::Scalar, Weights::RowsAtCompileTime, Weights::ColsAtCompileTime>{
+      weights.data(), {weights.rows()}, {weights.cols()}, weights.colStride(), order};
 }
-
-}  // namespace detail
 
 /// Storage for a packed copy of a weight matrix. The copy is made at the start of a call that multiplies by it many
 /// times, and is not looked at after that call, so that it can never be stale.
 template <class Scalar>
 class Packed {
  public:
-  /// `weights`, or its transpose, ready for products with `columns` columns at a time. One column reads each weight
-  /// once: packing would cost as much as the product, so such weights are read where they lie, unless transposed.
+  /// `weights` for products with `columns` columns in all.
   template <class Weights>
   Panels<Scalar> of(const Weights& weights, Index columns) {
-    if (columns == 1) return {weights.data(), weights.rows(), weights.cols(), weights.colStride()};
-    return pack(weights.data(), weights.rows(), weights.cols(), 1, weights.colStride());
+    if (columns < few) return dynamic(weights, Order::in_sequence);
+    return pack<detail::tile_packets>(weights.data(), weights.rows(), weights.cols(), 1, weights.colStride(),
+                                      Order::in_sequence);
   }
+  /// `weights` for `count` products with a batch of columns each.
   template <class Weights>
-  Panels<Scalar> transpose_of(const Weights& weights, Index columns) {
-    if (columns > 1) return pack(weights.data(), weights.cols(), weights.rows(), weights.colStride(), 1);
-    auto transposed = storage_.resize(weights.cols(), weights.rows());
-    transposed = weights.transpose();
-    return {transposed.data(), transposed.rows(), transposed.cols(), transposed.rows()};
+  Panels<Scalar> of(const Weights& weights, Index batch, Index count) {
+    if (batch > 1) return of(weights, batch * count);
+    // A matrix of one strip is in the right order as it is.
+    constexpr Index strip = detail::tall_packets * detail::full_lanes<Scalar>;
+    if (count < few || weights.rows() <= strip) return dynamic(weights, Order::interleaved);
+    return pack<detail::tall_packets>(weights.data(), weights.rows(), weights.cols(), 1, weights.colStride(),
+                                      Order::interleaved);
   }
+  /// The transpose of `weights` for `count` products with a batch of columns each.
+  template <class Weights>
+  Panels<Scalar> transpose_of(const Weights& weights, Index batch, Index count = 1) {
+    const Index rows = weights.cols(), depth = weights.rows();
+    if (batch * count < 2 * few) {
+      return {weights.data(), {rows}, {depth}, weights.colStride(), Order::transposed};
+    }
+    if (batch == 1) {
+      return pack<detail::tall_packets>(weights.data(), rows, depth, weights.colStride(), 1, Order::interleaved);
+    }
+    return pack<detail::tile_packets>(weights.data(), rows, depth, weights.colStride(), 1, Order::in_sequence);
+  }
+  Index bytes() const { return storage_.bytes(); }
 
  private:
-  Panels<Scalar> pack(const Scalar* weights, Index rows, Index depth, Index row_stride, Index column_stride) {
+  static constexpr Index few = 8;  // columns that a matrix must meet until packing it pays
+
+  template <class Weights>
+  static Panels<Scalar> dynamic(const Weights& weights, Order order) {
+    return {weights.data(), {weights.rows()}, {weights.cols()}, weights.colStride(), order};
+  }
+
+  /// Copies element i row_stride + k column_stride, of strips of Packets packets, to where the kernels look for it.
+  template <int MostPackets>
+  Panels<Scalar> pack(const Scalar* weights, Index rows, Index depth, Index row_stride, Index column_stride,
+                      Order order) {
     Scalar* const packed = storage_.resize(rows, depth).data();
-    detail::for_strips<Scalar, detail::full_lanes<Scalar>, detail::tile_packets>(
+    detail::for_strips<Scalar, detail::full_lanes<Scalar>, MostPackets>(
         0, rows, [&]<int Lanes, int Packets>(Index row) {
-          constexpr int height = Packets * Lanes;
-          Scalar* out = packed + row * depth;
-          for (Index k = 0; k < depth; ++k)
-            for (Index i = row; i < row + height; ++i) *out++ = weights[i * row_stride + k * column_stride];
+          constexpr Index height = Packets * Lanes;
+          const Scalar* const strip = weights + row * row_stride;
+          Scalar* const out = packed + row * depth;
+          Index k = 0;
+          if (row_stride == 1) {
+            for (; k < depth; ++k) std::copy_n(strip + k * column_stride, height, out + k * height);
+          } else if constexpr (Lanes > 1) {
+            // A transpose, whose rows are contiguous: squares of packets are transposed in registers.
+            for (; k + Lanes <= depth; k += Lanes)
+              for (Index r = 0; r < height; r += Lanes)
+                transpose_square<Lanes>(strip + r * row_stride + k, row_stride, out + k * height + r, height);
+          }
+          for (; k < depth; ++k)
+            for (Index i = 0; i < height; ++i) out[k * height + i] = strip[i * row_stride + k * column_stride];
         });
-    return {packed, rows, depth, 0};
+    return {packed, {rows}, {depth}, 0, order};
+  }
+
+  template <int Lanes>
+  static void transpose_square(const Scalar* from, Index from_stride, Scalar* to, Index to_stride) {
+    using Packet = typename detail::PacketOf<Scalar, Lanes>::type;
+    Eigen::internal::PacketBlock<Packet, Lanes> square;
+    for (int i = 0; i < Lanes; ++i) square.packet[i] = Eigen::internal::ploadu<Packet>(from + i * from_stride);
+    Eigen::internal::ptranspose(square);
+    for (int i = 0; i < Lanes; ++i) Eigen::internal::pstoreu(to + i * to_stride, square.packet[i]);
   }
 
   detail::Buffer<Scalar> storage_;
 };
 
-/// C += A B. B and C are Eigen matrices, or blocks or maps of such, with neighbouring rows.
-template <class Scalar, class B, class C>
-void add_product(const Panels<Scalar>& a, const B& b, C&& c) {
-  const detail::Multiplier<Scalar> by{b.data(), 1, b.colStride()};
-  if (c.cols() == 1 && a.stride != 0) {
-    detail::product<detail::tall_packets, 1>(a, by, c.data(), c.colStride(), 1);
+namespace detail {
+
+/// C += A B, strip by strip.
+template <int Packets, int Columns, class Scalar, int Rows, int Depth>
+EIGEN_STRONG_INLINE void product(const Panels<Scalar, Rows, Depth>& a, Multiplier<Scalar> by, Scalar* c, Index c_stride,
+                                 Index columns) {
+  for_strips<Scalar, full_lanes<Scalar>, Packets>(0, a.rows, [&]<int Lanes, int High>(Index row) {
+    const Scalar* const strip = a.stride == 0 ? a.data + row * a.depth : a.data + row;
+    const Index stride = a.stride == 0 ? High * Lanes : a.stride;
+    strip_times_columns<Lanes, High, Columns>(strip, stride, by, a.depth, c + row, c_stride, columns);
+  });
+}
+
+/// c += A b, strip by strip. Backwards, the strips are taken from the last to the first.
+template <class Scalar, int Rows, int Depth>
+EIGEN_STRONG_INLINE void product_of_column(const Panels<Scalar, Rows, Depth>& a, const Scalar* b, Scalar* c,
+                                           bool backwards) {
+  const auto strip = [&]<int Lanes, int High>(Index row) {
+    const Scalar* const data = a.stride == 0 ? a.data + row * a.depth : a.data + row;
+    column<Lanes, High>(data, a.stride == 0 ? High * Lanes : a.stride, b, a.depth, c + row);
+  };
+  constexpr Index height = tall_packets * full_lanes<Scalar>;
+  const Index rest = a.rows / height * height;
+  if (backwards) {
+    for (Index row = rest; (row -= height) >= 0;) strip.template operator()<full_lanes<Scalar>, tall_packets>(row);
   } else {
-    detail::product<detail::tile_packets, detail::tile_columns>(a, by, c.data(), c.colStride(), c.cols());
+    for (Index row = 0; row < rest; row += height) strip.template operator()<full_lanes<Scalar>, tall_packets>(row);
+  }
+  for_strips<Scalar, full_lanes<Scalar>, tall_packets - 1>(rest, a.rows, strip);
+}
+
+}  // namespace detail
+
+/// C += A B. B and C are Eigen matrices, or blocks or maps of such, with neighbouring rows. Weights that are larger than
+/// a cache are best swept forth and back in turn: what was read last is still there, and comes first.
+template <class Scalar, int Rows, int Depth, class B, class C>
+EIGEN_STRONG_INLINE void add_product(const Panels<Scalar, Rows, Depth>& a, const B& b, C&& c, bool backwards = false) {
+  using namespace detail;
+  if (a.depth == 0 || c.cols() == 0) return;  // nothing to add, and perhaps no memory to point into
+  const Multiplier<Scalar> by{b.data(), 1, b.colStride()};
+  if (a.order == Order::transposed) {
+    for (Index j = 0; j < c.cols(); ++j)
+      add_dots<dots_columns>(a.data, a.stride, a.depth, a.rows, b.data() + j * b.colStride(),
+                             c.data() + j * c.colStride(), 1);
+  } else if (a.rows == 1 && a.stride <= 1) {
+    // One row takes its sums along the columns of B.
+    add_dots<dots_columns>(b.data(), b.colStride(), a.depth, c.cols(), a.data, c.data(), c.colStride());
+  } else if (a.order == Order::interleaved) {
+    product_of_column(a, b.data(), c.data(), backwards);
+  } else if (c.cols() == 1 && a.stride != 0) {
+    product<tall_packets, 1>(a, by, c.data(), c.colStride(), 1);
+  } else {
+    product<tile_packets, tile_columns>(a, by, c.data(), c.colStride(), c.cols());
   }
 }
 
@@ -183,10 +186,16 @@ void add_product(const Panels<Scalar>& a, const B& b, C&& c) {
 /// are read where they lie: at each k their entries are neighbours as they are.
 template <class D, class H, class C>
 void add_outer_product(const D& d, const H& h, C&& c) {
+  using namespace detail;
   using Scalar = typename D::Scalar;
-  detail::product<detail::tile_packets, detail::tile_columns>(
-      Panels<Scalar>{d.data(), d.rows(), d.cols(), d.colStride()},
-      detail::Multiplier<Scalar>{h.data(), h.colStride(), 1}, c.data(), c.colStride(), c.cols());
+  if (d.cols() == 0) return;
+  if (d.rows() == 1 && c.colStride() == 1) {  // then its transpose is a column
+    const Panels<Scalar> column{h.data(), {h.rows()}, {h.cols()}, h.colStride(), Order::in_sequence};
+    product<tall_packets, 1>(column, {d.data(), d.colStride(), 0}, c.data(), 0, 1);
+  } else {
+    const Panels<Scalar> left{d.data(), {d.rows()}, {d.cols()}, d.colStride(), Order::in_sequence};
+    product<tile_packets, tile_columns>(left, {h.data(), h.colStride(), 1}, c.data(), c.colStride(), c.cols());
+  }
 }
 
 }  // namespace recur

@@ -3,8 +3,7 @@
 /// y_t = V h_t, or V h_t + c.
 
 #include "packed.hpp"
-#include "parameters.hpp"
-#include "series.hpp"
+#include "unroll.hpp"
 
 namespace recur {
 
@@ -23,6 +22,11 @@ class Readout {
 
   /// y_1 .. y_T, and the memory that forward and backward work in.
   class Trace {
+   public:
+    /// The memory it holds: y_1 .. y_T, and an amount that does not grow with T.
+    Index bytes() const { return y_.bytes() + packed_V_.bytes(); }
+
+   private:
     friend Readout;
     Series<Scalar> y_;
     Packed<Scalar> packed_V_;
@@ -67,30 +71,23 @@ class Readout {
   State final_state(const Trace&) const { return {}; }
   void final_state(const Trace&, State&) const {}
 
-  /// y_1 .. y_T from h_1 .. h_T: a view of the trace, valid until the trace is used again.
-  /// Throws std::invalid_argument on shapes that do not fit and on an empty series.
-  SeriesView<const Scalar> forward(SeriesView<const Scalar> h, Trace& trace, const State& = {}) const {
-    require_forward(h, h.features());
-    trace.y_.resize(outputs(), h.batch(), h.steps());
-    auto y = trace.y_.matrix();
-    for (Index j = 0; j < y.cols(); ++j) y.col(j) = c;
-    add_product(trace.packed_V_.of(V, y.cols()), h.matrix(), y);
-    return output(trace);
+  /// y_t, where a Stream keeps it.
+  using Memory = Vector<Scalar, Outputs>;
+  Memory memory() const { return Memory::Zero(outputs()); }
+  void reset(Memory&) const noexcept {}
+  void set_state(Memory&, const State&) const {}
+  void get_state(const Memory&, State&) const {}
+  /// One step of one sequence. Gives where y_t begins. For Stream, which checks.
+  EIGEN_STRONG_INLINE const Scalar* step(const auto& h, Memory& y) const noexcept {
+    y = c;
+    add_product(in_place(V, Order::in_sequence), h, y);
+    return y.data();
   }
 
-  /// The checks of forward, by themselves: h stands for a series of that many features.
-  void require_forward(SeriesView<const Scalar> h, Index features, const State& = {}) const {
-    require_shapes("forward");
-    require(!h.empty(), "forward: x must have at least one step of one sequence, got features ", h.features(),
-            ", batch ", h.batch(), ", steps ", h.steps());
-    require_equal("forward", "x.features()", features, "inputs()", inputs());
-  }
-  /// The checks of backward.
-  void require_backward(SeriesView<const Scalar> h, const Trace& trace, const State& = {}) const {
-    require_shapes("bptt");
-    require(!trace.y_.empty(), "bptt: the trace must have been through forward, got an empty one");
-    require_equal("bptt", "the trace's outputs", trace.y_.features(), "outputs()", outputs());
-    require_same_steps("bptt", "x", h, "the trace", trace.y_);
+  /// y_1 .. y_T from h_1 .. h_T: a view of the trace, valid until the trace is used again.
+  /// Throws std::invalid_argument on shapes that do not fit and on an empty series.
+  SeriesView<const Scalar> forward(SeriesView<const Scalar> h, Trace& trace, const State& initial = {}) const {
+    return detail::forward(*this, h, trace, initial);
   }
 
   SeriesView<const Scalar> output(const Trace& trace) const { return trace.y_; }
@@ -98,18 +95,62 @@ class Readout {
   /// Adds dL/dV = sum dy_t h_t^T and dL/dc = sum dy_t to `gradient`, and writes dL/dh_t = V^T dy_t where dh is not
   /// empty. Users call bptt(), which checks.
   void backward(SeriesView<const Scalar> h, Trace& trace, SeriesView<const Scalar> dy, Readout& gradient,
-                SeriesView<Scalar> dh = {}, const State& = {}, State* = nullptr) const {
-    if (dy.empty()) {
-      dh.matrix().setZero();
-      return;
-    }
-    add_outer_product(dy.matrix(), h.matrix(), gradient.V);
-    for (Index j = 0; has_bias_ && j < dy.columns(); ++j) gradient.c += dy.matrix().col(j);
-    if (!dh.empty()) {
-      dh.matrix().setZero();
-      add_product(trace.packed_V_.transpose_of(V, dh.columns()), dy.matrix(), dh.matrix());
-    }
+                SeriesView<Scalar> dh = {}, const State& d_final = {}, State* d_initial = nullptr) const {
+    detail::backward(*this, h, trace, dy, gradient, dh, d_final, d_initial);
   }
+
+  // ---- What follows is for unroll.hpp, which says when it is called ----
+
+  using Plan = Panels<Scalar>;
+
+  void require_forward(Index features, Index, const State&) const {
+    require_shapes("forward");
+    require_equal("forward", "x.features()", features, "inputs()", inputs());
+  }
+  void require_backward(const auto& h, const Trace& trace, const State&) const {
+    require_shapes("bptt");
+    require(!trace.y_.empty(), "bptt: the trace must have been through forward, got an empty one");
+    require_equal("bptt", "the trace's outputs", trace.y_.features(), "outputs()", outputs());
+    require_same_steps("bptt", "x", h, "the trace", trace.y_);
+  }
+
+  Plan begin_forward(Index N, Index T, Trace& trace, const State&) const {
+    trace.y_.resize(outputs(), N, T);
+    return trace.packed_V_.of(V, N * T);
+  }
+  void forward_steps(const Plan& v, const detail::Team& team, SeriesView<const Scalar> h, Trace& trace, Index first,
+                     Index count) const {
+    detail::for_own_columns(team, h.batch(), count, [&](Index column, Index columns) {
+      column += h.batch() * first;
+      auto y = SeriesView<Scalar>(trace.y_).columns(column, columns);
+      for (Index j = 0; j < columns; ++j) y.col(j) = c;
+      add_product(v, h.columns(column, columns), y);
+    });
+  }
+
+  Plan begin_backward(Index N, Index T, Index, Trace& trace, bool want_dh, const State&) const {
+    return want_dh ? trace.packed_V_.transpose_of(V, N * T) : Plan{};
+  }
+  void backward_steps(const Plan& v, const detail::Team& team, SeriesView<const Scalar> h, Trace&,
+                      SeriesView<const Scalar> dy, Readout& gradient, SeriesView<Scalar> dh, Index first,
+                      Index count) const {
+    if (!dh.empty()) {
+      detail::for_own_columns(team, h.batch(), count, [&](Index column, Index columns) {
+        auto dh_own = dh.columns(column, columns);
+        dh_own.setZero();
+        if (!dy.empty()) add_product(v, dy.columns(column, columns), dh_own);
+      });
+    }
+    if (dy.empty()) return;
+    team.barrier();
+    const auto share = team.share(outputs(), 16);
+    const auto d = dy.matrix();
+    const auto own = detail::some_rows(d, share);
+    add_outer_product(own, h.columns(h.batch() * first, h.batch() * count), detail::some_rows(gradient.V, share));
+    for (Index j = 0; has_bias_ && j < own.cols(); ++j) gradient.c.segment(share.first, share.count) += own.col(j);
+    team.barrier();
+  }
+  void end_backward(Trace&, Readout&, State*) const {}
 
  private:
   void require_shapes(const char* where) const {

@@ -5,8 +5,6 @@
 #include "matrix.hpp"
 #include "packed.hpp"
 
-#include <algorithm>
-
 namespace recur {
 
 /// Neighbouring blocks of a record.
@@ -58,24 +56,33 @@ class Repeated {
   Index batch_;
 };
 
-/// Their gradient: `d_p[k] += array` adds an H x N array, summed over its columns.
-template <class Vectors>
+/// Their gradient: `d_p[k] += array` adds an H x N array. What the sequences of a batch add is kept apart until the end,
+/// so that the order of the sum does not depend on who came first.
+template <class Scalar, int Hidden = Dynamic>
 class Summed {
  public:
+  /// `sums` holds H x N for each vector, one behind the other; `batch` is N, and this part of it starts at sequence
+  /// `first`.
+  Summed(MatrixView<Scalar> sums, Index batch, Index first)
+      : data_(sums.data() + first * sums.rows()), hidden_(sums.rows()), stride_(batch * sums.rows()) {}
+
   class Sum {
    public:
-    explicit Sum(typename Vectors::ColXpr column) : column_(column) {}
-    void operator+=(const auto& array) { column_.array() += array.rowwise().sum(); }
+    explicit Sum(Scalar* data, Index hidden) : data_(data), hidden_(hidden) {}
+    void operator+=(const auto& array) {
+      using Plain = Eigen::Array<Scalar, Hidden == 1 ? Dynamic : Hidden, Dynamic>;
+      Eigen::Map<Plain>(data_, hidden_, array.cols()) += array;
+    }
 
    private:
-    typename Vectors::ColXpr column_;
+    Scalar* data_;
+    Index hidden_;
   };
-
-  explicit Summed(Vectors& vectors) : vectors_(vectors) {}
-  Sum operator[](int k) const { return Sum(vectors_.col(k)); }
+  Sum operator[](int k) const { return Sum(data_ + k * stride_, hidden_); }
 
  private:
-  Vectors& vectors_;
+  Scalar* data_;
+  Index hidden_, stride_;
 };
 
 /// The records of a series, the initial state first: what forward leaves for backward. Also keeps the memory that
@@ -87,6 +94,10 @@ class Trace {
   Index steps() const { return steps_; }
   /// (blocks H) x N (T + 1).
   ConstMatrixView<Scalar> records() const { return records_.view(); }
+  /// The memory it holds: the records of the longest series so far, and an amount that does not grow with T.
+  Index bytes() const {
+    return records_.bytes() + d_records.bytes() + d_vectors.bytes() + packed_U.bytes() + packed_W.bytes();
+  }
 
   /// For cells: room for the records of T steps of a batch of N, all undefined.
   MatrixView<Scalar> resize(Index rows, Index batch, Index steps) {
@@ -94,20 +105,14 @@ class Trace {
     steps_ = steps;
     return records_.resize(rows, batch * (steps + 1));
   }
-  detail::Buffer<Scalar> d_records;   ///< for cells: dL/d(record) of some steps
-  Packed<Scalar> packed_U, packed_W;  ///< for cells
+  MatrixView<Scalar> records() { return records_.view(); }  ///< for cells
+  detail::Buffer<Scalar> d_records;                         ///< for cells: dL/d(record) of some steps
+  detail::Buffer<Scalar> d_vectors;                         ///< for cells: dL/dP, sequence by sequence
+  Packed<Scalar> packed_U, packed_W;                        ///< for cells
 
  private:
   Index batch_ = 0, steps_ = 0;
   detail::Buffer<Scalar> records_;
 };
-
-namespace detail {
-
-/// How many steps of a batch are projected, or differentiated, at once: enough columns to make the bulk products
-/// efficient, few enough to be still in the cache when the recurrence comes to them.
-inline Index steps_in_chunk(Index batch) { return std::max<Index>(1, 128 / batch); }
-
-}  // namespace detail
 
 }  // namespace recur

@@ -7,17 +7,22 @@
 #include "series.hpp"      // Series: T steps of F features for N sequences
 #include "activation.hpp"  // Tanh, Relu, Logistic ...: value and slope
 #include "parameters.hpp"  // visit(): walking over the parameters of models
+#include "tokens.hpp"      // Tokens: inputs that are kinds of things
+#include "team.hpp"        // threads
+#include "kernel.hpp"      // the kernels under all products
 #include "packed.hpp"      // the products
 #include "record.hpp"      // what one step keeps, as rules and cells see it
 #include "rule.hpp"        // the manual for writing a cell
 
 #include "rules/elman.hpp"  // h_t = f(a_t)
 
+#include "unroll.hpp"    // how layers go through a series
 #include "weights.hpp"   // what a cell learns, and one step of it
 #include "cell.hpp"      // Cell: a_t = b + W h_<t-1> + U x_t, then the rule
 #include "readout.hpp"   // Readout: y_t = V h_t (+ c)
 #include "sequence.hpp"  // Sequence: layers in a row
 #include "bptt.hpp"      // bptt(): the gradient
+#include "stream.hpp"    // Stream: one step at a time, in real time
 
 #include "loss.hpp"            // squared_error, softmax_cross_entropy
 #include "initializer.hpp"     // where parameters start

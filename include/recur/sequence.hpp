@@ -39,10 +39,18 @@ class Sequence {
       return std::get<I>(layers_);
     }
 
+    /// The memory it holds: what the traces of its layers hold, and an amount that does not grow with T.
+    Index bytes() const {
+      Index bytes = 0;
+      for (const auto& dx : dx_) bytes += dx.bytes();
+      std::apply([&](const auto&... layers) { ((bytes += layers.bytes()), ...); }, layers_);
+      return bytes;
+    }
+
    private:
     friend Sequence;
     std::tuple<typename Layers::Trace...> layers_;
-    std::array<Series<Scalar>, depth - 1> dx_;  // dL/d(input) of all layers but the first
+    std::array<Series<Scalar>, depth - 1> dx_;  // dL/d(input) of all layers but the first, for a chunk of steps
   };
 
   std::tuple<Layers...> layers;
@@ -88,24 +96,14 @@ class Sequence {
     return std::apply([&](const auto&... each) { return State(each.state(batch)...); }, layers);
   }
 
-  /// The outputs y_1 .. y_T of the last layer for the inputs x_1 .. x_T, from `initial` (zero where it is left out): a
-  /// view of the trace, valid until the trace is used again.
+  /// The outputs y_1 .. y_T of the last layer for the inputs x_1 .. x_T, a series or tokens, from `initial` (zero where
+  /// it is left out): a view of the trace, valid until the trace is used again.
   /// Throws std::invalid_argument on shapes that do not fit and on an empty series.
   SeriesView<const Scalar> forward(SeriesView<const Scalar> x, Trace& trace, const State& initial = {}) const {
-    require_forward(x, x.features(), initial);
-    return forward_from<0>(x, trace, initial);
+    return detail::forward(*this, x, trace, initial);
   }
-
-  /// The checks of forward, of all layers before any of them runs.
-  void require_forward(SeriesView<const Scalar> x, Index features, const State& initial) const {
-    for_each_layer([&](auto i) {
-      layer<i>().require_forward(x, features, std::get<i>(initial));
-      features = layer<i>().outputs();
-    });
-  }
-  /// The checks of backward.
-  void require_backward(SeriesView<const Scalar> x, const Trace& trace, const State& d_final) const {
-    for_each_layer([&](auto i) { layer<i>().require_backward(x, trace.template layer<i>(), std::get<i>(d_final)); });
+  SeriesView<const Scalar> forward(TokensView x, Trace& trace, const State& initial = {}) const {
+    return detail::forward(*this, x, trace, initial);
   }
 
   /// The outputs of the last forward.
@@ -122,9 +120,92 @@ class Sequence {
   }
 
   /// Backpropagation through time, as Cell::backward. Users call bptt(), which checks.
-  void backward(SeriesView<const Scalar> x, Trace& trace, SeriesView<const Scalar> dy, Sequence& gradient,
+  void backward(const auto& x, Trace& trace, SeriesView<const Scalar> dy, Sequence& gradient,
                 SeriesView<Scalar> dx = {}, const State& d_final = {}, State* d_initial = nullptr) const {
-    backward_from<depth - 1>(x, trace, dy, gradient, dx, d_final, d_initial);
+    detail::backward(*this, x, trace, dy, gradient, dx, d_final, d_initial);
+  }
+
+  /// What a Stream keeps.
+  using Memory = std::tuple<typename Layers::Memory...>;
+  Memory memory() const {
+    return std::apply([](const auto&... each) { return Memory(each.memory()...); }, layers);
+  }
+  void reset(Memory& memory) const noexcept {
+    for_each_layer([&](auto i) { layer<i>().reset(std::get<i>(memory)); });
+  }
+  void set_state(Memory& memory, const State& state) const {
+    for_each_layer([&](auto i) { layer<i>().set_state(std::get<i>(memory), std::get<i>(state)); });
+  }
+  void get_state(const Memory& memory, State& state) const {
+    for_each_layer([&](auto i) { layer<i>().get_state(std::get<i>(memory), std::get<i>(state)); });
+  }
+  /// One step of one sequence. Gives where y_t begins. For Stream, which checks.
+  EIGEN_STRONG_INLINE const Scalar* step(const auto& x, Memory& memory) const noexcept {
+    return step_from<0>(x, memory);
+  }
+
+  // ---- What follows is for unroll.hpp, which says when it is called ----
+
+  using Plan = std::tuple<typename Layers::Plan...>;
+
+  void require_forward(Index features, Index batch, const State& initial) const {
+    for_each_layer([&](auto i) {
+      layer<i>().require_forward(features, batch, std::get<i>(initial));
+      features = layer<i>().outputs();
+    });
+  }
+  void require_backward(const auto& x, const Trace& trace, const State& d_final) const {
+    for_each_layer([&](auto i) { layer<i>().require_backward(x, trace.template layer<i>(), std::get<i>(d_final)); });
+  }
+  Plan begin_forward(Index N, Index T, Trace& trace, const State& initial) const {
+    Plan plan;
+    for_each_layer([&](auto i) {
+      std::get<i>(plan) = layer<i>().begin_forward(N, T, std::get<i>(trace.layers_), std::get<i>(initial));
+    });
+    return plan;
+  }
+  void forward_steps(const Plan& plan, const detail::Team& team, const auto& x, Trace& trace, Index first,
+                     Index count) const {
+    for_each_layer([&](auto i) {
+      layer<i>().forward_steps(std::get<i>(plan), team, input_of<i>(x, trace), std::get<i>(trace.layers_), first,
+                               count);
+    });
+  }
+  Plan begin_backward(Index N, Index T, Index longest, Trace& trace, bool want_dx, const State& d_final) const {
+    Plan plan;
+    for_each_layer([&](auto i) {
+      if constexpr (i > 0) trace.dx_[i - 1].resize(layer<i>().inputs(), N, longest);
+      std::get<i>(plan) =
+          layer<i>().begin_backward(N, T, longest, std::get<i>(trace.layers_), i > 0 || want_dx, std::get<i>(d_final));
+    });
+    return plan;
+  }
+  void backward_steps(const Plan& plan, const detail::Team& team, const auto& x, Trace& trace,
+                      SeriesView<const Scalar> dy, Sequence& gradient, SeriesView<Scalar> dx, Index first,
+                      Index count) const {
+    const auto back = [&](auto i, SeriesView<const Scalar> d_output, SeriesView<Scalar> d_input) {
+      layer<i>().backward_steps(std::get<i>(plan), team, input_of<i>(x, trace), std::get<i>(trace.layers_), d_output,
+                                gradient.template layer<i>(), d_input, first, count);
+    };
+    const auto between = [&](auto i) { return SeriesView<Scalar>(trace.dx_[i]).window(0, count); };
+    for_each_layer([&](auto from_first) {
+      constexpr std::integral_constant<std::size_t, depth - 1 - from_first> i;
+      if constexpr (depth == 1) {
+        back(i, dy, dx);
+      } else if constexpr (i == depth - 1) {
+        back(i, dy, between(i - 1));
+      } else if constexpr (i == 0) {
+        back(i, between(i), dx);
+      } else {
+        back(i, between(i), between(i - 1));
+      }
+    });
+  }
+  void end_backward(Trace& trace, Sequence& gradient, State* d_initial) const {
+    for_each_layer([&](auto i) {
+      layer<i>().end_backward(std::get<i>(trace.layers_), gradient.template layer<i>(),
+                              d_initial ? &std::get<i>(*d_initial) : nullptr);
+    });
   }
 
  private:
@@ -154,34 +235,26 @@ class Sequence {
   }
 
   template <std::size_t I>
-  SeriesView<const Scalar> forward_from(SeriesView<const Scalar> x, Trace& trace, const State& initial) const {
-    const auto y = layer<I>().forward(x, std::get<I>(trace.layers_), std::get<I>(initial));
-    if constexpr (I + 1 < depth) {
-      return forward_from<I + 1>(y, trace, initial);
-    } else {
-      return y;
-    }
-  }
-
-  template <std::size_t I>
   SeriesView<const Scalar> output_of(const Trace& trace) const {
     return layer<I>().output(std::get<I>(trace.layers_));
   }
-
+  /// What layer I reads: x, or what the layer before it wrote.
   template <std::size_t I>
-  void backward_from(SeriesView<const Scalar> x, Trace& trace, SeriesView<const Scalar> dy, Sequence& gradient,
-                     SeriesView<Scalar> dx, const State& d_final, State* d_initial) const {
-    const auto back = [&](SeriesView<const Scalar> input, SeriesView<Scalar> d_input) {
-      layer<I>().backward(input, std::get<I>(trace.layers_), dy, gradient.template layer<I>(), d_input,
-                          std::get<I>(d_final), d_initial ? &std::get<I>(*d_initial) : nullptr);
-    };
+  auto input_of(const auto& x, const Trace& trace) const {
     if constexpr (I == 0) {
-      back(x, dx);
+      return x;
     } else {
-      auto& d_input = trace.dx_[I - 1];
-      d_input.resize(layer<I>().inputs(), x.batch(), x.steps());
-      back(output_of<I - 1>(trace), d_input);
-      backward_from<I - 1>(x, trace, d_input, gradient, dx, d_final, d_initial);
+      return output_of<I - 1>(trace);
+    }
+  }
+  template <std::size_t I>
+  EIGEN_STRONG_INLINE const Scalar* step_from(const auto& x, Memory& memory) const noexcept {
+    const Scalar* const y = layer<I>().step(x, std::get<I>(memory));
+    if constexpr (I + 1 < depth) {
+      using Output = Vector<Scalar, Layer<I>::outputs_at_compile_time>;
+      return step_from<I + 1>(Eigen::Map<const Output>(y, layer<I>().outputs()), memory);
+    } else {
+      return y;
     }
   }
 };

@@ -59,11 +59,20 @@ class SeriesView {
   Step operator[](Index t) const { return {data_ + t * batch_ * stride_, features_, batch_, outer()}; }
   /// All steps: F x (N T).
   Step matrix() const { return {data_, features_, columns(), outer()}; }
+  /// Some of the columns of matrix().
+  Step columns(Index first, Index count) const { return {data_ + first * stride_, features_, count, outer()}; }
   /// Steps first .. first + count - 1.
   SeriesView window(Index first, Index count) const {
     require(first >= 0 && count >= 0 && first + count <= steps_, "window: first + count <= steps() = ", steps_,
             " expected, got ", first, " + ", count);
     return {data_ + first * batch_ * stride_, features_, batch_, count, stride_};
+  }
+
+  /// Throws unless there is something, of as many features as there are inputs.
+  void require_inputs(const char* where, Index inputs) const {
+    require(!empty(), where, ": x must have at least one step of one sequence, got features ", features_, ", batch ",
+            batch_, ", steps ", steps_);
+    require_equal(where, "x.features()", features_, "inputs()", inputs);
   }
 
   /// Copies to the row-major (N, T, F) buffer at `target`.
@@ -139,6 +148,7 @@ class Series {
   Index batch() const { return batch_; }
   Index steps() const { return steps_; }
   bool empty() const { return SeriesView(*this).empty(); }
+  Index bytes() const { return values_.bytes(); }  ///< of memory, which may be that of a longer series before
   Scalar* data() { return values_.view().data(); }
   const Scalar* data() const { return values_.view().data(); }
 

@@ -5,6 +5,8 @@
 #include "parameters.hpp"
 #include "record.hpp"
 #include "rule.hpp"
+#include "team.hpp"
+#include "tokens.hpp"
 
 namespace recur {
 
@@ -71,20 +73,30 @@ class Weights {
     using Data = std::remove_pointer_t<decltype(record.data())>;
     return Blocks<Data, Hidden, Batch>(record.data(), hidden(), record.cols(), record.colStride());
   }
-  static Panels<Scalar> in_place(const auto& weights) {
-    return {weights.data(), weights.rows(), weights.cols(), weights.colStride()};
-  }
-
   void fill_bias(auto&& records) const {
     auto a = rows(records, pre_activations);
     for (Index j = 0; j < a.cols(); ++j) a.col(j) = b;
   }
 
+  /// a_t += U x_t, for x_t in columns, or as tokens whose columns of U are looked up.
+  void add_inputs(const auto& u, const auto& x, auto&& a) const { add_product(u, x, a); }
+  void add_inputs(const auto&, const int* tokens, auto&& a) const {
+    for (Index j = 0; j < a.cols(); ++j) a.col(j) += U.col(tokens[j]);
+  }
+  void add_inputs(const auto& u, Token token, auto&& a) const { add_inputs(u, &token.kind, a); }
+  /// For a gradient, some rows of dL/dU += d x^T: for tokens, each column of d goes to the column of its token.
+  void add_outer_inputs(const auto& d, const auto& x, detail::Team::Share share) {
+    add_outer_product(d, x, detail::some_rows(U, share));
+  }
+  void add_outer_inputs(const auto& d, const int* tokens, detail::Team::Share share) {
+    for (Index j = 0; j < d.cols(); ++j) U.col(tokens[j]).segment(share.first, share.count) += d.col(j);
+  }
+
   /// a_t += W h_<t-1>, then the rule; now holds b + U x_t.
   template <class NowBlocks>
-  void advance(const Panels<Scalar>& w, const auto& before, const auto& h_before, auto& now,
-               NowBlocks now_blocks) const {
-    add_product(w, h_before, rows(now, Rule::from_hidden));
+  EIGEN_STRONG_INLINE void advance(const auto& w, const auto& before, const auto& h_before, auto& now,
+                                   NowBlocks now_blocks, bool backwards = false) const {
+    add_product(w, h_before, rows(now, Rule::from_hidden), backwards);
     if constexpr (vectors > 0) {
       rule.forward(before, now_blocks, Repeated(P, now.cols()));
     } else {
@@ -94,15 +106,14 @@ class Weights {
 
   /// The rule's derivative, then dL/dh_<t-1> += W^T dL/da_t.
   template <class DNow, class DBefore>
-  void retreat(const Panels<Scalar>& w_transposed, const auto& before, const auto& now, DNow d_now, DBefore d_before,
-               const auto& d_a, auto&& d_h_before, Weights& gradient) const {
+  void retreat(const auto& w_transposed, const auto& before, const auto& now, DNow d_now, DBefore d_before,
+               const auto& d_a, auto&& d_h_before, Summed<Scalar, Hidden> d_p, bool backwards) const {
     if constexpr (vectors > 0) {
-      Summed d_p(gradient.P);
       rule.backward(before, now, d_now, d_before, Repeated(P, d_a.cols()), d_p);
     } else {
       rule.backward(before, now, d_now, d_before);
     }
-    add_product(w_transposed, d_a, d_h_before);
+    add_product(w_transposed, d_a, d_h_before, backwards);
   }
 
   /// U, W and b are public: somebody may have given them other shapes.

@@ -1,0 +1,82 @@
+#pragma once
+/// \file
+/// One step at a time, where time matters: in an audio callback, a control loop.
+
+#include "sequence.hpp"
+
+namespace recur {
+
+/// A network together with the state of one running sequence:
+///
+///     recur::Stream stream(net);
+///     for (float& sample : block) sample = stream.step(sample);
+///
+/// step() gives, to the bit, what net.forward() gives for the same inputs. It is noexcept, takes no lock and allocates
+/// nothing: all memory is made by the constructor, and is part of the object where the network's sizes are fixed. The
+/// network is read where it is, so it must live as long, and several streams may share it, each on its own thread; what
+/// it learns meanwhile counts from the next step on (from the same thread: nothing is locked).
+///
+/// Where a size is known only at run time and is wrong, step() ends the program with a message that says so, for it
+/// cannot throw; where sizes are fixed, that is an error when compiling.
+template <class Net>
+class Stream {
+ public:
+  using Scalar = typename Net::Scalar;
+  using State = typename Net::State;
+  using Output = Eigen::Map<const Vector<Scalar, Net::outputs_at_compile_time>>;
+
+  /// Starts from the zero state.
+  explicit Stream(const Net& net) : net_(&net), memory_(net.memory()) {}
+  explicit Stream(const Net&& temporary) = delete;
+
+  /// y_t for x_t, a vector of inputs: a view of a vector of outputs, valid until the next step.
+  template <class X>
+  EIGEN_STRONG_INLINE Output step(const Eigen::MatrixBase<X>& x) noexcept {
+    static_assert(X::ColsAtCompileTime == 1, "step: x must be a column vector");
+    static_assert(std::is_same_v<typename X::Scalar, Scalar>, "step: x must have the network's scalar type");
+    static_assert((X::Flags & Eigen::DirectAccessBit) && X::InnerStrideAtCompileTime == 1,
+                  "step: x must lie in memory, its numbers neighbours: evaluate the expression first");
+    static_assert(X::RowsAtCompileTime == Dynamic || Net::inputs_at_compile_time == Dynamic ||
+                      X::RowsAtCompileTime == Net::inputs_at_compile_time,
+                  "step: x must have as many rows as the network has inputs");
+    if constexpr (X::RowsAtCompileTime == Dynamic || Net::inputs_at_compile_time == Dynamic) {
+      require_equal("step", "x.rows()", x.rows(), "inputs()", net_->inputs());
+    }
+    using Input = Vector<Scalar, Net::inputs_at_compile_time>;
+    return {net_->step(Eigen::Map<const Input>(x.derived().data(), net_->inputs()), memory_), net_->outputs()};
+  }
+  /// The same for a token, 0 .. inputs - 1.
+  Output step(Token x) noexcept {
+    require(x.kind >= 0 && x.kind < net_->inputs(), "step: x must be in 0 .. ", net_->inputs() - 1,
+            " (inputs() kinds of tokens), got ", x.kind);
+    return {net_->step(x, memory_), net_->outputs()};
+  }
+  /// The same for a network of one input and one output.
+  EIGEN_STRONG_INLINE Scalar step(Scalar x) noexcept
+    requires((Net::inputs_at_compile_time == 1 || Net::inputs_at_compile_time == Dynamic) &&
+             (Net::outputs_at_compile_time == 1 || Net::outputs_at_compile_time == Dynamic))
+  {
+    require(net_->inputs() == 1 && net_->outputs() == 1,
+            "step: a number is for one input and one output, this network has ", net_->inputs(), " and ",
+            net_->outputs());
+    return *net_->step(Vector<Scalar, 1>(x), memory_);
+  }
+
+  /// Back to the zero state.
+  void reset() noexcept { net_->reset(memory_); }
+  /// To a given state, of a batch of 1. Throws std::invalid_argument where its shape does not fit.
+  void reset(const State& state) { net_->set_state(memory_, state); }
+  /// The state after the last step, of a batch of 1.
+  State state() const {
+    State state;
+    net_->get_state(memory_, state);
+    return state;
+  }
+  const Net& net() const { return *net_; }
+
+ private:
+  const Net* net_;
+  typename Net::Memory memory_;
+};
+
+}  // namespace recur
