@@ -11,31 +11,6 @@
 namespace bench {
 namespace {
 
-/// A network of a recurrent layer and a readout, one step at a time.
-template <class Net>
-class StepByStep {
- public:
-  explicit StepByStep(const Net& net)
-      : net_(net), before_(cell().template record<1>()), now_(cell().template record<1>()) {}
-
-  float step(float x) {
-    x_[0] = x;
-    cell().step(x_, before_, now_);
-    before_.swap(now_);
-    return net_.template layer<1>().V.row(0).dot(before_.tail(cell().hidden()));
-  }
-
- private:
-  const auto& cell() const { return net_.template layer<0>(); }
-
-  const Net& net_;
-  recur::Vector<float, 1> x_;
-  std::decay_t<decltype(std::declval<const Net&>().template layer<0>().template record<1>())> before_, now_;
-};
-
-template <class Net>
-using Stream = StepByStep<Net>;  // what all of this measures
-
 using Dynamic = recur::Sequence<recur::Elman<float>, recur::Readout<float>>;
 template <int H>
 using Fixed = recur::Sequence<recur::Elman<float, recur::Tanh, 1, H>, recur::Readout<float, H, 1>>;
@@ -56,7 +31,7 @@ class NetSteps : public Steps {
 
  private:
   Net net_;
-  Stream<Net> stream_;
+  recur::Stream<Net> stream_;
   std::array<float, 64> samples_;
 };
 

@@ -50,12 +50,13 @@ decltype(auto) in_double(const Target& target) {
   }
 }
 
-template <class Net, class LossFunction, class Target>
+/// X is Series<double> or Tokens, which have no gradient.
+template <class Net, class LossFunction, class X, class Target>
 class GradientChecker {
  public:
-  GradientChecker(const Net& net, const LossFunction& loss, SeriesView<const double> x, const Target& target,
+  GradientChecker(const Net& net, const LossFunction& loss, const X& x, Index batch, const Target& target,
                   const GradientCheckOptions<Net>& options)
-      : net_(net), loss_(loss), x_(x), target_(target), options_(options), initial_(net.state(x.batch())) {
+      : net_(net), loss_(loss), x_(x), target_(target), options_(options), initial_(net.state(batch)) {
     if (options.initial) initial_ = *options.initial;
     // Before anything is moved: a forward pass in which every shape is checked.
     net_.forward(x_, trace_, initial_);
@@ -64,13 +65,17 @@ class GradientChecker {
   GradientCheck run() {
     Net gradient = zeros_like(net_);
     Series<double> dx;
-    auto d_initial = net_.state(x_.batch());
+    auto d_initial = initial_;
     loss_(net_.forward(x_, trace_, initial_), target_, dy_);
-    bptt(net_, x_, trace_, dy_, gradient, {.d_final = options_.d_final, .dx = &dx, .d_initial = &d_initial});
+    constexpr bool series = std::is_same_v<X, Series<double>>;
+    bptt(net_, x_, trace_, dy_, gradient,
+         {.d_final = options_.d_final, .dx = series ? &dx : nullptr, .d_initial = &d_initial});
 
     recur::visit([&](const Name& name, auto& p, const auto& g) { compare(name.str(), p, g); }, net_, gradient);
-    auto x = x_.matrix();
-    compare("x", x, dx.matrix());
+    if constexpr (series) {
+      auto x = x_.matrix();
+      compare("x", x, dx.matrix());
+    }
     visit_state([&](auto& h, const auto& g) { compare("initial", h, g); }, initial_, d_initial);
     return worst_;
   }
@@ -115,13 +120,32 @@ class GradientChecker {
 
   Net net_;
   const LossFunction& loss_;
-  Series<double> x_, dy_;
+  X x_;
+  Series<double> dy_;
   const Target& target_;
   const GradientCheckOptions<Net>& options_;
   typename Net::State initial_, final_;
   typename Net::Trace trace_;
   GradientCheck worst_;
 };
+
+template <class Net, class LossFunction, class X, class Target>
+GradientCheck check_gradient(const Net& net, const LossFunction& loss, const X& x, Index batch, const Target& target,
+                             const GradientCheckOptions<Net>& options) {
+  if constexpr (std::is_same_v<typename Net::Scalar, double>) {
+    return GradientChecker<Net, LossFunction, X, Target>(net, loss, x, batch, target, options).run();
+  } else {
+    const auto net_in_double = net.template cast<double>();
+    using Double = std::remove_const_t<decltype(net_in_double)>;
+    GradientCheckOptions<Double> options_in_double{.step = options.step, .floor = options.floor};
+    typename Double::State initial, d_final;
+    const auto cast = [](const auto& from, auto& to) { to = from.template cast<double>(); };
+    if (options.initial) visit_state(cast, *options.initial, initial), options_in_double.initial = &initial;
+    if (options.d_final) visit_state(cast, *options.d_final, d_final), options_in_double.d_final = &d_final;
+    const auto& target_in_double = in_double(target);
+    return check_gradient(net_in_double, loss, x, batch, target_in_double, options_in_double);
+  }
+}
 
 }  // namespace detail
 
@@ -141,20 +165,13 @@ template <class Net, class LossFunction, class Target>
 GradientCheck check_gradient(const Net& net, const LossFunction& loss,
                              std::type_identity_t<SeriesView<const typename Net::Scalar>> x, const Target& target,
                              GradientCheckOptions<Net> options = {}) {
-  if constexpr (std::is_same_v<typename Net::Scalar, double>) {
-    return detail::GradientChecker<Net, LossFunction, Target>(net, loss, x, target, options).run();
-  } else {
-    const auto net_in_double = net.template cast<double>();
-    using Double = std::remove_const_t<decltype(net_in_double)>;
-    GradientCheckOptions<Double> in_double{.step = options.step, .floor = options.floor};
-    typename Double::State initial, d_final;
-    const auto cast = [](const auto& from, auto& to) { to = from.template cast<double>(); };
-    if (options.initial) visit_state(cast, *options.initial, initial), in_double.initial = &initial;
-    if (options.d_final) visit_state(cast, *options.d_final, d_final), in_double.d_final = &d_final;
-    const auto x_in_double = x.template cast<double>();
-    const auto& target_in_double = detail::in_double(target);
-    return check_gradient(net_in_double, loss, x_in_double, target_in_double, in_double);
-  }
+  return detail::check_gradient(net, loss, x.template cast<double>(), x.batch(), target, options);
+}
+/// The same where x are tokens.
+template <class Net, class LossFunction, class Target>
+GradientCheck check_gradient(const Net& net, const LossFunction& loss, const Tokens& x, const Target& target,
+                             GradientCheckOptions<Net> options = {}) {
+  return detail::check_gradient(net, loss, x, x.rows(), target, options);
 }
 
 }  // namespace recur

@@ -41,7 +41,7 @@ inline constexpr int dots_columns = tile_columns;
 
 /// a b + c, rounded once wherever packets are: a row gives the same bits in a packet and alone.
 template <int Lanes, class Packet>
-EIGEN_STRONG_INLINE Packet multiply_add(const Packet& a, const Packet& b, const Packet& c) {
+EIGEN_ALWAYS_INLINE Packet multiply_add(const Packet& a, const Packet& b, const Packet& c) {
 #ifdef EIGEN_VECTORIZE_FMA
   if constexpr (Lanes == 1) return std::fma(a, b, c);
 #endif
@@ -57,7 +57,7 @@ struct Multiplier {
 
 /// C += A B for a tile of C: Packets packets of Lanes rows high, Columns columns wide.
 template <int Lanes, int Packets, int Columns, class Scalar>
-EIGEN_STRONG_INLINE void tile(const Scalar* a, Index a_stride, Multiplier<Scalar> by, Index depth, Scalar* c,
+EIGEN_ALWAYS_INLINE void tile(const Scalar* a, Index a_stride, Multiplier<Scalar> by, Index depth, Scalar* c,
                               Index c_stride) {
   using namespace Eigen::internal;
   using Packet = typename PacketOf<Scalar, Lanes>::type;
@@ -85,7 +85,7 @@ EIGEN_STRONG_INLINE void tile(const Scalar* a, Index a_stride, Multiplier<Scalar
 
 /// c += A b for Packets packets of Lanes rows of one column: of every `ways` neighbouring k each has its own sum.
 template <int Lanes, int Packets, class Scalar>
-EIGEN_STRONG_INLINE void column(const Scalar* a, Index a_stride, const Scalar* b, Index depth, Scalar* c) {
+EIGEN_ALWAYS_INLINE void column(const Scalar* a, Index a_stride, const Scalar* b, Index depth, Scalar* c) {
   using namespace Eigen::internal;
   using Packet = typename PacketOf<Scalar, Lanes>::type;
   constexpr int ways = Packets > 4 ? 1 : Packets > 2 ? 2 : Packets > 1 ? 4 : 8;
@@ -118,7 +118,7 @@ EIGEN_STRONG_INLINE void column(const Scalar* a, Index a_stride, const Scalar* b
 
 /// dot[j] += a_j d for Columns columns of a matrix of `rows` rows.
 template <int Lanes, int Columns, class Scalar>
-EIGEN_STRONG_INLINE void dots(const Scalar* a, Index a_stride, const Scalar* d, Index rows, Scalar* dot) {
+EIGEN_ALWAYS_INLINE void dots(const Scalar* a, Index a_stride, const Scalar* d, Index rows, Scalar* dot) {
   using namespace Eigen::internal;
   using Packet = typename PacketOf<Scalar, Lanes>::type;
   if (rows >= Lanes) {
@@ -138,7 +138,7 @@ EIGEN_STRONG_INLINE void dots(const Scalar* a, Index a_stride, const Scalar* d, 
 
 /// c[k c_stride] += a_k d for all columns a_k of a matrix, the most at once first.
 template <int Columns, class Scalar>
-EIGEN_STRONG_INLINE void add_dots(const Scalar* a, Index a_stride, Index rows, Index columns, const Scalar* d,
+EIGEN_ALWAYS_INLINE void add_dots(const Scalar* a, Index a_stride, Index rows, Index columns, const Scalar* d,
                                   Scalar* c, Index c_stride) {
   for (; columns >= Columns; columns -= Columns, a += Columns * a_stride, c += Columns * c_stride) {
     Scalar dot[Columns] = {};
@@ -152,7 +152,7 @@ EIGEN_STRONG_INLINE void add_dots(const Scalar* a, Index a_stride, Index rows, I
 /// Cuts rows into strips of at most Packets packets, ever narrower towards the end: strip.template
 /// operator()<Lanes, Packets>(first row) for each. How a matrix is packed and how it is read both follow it.
 template <class Scalar, int Lanes, int Packets, class Strip>
-EIGEN_STRONG_INLINE void for_strips(Index row, Index rows, const Strip& strip) {
+EIGEN_ALWAYS_INLINE void for_strips(Index row, Index rows, const Strip& strip) {
   constexpr Index height = Packets * Lanes;
   for (; row + height <= rows; row += height) strip.template operator()<Lanes, Packets>(row);
   if constexpr (Packets > 1) {
@@ -164,8 +164,8 @@ EIGEN_STRONG_INLINE void for_strips(Index row, Index rows, const Strip& strip) {
 
 /// One strip of rows of C against all columns, the widest tiles first.
 template <int Lanes, int Packets, int Columns, class Scalar>
-EIGEN_STRONG_INLINE void strip_times_columns(const Scalar* a, Index a_stride, Multiplier<Scalar> by, Index depth,
-                                             Scalar* c, Index c_stride, Index columns) {
+void strip_times_columns(const Scalar* a, Index a_stride, Multiplier<Scalar> by, Index depth, Scalar* c, Index c_stride,
+                         Index columns) {
   for (; columns >= Columns; columns -= Columns, by.b += Columns * by.j_stride, c += Columns * c_stride) {
     tile<Lanes, Packets, Columns>(a, a_stride, by, depth, c, c_stride);
   }

@@ -18,7 +18,7 @@ using Eigen::Index;
 inline constexpr int Dynamic = Eigen::Dynamic;
 
 /// A column-major matrix. One of fixed size asks for no alignment beyond its scalar's: objects that hold it can be
-/// passed by value and shared between translation units that were compiled for different processors.
+/// shared between translation units that were compiled for different processors.
 template <class Scalar, int Rows = Dynamic, int Cols = Dynamic>
 using Matrix = Eigen::Matrix<Scalar, Rows, Cols,
                              (Rows == 1 && Cols != 1 ? Eigen::RowMajor : Eigen::ColMajor) |
@@ -33,6 +33,12 @@ template <class Scalar>
 using MatrixView = Eigen::Map<Matrix<Scalar>, Eigen::Unaligned, Eigen::OuterStride<>>;
 template <class Scalar>
 using ConstMatrixView = Eigen::Map<const Matrix<Scalar>, Eigen::Unaligned, Eigen::OuterStride<>>;
+
+/// How members of fixed size are aligned: from one cache line on, to cache lines, for a packet that crosses two of them
+/// takes twice as long to read. It is the same for every processor.
+template <class M>
+inline constexpr std::size_t alignment =
+    M::SizeAtCompileTime != Dynamic && sizeof(M) >= 64 ? std::size_t(64) : alignof(M);
 
 /// `count` times a size, where the size may be Dynamic.
 constexpr int times(int count, int size) { return size == Dynamic ? Dynamic : count * size; }

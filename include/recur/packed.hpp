@@ -129,9 +129,8 @@ class Packed {
 namespace detail {
 
 /// C += A B, strip by strip.
-template <int Packets, int Columns, class Scalar, int Rows, int Depth>
-EIGEN_STRONG_INLINE void product(const Panels<Scalar, Rows, Depth>& a, Multiplier<Scalar> by, Scalar* c, Index c_stride,
-                                 Index columns) {
+template <int Packets, int Columns, class Scalar>
+void product(const Panels<Scalar>& a, Multiplier<Scalar> by, Scalar* c, Index c_stride, Index columns) {
   for_strips<Scalar, full_lanes<Scalar>, Packets>(0, a.rows, [&]<int Lanes, int High>(Index row) {
     const Scalar* const strip = a.stride == 0 ? a.data + row * a.depth : a.data + row;
     const Index stride = a.stride == 0 ? High * Lanes : a.stride;
@@ -139,46 +138,78 @@ EIGEN_STRONG_INLINE void product(const Panels<Scalar, Rows, Depth>& a, Multiplie
   });
 }
 
-/// c += A b, strip by strip. Backwards, the strips are taken from the last to the first.
+/// c += A b for one column. Backwards, strips are taken from the last to the first.
 template <class Scalar, int Rows, int Depth>
-EIGEN_STRONG_INLINE void product_of_column(const Panels<Scalar, Rows, Depth>& a, const Scalar* b, Scalar* c,
-                                           bool backwards) {
+EIGEN_ALWAYS_INLINE void product_of_column(const Panels<Scalar, Rows, Depth>& a, const Scalar* b, Scalar* c,
+                                           bool backwards = false) {
   const auto strip = [&]<int Lanes, int High>(Index row) {
     const Scalar* const data = a.stride == 0 ? a.data + row * a.depth : a.data + row;
-    column<Lanes, High>(data, a.stride == 0 ? High * Lanes : a.stride, b, a.depth, c + row);
+    const Index stride = a.stride == 0 ? High * Lanes : a.stride;
+    if (a.order == Order::interleaved) {
+      column<Lanes, High>(data, stride, b, a.depth, c + row);
+    } else {
+      tile<Lanes, High, 1>(data, stride, Multiplier<Scalar>{b, 1, 0}, a.depth, c + row, 0);
+    }
   };
-  constexpr Index height = tall_packets * full_lanes<Scalar>;
+  constexpr int lanes = full_lanes<Scalar>;
+  constexpr Index height = tall_packets * lanes;
   const Index rest = a.rows / height * height;
-  if (backwards) {
-    for (Index row = rest; (row -= height) >= 0;) strip.template operator()<full_lanes<Scalar>, tall_packets>(row);
+  for (Index row = 0; row < rest; row += height)
+    strip.template operator()<lanes, tall_packets>(backwards ? rest - height - row : row);
+  for_strips<Scalar, lanes, tall_packets - 1>(rest, a.rows, strip);
+}
+
+/// Whether a matrix is a row of neighbours, which takes its sums along the columns of B.
+template <class Scalar, int Rows, int Depth>
+bool is_row(const Panels<Scalar, Rows, Depth>& a) {
+  return a.rows == 1 && a.stride <= 1;
+}
+
+/// C += A B for sizes known only at run time: one function for all that calls it.
+template <class Scalar>
+void add_product(const Panels<Scalar>& a, const Scalar* b, Index b_stride, Scalar* c, Index c_stride, Index columns,
+                 bool backwards) {
+  if (a.order == Order::transposed) {
+    for (Index j = 0; j < columns; ++j)
+      add_dots<dots_columns>(a.data, a.stride, a.depth, a.rows, b + j * b_stride, c + j * c_stride, 1);
+  } else if (is_row(a)) {
+    add_dots<dots_columns>(b, b_stride, a.depth, columns, a.data, c, c_stride);
+  } else if (a.order == Order::interleaved || (columns == 1 && a.stride != 0)) {
+    product_of_column(a, b, c, backwards);
   } else {
-    for (Index row = 0; row < rest; row += height) strip.template operator()<full_lanes<Scalar>, tall_packets>(row);
+    product<tile_packets, tile_columns>(a, {b, 1, b_stride}, c, c_stride, columns);
   }
-  for_strips<Scalar, full_lanes<Scalar>, tall_packets - 1>(rest, a.rows, strip);
+}
+
+/// C += D H^T for sizes known only at run time.
+template <class Scalar>
+void add_outer_product(const Panels<Scalar>& d, const Panels<Scalar>& h, Scalar* c, Index c_stride) {
+  if (d.rows == 1 && c_stride == 1) {  // then C^T is a column
+    product<tall_packets, 1>(h, {d.data, d.stride, 0}, c, 0, 1);
+  } else {
+    product<tile_packets, tile_columns>(d, {h.data, h.stride, 1}, c, c_stride, h.rows);
+  }
 }
 
 }  // namespace detail
 
-/// C += A B. B and C are Eigen matrices, or blocks or maps of such, with neighbouring rows. Weights that are larger than
-/// a cache are best swept forth and back in turn: what was read last is still there, and comes first.
+/// C += A B. B and C are Eigen matrices, or blocks or maps of such, with neighbouring rows. With sizes that are known
+/// when compiling, and one column, it is straight-line code.
+///
+/// Weights that are larger than a cache are best swept forth and back in turn: what was read last is still there, and
+/// comes first.
 template <class Scalar, int Rows, int Depth, class B, class C>
-EIGEN_STRONG_INLINE void add_product(const Panels<Scalar, Rows, Depth>& a, const B& b, C&& c, bool backwards = false) {
-  using namespace detail;
-  if (a.depth == 0 || c.cols() == 0) return;  // nothing to add, and perhaps no memory to point into
-  const Multiplier<Scalar> by{b.data(), 1, b.colStride()};
-  if (a.order == Order::transposed) {
-    for (Index j = 0; j < c.cols(); ++j)
-      add_dots<dots_columns>(a.data, a.stride, a.depth, a.rows, b.data() + j * b.colStride(),
-                             c.data() + j * c.colStride(), 1);
-  } else if (a.rows == 1 && a.stride <= 1) {
-    // One row takes its sums along the columns of B.
-    add_dots<dots_columns>(b.data(), b.colStride(), a.depth, c.cols(), a.data, c.data(), c.colStride());
-  } else if (a.order == Order::interleaved) {
-    product_of_column(a, b.data(), c.data(), backwards);
-  } else if (c.cols() == 1 && a.stride != 0) {
-    product<tall_packets, 1>(a, by, c.data(), c.colStride(), 1);
+EIGEN_ALWAYS_INLINE void add_product(const Panels<Scalar, Rows, Depth>& a, const B& b, C&& c, bool backwards = false) {
+  if constexpr (Rows != Dynamic && Depth != Dynamic && std::decay_t<B>::ColsAtCompileTime == 1) {
+    if (detail::is_row(a)) {
+      detail::add_dots<1>(b.data(), 0, a.depth, 1, a.data, c.data(), 0);
+    } else {
+      detail::product_of_column(a, b.data(), c.data());
+    }
   } else {
-    product<tile_packets, tile_columns>(a, by, c.data(), c.colStride(), c.cols());
+    if (a.depth == 0 || c.cols() == 0) return;  // nothing to add, and perhaps no memory to point into
+    detail::add_product<Scalar>({a.data, {a.rows}, {a.depth}, a.stride, a.order}, b.data(), b.colStride(), c.data(),
+                                c.colStride(), c.cols(), backwards);
   }
 }
 
@@ -186,16 +217,11 @@ EIGEN_STRONG_INLINE void add_product(const Panels<Scalar, Rows, Depth>& a, const
 /// are read where they lie: at each k their entries are neighbours as they are.
 template <class D, class H, class C>
 void add_outer_product(const D& d, const H& h, C&& c) {
-  using namespace detail;
   using Scalar = typename D::Scalar;
   if (d.cols() == 0) return;
-  if (d.rows() == 1 && c.colStride() == 1) {  // then its transpose is a column
-    const Panels<Scalar> column{h.data(), {h.rows()}, {h.cols()}, h.colStride(), Order::in_sequence};
-    product<tall_packets, 1>(column, {d.data(), d.colStride(), 0}, c.data(), 0, 1);
-  } else {
-    const Panels<Scalar> left{d.data(), {d.rows()}, {d.cols()}, d.colStride(), Order::in_sequence};
-    product<tile_packets, tile_columns>(left, {h.data(), h.colStride(), 1}, c.data(), c.colStride(), c.cols());
-  }
+  const Panels<Scalar> left{d.data(), {d.rows()}, {d.cols()}, d.colStride(), Order::in_sequence};
+  const Panels<Scalar> right{h.data(), {h.rows()}, {h.cols()}, h.colStride(), Order::in_sequence};
+  detail::add_outer_product(left, right, c.data(), c.colStride());
 }
 
 }  // namespace recur

@@ -32,7 +32,8 @@ class Readout {
     Packed<Scalar> packed_V_;
   };
 
-  Matrix<Scalar, Outputs, Hidden> V;
+  using MatrixV = Matrix<Scalar, Outputs, Hidden>;
+  alignas(alignment<MatrixV>) MatrixV V;
   Vector<Scalar, Outputs> c;  ///< stays zero, and is no parameter, without ReadoutOptions::bias
 
   explicit Readout(ReadoutOptions options = {})
@@ -78,7 +79,7 @@ class Readout {
   void set_state(Memory&, const State&) const {}
   void get_state(const Memory&, State&) const {}
   /// One step of one sequence. Gives where y_t begins. For Stream, which checks.
-  EIGEN_STRONG_INLINE const Scalar* step(const auto& h, Memory& y) const noexcept {
+  EIGEN_ALWAYS_INLINE const Scalar* step(const auto& h, Memory& y) const noexcept {
     y = c;
     add_product(in_place(V, Order::in_sequence), h, y);
     return y.data();

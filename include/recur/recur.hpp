@@ -18,6 +18,7 @@
 
 #include "unroll.hpp"    // how layers go through a series
 #include "weights.hpp"   // what a cell learns, and one step of it
+#include "unrolled.hpp"  // ... through a series
 #include "cell.hpp"      // Cell: a_t = b + W h_<t-1> + U x_t, then the rule
 #include "readout.hpp"   // Readout: y_t = V h_t (+ c)
 #include "sequence.hpp"  // Sequence: layers in a row

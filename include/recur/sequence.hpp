@@ -140,7 +140,7 @@ class Sequence {
     for_each_layer([&](auto i) { layer<i>().get_state(std::get<i>(memory), std::get<i>(state)); });
   }
   /// One step of one sequence. Gives where y_t begins. For Stream, which checks.
-  EIGEN_STRONG_INLINE const Scalar* step(const auto& x, Memory& memory) const noexcept {
+  EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, Memory& memory) const noexcept {
     return step_from<0>(x, memory);
   }
 
@@ -248,7 +248,7 @@ class Sequence {
     }
   }
   template <std::size_t I>
-  EIGEN_STRONG_INLINE const Scalar* step_from(const auto& x, Memory& memory) const noexcept {
+  EIGEN_ALWAYS_INLINE const Scalar* step_from(const auto& x, Memory& memory) const noexcept {
     const Scalar* const y = layer<I>().step(x, std::get<I>(memory));
     if constexpr (I + 1 < depth) {
       using Output = Vector<Scalar, Layer<I>::outputs_at_compile_time>;

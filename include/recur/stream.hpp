@@ -31,7 +31,7 @@ class Stream {
 
   /// y_t for x_t, a vector of inputs: a view of a vector of outputs, valid until the next step.
   template <class X>
-  EIGEN_STRONG_INLINE Output step(const Eigen::MatrixBase<X>& x) noexcept {
+  EIGEN_ALWAYS_INLINE Output step(const Eigen::MatrixBase<X>& x) noexcept {
     static_assert(X::ColsAtCompileTime == 1, "step: x must be a column vector");
     static_assert(std::is_same_v<typename X::Scalar, Scalar>, "step: x must have the network's scalar type");
     static_assert((X::Flags & Eigen::DirectAccessBit) && X::InnerStrideAtCompileTime == 1,
@@ -52,7 +52,7 @@ class Stream {
     return {net_->step(x, memory_), net_->outputs()};
   }
   /// The same for a network of one input and one output.
-  EIGEN_STRONG_INLINE Scalar step(Scalar x) noexcept
+  EIGEN_ALWAYS_INLINE Scalar step(Scalar x) noexcept
     requires((Net::inputs_at_compile_time == 1 || Net::inputs_at_compile_time == Dynamic) &&
              (Net::outputs_at_compile_time == 1 || Net::outputs_at_compile_time == Dynamic))
   {

@@ -68,7 +68,7 @@ class Windows {
   }
 
  private:
-  Series<Scalar> x_;
+  typename InputOf<Data, Scalar>::type x_;
   typename Data::Target target_;
   typename Net::Trace trace_;
   typename Net::State state_;

@@ -23,10 +23,14 @@ class Weights {
   static constexpr int vectors = detail::vectors_of<Rule>();
   static constexpr BlockRange pre_activations = detail::pre_activations<Rule>;
 
-  Matrix<Scalar, times(Rule::from_input.count, Hidden), Inputs> U;
-  Matrix<Scalar, times(Rule::from_hidden.count, Hidden), Hidden> W;
-  Vector<Scalar, times(pre_activations.count, Hidden)> b;
-  Matrix<Scalar, Hidden, vectors> P;  ///< the rule's own parameters, where it has some
+  using MatrixU = Matrix<Scalar, times(Rule::from_input.count, Hidden), Inputs>;
+  using MatrixW = Matrix<Scalar, times(Rule::from_hidden.count, Hidden), Hidden>;
+  using VectorB = Vector<Scalar, times(pre_activations.count, Hidden)>;
+  using MatrixP = Matrix<Scalar, Hidden, vectors>;
+  alignas(alignment<MatrixU>) MatrixU U;
+  alignas(alignment<MatrixW>) MatrixW W;
+  alignas(alignment<VectorB>) VectorB b;
+  alignas(alignment<MatrixP>) MatrixP P;  ///< the rule's own parameters, where it has some
   [[no_unique_address]] Rule rule;
 
   Weights()
@@ -73,13 +77,28 @@ class Weights {
     using Data = std::remove_pointer_t<decltype(record.data())>;
     return Blocks<Data, Hidden, Batch>(record.data(), hidden(), record.cols(), record.colStride());
   }
+  /// h of a record.
+  template <int Batch>
+  auto h_of(const auto& record) const {
+    if constexpr (Batch == 1) {
+      return Eigen::Map<const Vector<Scalar, Hidden>>(record.data() + Rule::h * hidden(), hidden());
+    } else {
+      return rows(record, hidden_block);
+    }
+  }
+
+  /// For one step of one sequence. So written that fixed sizes stay fixed.
+  EIGEN_ALWAYS_INLINE void fill_bias_of_column(auto& record) const {
+    Eigen::Map<Vector<Scalar, times(pre_activations.count, Hidden)>>(record.data() + pre_activations.first * hidden(),
+                                                                     b.size()) = b;
+  }
   void fill_bias(auto&& records) const {
     auto a = rows(records, pre_activations);
     for (Index j = 0; j < a.cols(); ++j) a.col(j) = b;
   }
 
   /// a_t += U x_t, for x_t in columns, or as tokens whose columns of U are looked up.
-  void add_inputs(const auto& u, const auto& x, auto&& a) const { add_product(u, x, a); }
+  EIGEN_ALWAYS_INLINE void add_inputs(const auto& u, const auto& x, auto&& a) const { add_product(u, x, a); }
   void add_inputs(const auto&, const int* tokens, auto&& a) const {
     for (Index j = 0; j < a.cols(); ++j) a.col(j) += U.col(tokens[j]);
   }
@@ -94,7 +113,7 @@ class Weights {
 
   /// a_t += W h_<t-1>, then the rule; now holds b + U x_t.
   template <class NowBlocks>
-  EIGEN_STRONG_INLINE void advance(const auto& w, const auto& before, const auto& h_before, auto& now,
+  EIGEN_ALWAYS_INLINE void advance(const auto& w, const auto& before, const auto& h_before, auto& now,
                                    NowBlocks now_blocks, bool backwards = false) const {
     add_product(w, h_before, rows(now, Rule::from_hidden), backwards);
     if constexpr (vectors > 0) {

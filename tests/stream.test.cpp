@@ -1,0 +1,184 @@
+// One step at a time gives what the whole series gives, without heap, exception or lock.
+#include "catch.hpp"
+#include "cells.hpp"
+#include "helpers.hpp"
+#include "numbers.hpp"
+
+#include <recur/stream.hpp>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+
+using namespace recur;
+using Catch::Matchers::ContainsSubstring;
+using recur_test::identical, recur_test::message_of, recur_test::random_series, recur_test::randomized;
+
+namespace {
+
+/// All steps of a stream are those of forward, to the bit.
+template <class Net>
+void check_stream(const Net& net) {
+  using Scalar = typename Net::Scalar;
+  std::mt19937 rng(1);
+  const auto x = random_series<Scalar>(net.inputs(), 1, 20, rng);
+  auto trace = net.trace();
+  const auto y = net.forward(x, trace);
+  Stream stream(net);
+  for (Index t = 0; t < 20; ++t) {
+    INFO("step " << t);
+    REQUIRE(identical(stream.step(Vector<Scalar>(x[t])), y[t]));
+  }
+}
+
+template <class Scalar>
+void check_streams() {
+  std::mt19937 rng(2);
+  for (const Index hidden : {1, 3, 8, 16, 20, 37, 64, 150})
+    for (const Index outputs : {1, 3, 17}) {
+      INFO("hidden " << hidden << ", outputs " << outputs);
+      check_stream(randomized(Sequence(Elman<Scalar>(2, hidden), Readout<Scalar>(hidden, outputs, {.bias = true})),
+                              rng, 0.3));
+    }
+  check_stream(randomized(Sequence(Elman<Scalar>(3, 9), Elman<Scalar, Relu>(9, 5), Readout<Scalar>(5, 2)), rng));
+  check_stream(randomized(Sequence<Elman<Scalar, Tanh, 1, 8>, Readout<Scalar, 8, 1>>(), rng));
+  check_stream(randomized(Sequence<Elman<Scalar, Tanh, 2, 37>, Readout<Scalar, 37, 5>>(), rng, 0.3));
+  check_stream(randomized(Sequence<Elman<Scalar, Tanh, 1, 1>, Elman<Scalar, Tanh, 1, 64>, Readout<Scalar, 64, 2>>(),
+                          rng, 0.2));
+}
+
+/// What a program that must end says on standard error; empty where it ends otherwise.
+std::string last_words(auto&& f) {
+  std::array<int, 2> pipes{};
+  if (pipe(pipes.data()) != 0) return "no pipe";
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(pipes[1], STDERR_FILENO);
+    for (const int signal : {SIGABRT, SIGSEGV}) std::signal(signal, SIG_DFL);  // the test framework has its own
+    f();
+    _exit(0);
+  }
+  close(pipes[1]);
+  std::string words;
+  std::array<char, 256> part{};
+  for (ssize_t size = 0; (size = read(pipes[0], part.data(), part.size())) > 0;)
+    words.append(part.data(), static_cast<std::size_t>(size));
+  close(pipes[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? words : "";
+}
+
+}  // namespace
+
+TEST_CASE("A stream gives what forward gives, to the bit", "[stream]") {
+  check_streams<float>();
+  check_streams<double>();
+}
+
+TEMPLATE_LIST_TEST_CASE("A stream of every cell gives what forward gives, to the bit", "[stream][laws]",
+                        recur_test::Rules) {
+  std::mt19937 rng(3);
+  check_stream(randomized(Cell<TestType, double>(3, 7), rng));
+  check_stream(randomized(Cell<TestType, double, 3, 6>(), rng));
+}
+
+TEST_CASE("A step takes and gives numbers where there is one input and one output", "[stream]") {
+  std::mt19937 rng(4);
+  const auto fixed = randomized(Sequence<Elman<float, Tanh, 1, 8>, Readout<float, 8, 1>>(), rng);
+  Sequence dynamic(Elman<float>(1, 8), Readout<float>(8, 1));
+  dynamic.layer<0>().U = fixed.layer<0>().U;
+  dynamic.layer<0>().W = fixed.layer<0>().W;
+  dynamic.layer<0>().b = fixed.layer<0>().b;
+  dynamic.layer<1>().V = fixed.layer<1>().V;
+  Stream a(fixed), b(fixed);
+  Stream c(dynamic);
+  for (const float x : {0.5f, -1.f, 0.25f, 2.f}) {
+    const float y = a.step(x);
+    CHECK(identical(y, b.step(Vector<float, 1>(x))(0)));
+    CHECK(identical(y, c.step(x)));
+  }
+  STATIC_REQUIRE(noexcept(a.step(0.5f)));
+  STATIC_REQUIRE(noexcept(c.step(0.5f)));
+  STATIC_REQUIRE(noexcept(b.step(Vector<float, 1>())));
+  STATIC_REQUIRE(noexcept(a.reset()));
+  STATIC_REQUIRE(decltype(b.step(Vector<float, 1>()))::RowsAtCompileTime == 1);
+}
+
+TEST_CASE("Streams that share a network have each their own state, and see what the network learns", "[stream]") {
+  std::mt19937 rng(5);
+  auto net = randomized(Sequence(Elman<double>(1, 4), Readout<double>(4, 1)), rng);
+  Stream one(net), other(net);
+  CHECK(&one.net() == &net);
+  const double first = one.step(0.5), second = one.step(-0.5);
+  CHECK(other.step(0.5) == first);
+  CHECK(other.step(-0.5) == second);
+  net.layer<1>().V *= 2;
+  one.reset();
+  CHECK(one.step(0.5) == Approx(2 * first));
+
+  Stream copy = other;  // with its state
+  CHECK(copy.step(0.1) == other.step(0.1));
+}
+
+TEST_CASE("The state of a stream can be taken, given back and cleared", "[stream]") {
+  std::mt19937 rng(6);
+  const auto net = randomized(Sequence(Cell<recur_test::TwoStates, double>(2, 5), Readout<double>(5, 3)), rng);
+  const auto x = random_series(2, 1, 9, rng);
+  auto trace = net.trace();
+  Stream stream(net);
+  for (Index t = 0; t < 5; ++t) stream.step(Vector<double>(x[t]));
+  const auto middle = stream.state();
+  net.forward(x.window(0, 5), trace);
+  CHECK(identical(std::get<0>(middle), std::get<0>(net.final_state(trace))));
+
+  const auto y = net.forward(x, trace);
+  const auto check_rest = [&] {
+    for (Index t = 5; t < 9; ++t) CHECK(identical(stream.step(Vector<double>(x[t])), y[t]));
+  };
+  check_rest();
+  stream.reset(middle);
+  check_rest();
+  stream.reset();
+  CHECK(identical(stream.step(Vector<double>(x[0])), y[0]));
+  stream.reset(net.state(0));  // of no columns: zero
+  CHECK(identical(stream.step(Vector<double>(x[0])), y[0]));
+
+  CHECK(message_of([&] { stream.reset(net.state(2)); }) ==
+        "set_state: state must be 10x1 (states * hidden() x batch), got 10x2");
+}
+
+TEST_CASE("A step reads vectors where they lie", "[stream]") {
+  std::mt19937 rng(7);
+  const auto net = randomized(Sequence(Elman<float>(3, 4), Readout<float>(4, 2)), rng);
+  const auto x = random_series<float>(3, 1, 1, rng);
+  Stream of_vector(net), of_map(net), of_column(net), of_array(net);
+  const Vector<float> y = of_vector.step(Vector<float>(x[0]));
+  CHECK(identical(of_map.step(Eigen::Map<const Eigen::Vector3f>(x.data())), y));
+  CHECK(identical(of_column.step(x.matrix().col(0)), y));
+}
+
+TEST_CASE("A size that is wrong ends the program, and says why", "[stream]") {
+  const Sequence net(Elman<float>(3, 4), Readout<float>(4, 2));
+  Stream stream(net);
+  CHECK_THAT(last_words([&] { stream.step(Vector<float>(Vector<float>::Zero(2))); }),
+             ContainsSubstring("step: x.rows() must be 3 (inputs()), got 2"));
+  CHECK_THAT(last_words([&] { stream.step(1.f); }),
+             ContainsSubstring("step: a number is for one input and one output, this network has 3 and 2"));
+  CHECK_THAT(last_words([&] { stream.step(Token{3}); }),
+             ContainsSubstring("step: x must be in 0 .. 2 (inputs() kinds of tokens), got 3"));
+  CHECK(last_words([&] { stream.step(Token{2}); }).empty());
+}
+
+TEST_CASE("A network of fixed sizes is one flat object", "[stream]") {
+  using Net = Sequence<Elman<float, Tanh, 1, 16>, Readout<float, 16, 1>>;
+  STATIC_REQUIRE(sizeof(Net) >= sizeof(float) * (16 + 16 * 16 + 16 + 16 + 1));
+  STATIC_REQUIRE(sizeof(Net) <= sizeof(float) * (16 + 16 * 16 + 16 + 16 + 1) + 2 * 64);
+  STATIC_REQUIRE(sizeof(Stream<Net>) <= sizeof(float) * (2 * 16 + 1) + 2 * 64);
+  std::mt19937 rng(8);
+  std::vector<Net> nets(3, randomized(Net(), rng));  // cache lines, also where it is copied to
+  for (const Net& net : nets) CHECK(reinterpret_cast<std::uintptr_t>(net.layer<0>().W.data()) % 64 == 0);
+  CHECK(recur_test::same_parameters(nets[0], nets[2]));
+}
