@@ -8,10 +8,12 @@
 /// A user's own is one more such struct, with members where it has constants (see LeakyRelu). One whose slope is not
 /// a function of its value (sin, say) needs a rule that keeps a: see rule.hpp.
 
+#include "elementary.hpp"
 #include "matrix.hpp"
 
 #include <cmath>
 #include <concepts>
+#include <type_traits>
 
 namespace recur {
 
@@ -38,21 +40,8 @@ struct InPackets {
   }
 };
 
-struct TanhFunction {
-  template <class Packet>
-  static Packet packet(const Packet& a) {
-    return Eigen::internal::ptanh(a);
-  }
-};
-
-struct LogisticFunction {
-  template <class Packet>
-  static Packet packet(const Packet& a) {
-    using namespace Eigen::internal;
-    const Packet one = pset1<Packet>(typename unpacket_traits<Packet>::type(1));
-    return pdiv(one, padd(one, pexp(pnegate(a))));
-  }
-};
+template <class Scalar>
+inline constexpr bool in_packets = std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>;
 
 template <class Array>
 using PlainArray = typename Array::PlainObject;
@@ -63,7 +52,7 @@ using PlainArray = typename Array::PlainObject;
 struct Tanh {
   auto value(const auto& a) const {
     using Scalar = typename std::decay_t<decltype(a)>::Scalar;
-    if constexpr (Eigen::internal::packet_traits<Scalar>::HasTanh) {
+    if constexpr (detail::in_packets<Scalar>) {
       return a.unaryExpr(detail::InPackets<detail::TanhFunction, Scalar>());
     } else {
       return a.unaryExpr([](Scalar v) -> Scalar { return std::tanh(v); });
@@ -76,7 +65,7 @@ struct Tanh {
 struct Logistic {
   auto value(const auto& a) const {
     using Scalar = typename std::decay_t<decltype(a)>::Scalar;
-    if constexpr (Eigen::internal::packet_traits<Scalar>::HasExp) {
+    if constexpr (detail::in_packets<Scalar>) {
       return a.unaryExpr(detail::InPackets<detail::LogisticFunction, Scalar>());
     } else {
       return a.unaryExpr([](Scalar v) -> Scalar { return 1 / (1 + std::exp(-v)); });
