@@ -83,8 +83,9 @@ std::string machine() {
 #else
   const std::string compiler = "g++ " __VERSION__;
 #endif
+  const std::string simd = Eigen::SimdInstructionSetsInUse();  // "AVX512, FMA, AVX2, AVX, SSE, SSE2 ..."
   return model + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores; " + compiler + "; " +
-         Eigen::SimdInstructionSetsInUse();
+         simd.substr(0, simd.find(", SSE"));
 }
 
 }  // namespace bench
