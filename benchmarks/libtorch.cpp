@@ -79,12 +79,19 @@ std::string blas() {
   return config.substr(0, config.find(' ', config.find(' ') + 1)) + " (" + ask("openblas_get_corename") + ")";
 }
 
+void set_one_thread() {
+  at::set_num_threads(1);
+  at::set_num_interop_threads(1);
+  // One OpenBLAS has threads of its own.
+  if (const auto set = reinterpret_cast<void (*)(int)>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"))) set(1);
+}
+
 }  // namespace
 
 Library libtorch_library() {
   // Threads between operators can be set only once.
-  static const bool one_thread = (at::set_num_threads(1), at::set_num_interop_threads(1), true);
-  (void)one_thread;
+  static const bool once = (set_one_thread(), true);
+  (void)once;
   return {"libtorch", "LibTorch " TORCH_VERSION " on " + blas(),
           [](const Problem& problem) -> std::unique_ptr<Run> { return std::make_unique<Rnn>(problem); }};
 }

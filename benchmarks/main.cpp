@@ -3,6 +3,7 @@
 #include "library.hpp"
 #include "machine.hpp"
 #include "step.hpp"
+#include "stopwatch.hpp"
 #include "table.hpp"
 
 #include <benchmark/benchmark.h>
@@ -50,9 +51,10 @@ void measure(benchmark::State& state, const Library& library, const Shape& shape
     failed = true;
     return state.SkipWithError(error.what());
   }
+  const Stopwatch watch;
   for (auto _ : state) (*run)(work);
-  state.counters["GFLOP/s"] =
-      benchmark::Counter(problem.operations(work) * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+  const double seconds = watch.seconds() / static_cast<double>(state.iterations());
+  state.counters["GFLOP/s"] = problem.operations(work) * 1e-9 / seconds;
   if (work == Work::train && run->bytes_per_step() > 0) state.counters["bytes/step"] = run->bytes_per_step();
 }
 
@@ -77,9 +79,9 @@ void measure_steps(benchmark::State& state, const StepLibrary& library) {
     return state.SkipWithError(error.what());
   }
   const auto steps = library.make();
+  const Stopwatch watch;
   while (state.KeepRunningBatch(batch)) benchmark::DoNotOptimize(steps->run(batch));
-  using benchmark::Counter;
-  state.counters["cycles"] = Counter(1 / clock, Counter::kIsIterationInvariantRate | Counter::kInvert);
+  state.counters["cycles"] = watch.seconds() * clock / static_cast<double>(state.iterations());
   state.counters["limit"] = library.cycles_limit();
 }
 
