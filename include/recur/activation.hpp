@@ -29,12 +29,12 @@ namespace detail {
 /// value does not depend on its neighbours or on where it lies.
 template <class Function, class Scalar>
 struct InPackets {
-  Scalar operator()(const Scalar& a) const {
+  EIGEN_ALWAYS_INLINE Scalar operator()(const Scalar& a) const {
     using namespace Eigen::internal;
     return pfirst(packetOp(pset1<typename packet_traits<Scalar>::type>(a)));
   }
   template <class Packet>
-  Packet packetOp(const Packet& a) const {
+  EIGEN_ALWAYS_INLINE Packet packetOp(const Packet& a) const {
     using namespace Eigen::internal;
     return pselect(pcmp_eq(a, a), Function::packet(a), a);  // NaN stays NaN
   }

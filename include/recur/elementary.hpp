@@ -23,17 +23,17 @@ template <class Packet>
 inline constexpr bool is_single = std::is_same_v<PacketScalar<Packet>, float>;
 
 template <class Packet>
-Packet constant(double value) {
+EIGEN_ALWAYS_INLINE Packet constant(double value) {
   return Eigen::internal::pset1<Packet>(static_cast<PacketScalar<Packet>>(value));
 }
 
 /// c0 + c1 z + c2 z^2 + ..., by twos: (c0 + c1 z) + z^2 ((c2 + c3 z) + z^2 (...))
 template <class Packet>
-Packet polynomial(const Packet&, const Packet&, double c0) {
+EIGEN_ALWAYS_INLINE Packet polynomial(const Packet&, const Packet&, double c0) {
   return constant<Packet>(c0);
 }
 template <class Packet, class... More>
-Packet polynomial(const Packet& z, const Packet& z2, double c0, double c1, More... more) {
+EIGEN_ALWAYS_INLINE Packet polynomial(const Packet& z, const Packet& z2, double c0, double c1, More... more) {
   using namespace Eigen::internal;
   const Packet two = pmadd(constant<Packet>(c1), z, constant<Packet>(c0));
   if constexpr (sizeof...(more) == 0) {
@@ -45,7 +45,7 @@ Packet polynomial(const Packet& z, const Packet& z2, double c0, double c1, More.
 
 /// -limit where a is below it, limit where a is above.
 template <class Packet>
-Packet within(double limit, const Packet& a) {
+EIGEN_ALWAYS_INLINE Packet within(double limit, const Packet& a) {
   using namespace Eigen::internal;
   return pmax(constant<Packet>(-limit), pmin(constant<Packet>(limit), a));
 }
@@ -59,7 +59,7 @@ Packet within(double limit, const Packet& a) {
 /// (double) on the value is that at 9.2 or 19.6, which is 1 to the bit, with FMA and without.
 struct TanhFunction {
   template <class Packet>
-  static Packet packet(const Packet& a) {
+  static EIGEN_ALWAYS_INLINE Packet packet(const Packet& a) {
     using namespace Eigen::internal;
     constexpr bool single = is_single<Packet>;
     const Packet x = within(single ? 9.2 : 19.6, a), z = pmul(x, x), z2 = pmul(z, z);
@@ -87,7 +87,7 @@ struct TanhFunction {
 /// so that 2^n does not overflow before the value is zero: subnormal values are accurate too.
 struct LogisticFunction {
   template <class Packet>
-  static Packet packet(const Packet& a) {
+  static EIGEN_ALWAYS_INLINE Packet packet(const Packet& a) {
     using namespace Eigen::internal;
     constexpr bool single = is_single<Packet>;
     const Packet x = pmin(constant<Packet>(single ? 40 : 746), pmax(constant<Packet>(single ? -105 : -746), a));
