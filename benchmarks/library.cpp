@@ -41,7 +41,7 @@ void require_agreement(const Library& library, const Problem& problem, Work work
   const std::string differs =
       disagreement(recur->results(work), run.results(work), tolerance < 0 ? library.tolerance : tolerance);
   if (!differs.empty()) {
-    throw std::runtime_error(problem.path(work, library.name) + " differs from recur: " + differs);
+    throw std::runtime_error(path(work, problem.cell, library.name, problem.shape) + " differs from recur: " + differs);
   }
 }
 

@@ -1,6 +1,7 @@
 // LibTorch's nn::RNN, and autograd. Nothing else includes its headers.
 #include "library.hpp"
 
+#include <ATen/core/ivalue.h>  // first: clang misses it in what follows
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 #include <torch/version.h>

@@ -79,7 +79,7 @@ std::string machine() {
     }
   }
 #ifdef __clang__
-  const std::string compiler = "clang++ " __clang_version__;
+  const std::string compiler = "clang++ " + std::to_string(__clang_major__) + '.' + std::to_string(__clang_minor__);
 #else
   const std::string compiler = "g++ " __VERSION__;
 #endif

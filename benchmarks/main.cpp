@@ -37,7 +37,7 @@ bool failed = false;
 /// Whatever Google Benchmark calls it for (it calls several times), the results are compared once.
 void require_agreement_once(const Library& library, const Problem& problem, Work work, Run& run, double tolerance) {
   static std::set<std::string> compared;
-  if (compared.insert(problem.path(work, library.name)).second) {
+  if (compared.insert(path(work, problem.cell, library.name, problem.shape)).second) {
     require_agreement(library, problem, work, run, tolerance);
   }
 }
@@ -64,8 +64,8 @@ void add_series(double tolerance) {
       for (const Library& library : libraries()) {
         if (!library.takes(shape)) continue;
         const auto run = [=](benchmark::State& state) { measure(state, library, shape, work, tolerance); };
-        const std::string path = std::string(name(work)) + "/elman/" + library.name + '/' + shape.path();
-        benchmark::RegisterBenchmark(path.c_str(), run)->Unit(benchmark::kMicrosecond);
+        const std::string as = path(work, "elman", library.name, shape);
+        benchmark::RegisterBenchmark(as.c_str(), run)->Unit(benchmark::kMicrosecond);
       }
 }
 

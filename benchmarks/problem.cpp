@@ -5,18 +5,17 @@
 
 namespace bench {
 
-std::string Shape::path() const {
-  return "I:" + std::to_string(inputs) + "/H:" + std::to_string(hidden) + "/N:" + std::to_string(batch) +
-         "/T:" + std::to_string(steps);
+std::string path(Work work, const std::string& cell, const std::string& library, const Shape& shape) {
+  const auto& [inputs, hidden, batch, steps] = shape;
+  std::ostringstream text;
+  text << name(work) << '/' << cell << '/' << library << "/I:" << inputs << "/H:" << hidden << "/N:" << batch
+       << "/T:" << steps;
+  return text.str();
 }
 
 double Problem::operations(Work work) const {
   const Index multiply_adds = (U.size() + W.size()) * shape.batch * shape.steps;
   return (work == Work::train ? 6.0 : 2.0) * static_cast<double>(multiply_adds);
-}
-
-std::string Problem::path(Work work, const std::string& library) const {
-  return std::string(name(work)) + '/' + cell + '/' + library + '/' + shape.path();
 }
 
 Problem elman(const Shape& shape) {

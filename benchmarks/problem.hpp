@@ -15,8 +15,6 @@ using Matrix = recur::Matrix<float>;
 
 struct Shape {
   Index inputs, hidden, batch, steps;
-  /// "I:32/H:64/N:1/T:128"
-  std::string path() const;
 };
 /// From one small step to wide layers.
 inline constexpr Shape shapes[] = {{8, 64, 1, 1},      {10, 20, 3, 5},      {16, 16, 1, 64},    {32, 64, 1, 128},
@@ -27,6 +25,9 @@ inline constexpr Shape shapes[] = {{8, 64, 1, 1},      {10, 20, 3, 5},      {16,
 /// gradients of W, U, b, x and the initial state, all of them overwritten.
 enum class Work { forward, train };
 inline const char* name(Work work) { return work == Work::forward ? "forward" : "train"; }
+
+/// "train/elman/onednn/I:32/H:64/N:1/T:128"
+std::string path(Work work, const std::string& cell, const std::string& library, const Shape& shape);
 
 /// One layer with its parameters, and what goes in. Matrices are column-major, laid out as recur has them, so x is the
 /// row-major (T, N, I) of other systems, and U their row-major I x H.
@@ -41,8 +42,6 @@ struct Problem {
   /// Floating-point operations, a multiply-add counted twice: forward is two products, train two more for each of dW
   /// and dU, dx and dh.
   double operations(Work work) const;
-  /// "train/elman/onednn/I:32/H:64/N:1/T:128"
-  std::string path(Work work, const std::string& library) const;
 };
 Problem elman(const Shape& shape);
 

@@ -84,9 +84,17 @@ class Table {
     header.insert(header.end(), {"double: of limit", "2 threads"});
     bool has_header = false;
     for (const Shape& shape : shapes) {
+      std::vector<Library> chosen;  // recur always among them
+      bool any = false;
+      for (const Library& library : libraries_) {
+        if (!library.takes(shape)) continue;
+        const bool match = std::regex_search(path(work, "elman", library.name, shape), filter_);
+        any = any || match;
+        if (match || library.name == "recur") chosen.push_back(library);
+      }
+      if (!any) continue;
       const Problem problem = elman(shape);
-      const auto seconds = measure(problem, work);
-      if (seconds.empty()) continue;
+      const auto seconds = measure(chosen, problem, work);
       if (!has_header) print_header(header);
       has_header = true;
       ++rows_;
@@ -98,21 +106,16 @@ class Table {
   /// Peers are who is neither recur nor a variant of it.
   static bool is_peer(const Library& library) { return !library.name.starts_with("recur"); }
 
-  /// The seconds of each library, recur always among them; nothing where nothing of it is wanted.
-  std::map<std::string, double> measure(const Problem& problem, Work work) {
+  /// The seconds of each library.
+  std::map<std::string, double> measure(const std::vector<Library>& chosen, const Problem& problem, Work work) {
     std::vector<std::unique_ptr<Run>> runs;
     std::vector<Contender> contenders;
-    bool any = false;
-    for (const Library& library : libraries_) {
-      const bool match = wanted(problem.path(work, library.name));
-      any = any || match;
-      if (!library.takes(problem.shape) || !(match || library.name == "recur")) continue;
+    for (const Library& library : chosen) {
       Run& run = *runs.emplace_back(library.make(problem));
       contenders.push_back({library.name, [&run, work] { run(work); }, library.threads});
       require_agreement(library, problem, work, run, options_.tolerance);
     }
     std::map<std::string, double> seconds;
-    if (!any) return seconds;
     disturbed_ = std::max(disturbed_, contest(contenders, options_.rounds));
     for (Contender& contender : contenders) seconds[contender.name] = contender.median();
     return seconds;
