@@ -20,6 +20,8 @@ class Run {
   virtual Results results(Work work) const = 0;
   /// What train keeps of each step for the way back, where it is known.
   virtual double bytes_per_step() const { return 0; }
+  /// What it holds besides, however long the series.
+  virtual double bytes_besides() const { return 0; }
 
   void operator()(Work work) { work == Work::forward ? forward() : train(); }
 };

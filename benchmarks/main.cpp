@@ -55,7 +55,10 @@ void measure(benchmark::State& state, const Library& library, const Shape& shape
   for (auto _ : state) (*run)(work);
   const double seconds = watch.seconds() / static_cast<double>(state.iterations());
   state.counters["GFLOP/s"] = problem.operations(work) * 1e-9 / seconds;
-  if (work == Work::train && run->bytes_per_step() > 0) state.counters["bytes/step"] = run->bytes_per_step();
+  if (work == Work::train && run->bytes_per_step() > 0) {
+    state.counters["bytes/step"] = run->bytes_per_step();
+    state.counters["bytes besides"] = run->bytes_besides();
+  }
 }
 
 void add_series(double tolerance) {

@@ -121,8 +121,8 @@ TEST_CASE("A sequence casts, layer by layer, and nested ones stay nested", "[seq
 TEST_CASE("A fixed-size sequence is one flat object that needs no heap", "[sequence]") {
   constexpr std::size_t parameters = (5 * 2 + 5 * 5 + 5) + (3 * 5 + 3 * 3 + 3) + (1 * 3 + 1);
   STATIC_REQUIRE(sizeof(Fixed) >= parameters * sizeof(float));
-  STATIC_REQUIRE(sizeof(Fixed) <= parameters * sizeof(float) + 3 * 16);
-  STATIC_REQUIRE(alignof(Fixed) == alignof(float));
+  STATIC_REQUIRE(sizeof(Fixed) <= parameters * sizeof(float) + 3 * 64);
+  STATIC_REQUIRE(alignof(Fixed) == 64);  // on every processor: cache lines
   STATIC_REQUIRE(std::is_default_constructible_v<Fixed>);
   STATIC_REQUIRE(!std::is_default_constructible_v<TwoLayers>);
 

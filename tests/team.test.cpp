@@ -8,7 +8,7 @@
 #include <vector>
 
 using namespace recur;
-using recur_test::identical, recur_test::random_series, recur_test::randomized;
+using recur_test::identical, recur_test::random_series, recur_test::random_state, recur_test::randomized;
 
 TEST_CASE("The shares of a team are everything, each once, in whole grains", "[team]") {
   for (const Index size : {1, 2, 3, 5})

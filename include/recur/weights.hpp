@@ -102,7 +102,7 @@ class Weights {
   void add_inputs(const auto&, const int* tokens, auto&& a) const {
     for (Index j = 0; j < a.cols(); ++j) a.col(j) += U.col(tokens[j]);
   }
-  void add_inputs(const auto& u, Token token, auto&& a) const { add_inputs(u, &token.kind, a); }
+  void add_inputs(const auto& u, const Token& token, auto&& a) const { add_inputs(u, &token.kind, a); }
   /// For a gradient, some rows of dL/dU += d x^T: for tokens, each column of d goes to the column of its token.
   void add_outer_inputs(const auto& d, const auto& x, detail::Team::Share share) {
     add_outer_product(d, x, detail::some_rows(U, share));
