@@ -1,6 +1,8 @@
 // A character-level language model. An Elman network reads text one character at a time, and says which comes next:
 //
-//     x_t = one-hot(character t),  h_t = tanh(b + W h_<t-1> + U x_t),  P(character t+1) = softmax(V h_t + c)
+//     h_t = tanh(b + W h_<t-1> + U[character t]),  P(character t+1) = softmax(V h_t + c)
+//
+// where U[k] is the k-th column of U: characters are tokens, which stand for one-hot vectors.
 //
 // It learns the files given, or this library's own headers, but for the last tenth of each: by that it is judged, in
 // bits per character, beside n-gram models and xz. Meanwhile, and at the end, it writes text of its own.
@@ -13,22 +15,22 @@
 using recur::Index;
 using Net = recur::Sequence<recur::Elman<float>, recur::Readout<float>>;
 
-/// A recur::DataSource: stretches of a text side by side, one-hot, and as targets the characters that follow.
+/// A recur::DataSource: stretches of a text side by side, and as targets the characters that follow.
 struct Streams {
+  using Input = recur::Tokens;
   using Target = recur::Classes;
   std::string_view text, alphabet;
   Index count;
 
   Index sequences() const { return count; }
   Index steps() const { return (std::ssize(text) - 1) / count; }
-  void read(std::span<const Index> streams, Index first, Index length, recur::Series<float>& x, Target& next) const {
-    x.resize(std::ssize(alphabet), std::ssize(streams), length);
-    x.setZero();
-    next.resize(x.batch(), length);
-    for (Index n = 0; n < x.batch(); ++n) {
+  void read(std::span<const Index> streams, Index first, Index length, recur::Tokens& x, Target& next) const {
+    x.resize(std::ssize(streams), length);
+    next.resize(x.rows(), length);
+    for (Index n = 0; n < x.rows(); ++n) {
       auto character = text.begin() + streams[static_cast<std::size_t>(n)] * steps() + first;
       for (Index t = 0; t < length; ++t) {
-        x[t](static_cast<Index>(alphabet.find(*character)), n) = 1;
+        x(n, t) = static_cast<int>(alphabet.find(*character));
         next(n, t) = static_cast<int>(alphabet.find(*++character));
       }
     }
@@ -37,14 +39,11 @@ struct Streams {
 
 /// Draws each character from softmax(y_t / temperature), and reads it as the next x.
 std::string dream(const Net& net, std::string_view alphabet, Index length, double temperature, std::mt19937& rng) {
-  auto trace = net.trace();
-  auto state = net.state(1);
+  recur::Stream stream(net);
   std::string text(1, alphabet.find('\n') < alphabet.size() ? '\n' : alphabet[0]);
   while (std::ssize(text) <= length) {
-    recur::Series<float> x(net.inputs(), 1, 1);
-    x[0](static_cast<Index>(alphabet.find(text.back())), 0) = 1;
-    const Eigen::ArrayXd y = net.forward(x, trace, state)[0].cast<double>();
-    net.final_state(trace, state);
+    const recur::Token last{static_cast<int>(alphabet.find(text.back()))};
+    const Eigen::ArrayXd y = stream.step(last).cast<double>();
     const Eigen::ArrayXd p = ((y - y.maxCoeff()) / temperature).exp();
     text += alphabet[std::discrete_distribution<std::size_t>(p.begin(), p.end())(rng)];
   }

@@ -98,7 +98,7 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden> {
   };
   Memory memory() const {
     Memory memory;
-    memory.records_.fill({record()});
+    memory.records_.fill({record<1>()});
     return memory;
   }
   void reset(Memory& memory) const noexcept { memory.records_[memory.now_].record.setZero(); }
