@@ -101,10 +101,9 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden> {
     memory.records_.fill({record<1>()});
     return memory;
   }
-  void reset(Memory& memory) const noexcept { memory.records_[memory.now_].record.setZero(); }
   void set_state(Memory& memory, const State& state) const {
     require_state("set_state", "state", state, 1);
-    reset(memory);
+    memory.records_[memory.now_].record.setZero();
     if (state.cols() > 0) rows(memory.records_[memory.now_].record, Rule::state) = state;
   }
   void get_state(const Memory& memory, State& state) const {

@@ -75,7 +75,6 @@ class Readout {
   /// y_t, where a Stream keeps it.
   using Memory = Vector<Scalar, Outputs>;
   Memory memory() const { return Memory::Zero(outputs()); }
-  void reset(Memory&) const noexcept {}
   void set_state(Memory&, const State&) const {}
   void get_state(const Memory&, State&) const {}
   /// One step of one sequence. Gives where y_t begins. For Stream, which checks.

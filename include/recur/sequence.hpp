@@ -58,11 +58,9 @@ class Sequence {
   Sequence()
     requires(std::is_default_constructible_v<Layers> && ...)
   {
-    require_neighbours(std::make_index_sequence<depth - 1>());
+    require_neighbours();
   }
-  explicit Sequence(Layers... layers_) : layers(std::move(layers_)...) {
-    require_neighbours(std::make_index_sequence<depth - 1>());
-  }
+  explicit Sequence(Layers... layers_) : layers(std::move(layers_)...) { require_neighbours(); }
 
   /// One layer: `net.layer<0>()`.
   template <std::size_t I>
@@ -130,9 +128,6 @@ class Sequence {
   Memory memory() const {
     return std::apply([](const auto&... each) { return Memory(each.memory()...); }, layers);
   }
-  void reset(Memory& memory) const noexcept {
-    for_each_layer([&](auto i) { layer<i>().reset(std::get<i>(memory)); });
-  }
   void set_state(Memory& memory, const State& state) const {
     for_each_layer([&](auto i) { layer<i>().set_state(std::get<i>(memory), std::get<i>(state)); });
   }
@@ -183,22 +178,14 @@ class Sequence {
   void backward_steps(const Plan& plan, const detail::Team& team, const auto& x, Trace& trace,
                       SeriesView<const Scalar> dy, Sequence& gradient, SeriesView<Scalar> dx, Index first,
                       Index count) const {
-    const auto back = [&](auto i, SeriesView<const Scalar> d_output, SeriesView<Scalar> d_input) {
+    for_each_layer([&](auto from_last) {
+      constexpr std::integral_constant<std::size_t, depth - 1 - from_last> i;
+      SeriesView<const Scalar> d_output = dy;
+      SeriesView<Scalar> d_input = dx;
+      if constexpr (i + 1 < depth) d_output = SeriesView<Scalar>(trace.dx_[i]).window(0, count);
+      if constexpr (i > 0) d_input = SeriesView<Scalar>(trace.dx_[i - 1]).window(0, count);
       layer<i>().backward_steps(std::get<i>(plan), team, input_of<i>(x, trace), std::get<i>(trace.layers_), d_output,
                                 gradient.template layer<i>(), d_input, first, count);
-    };
-    const auto between = [&](auto i) { return SeriesView<Scalar>(trace.dx_[i]).window(0, count); };
-    for_each_layer([&](auto from_first) {
-      constexpr std::integral_constant<std::size_t, depth - 1 - from_first> i;
-      if constexpr (depth == 1) {
-        back(i, dy, dx);
-      } else if constexpr (i == depth - 1) {
-        back(i, dy, between(i - 1));
-      } else if constexpr (i == 0) {
-        back(i, between(i), dx);
-      } else {
-        back(i, between(i), between(i - 1));
-      }
     });
   }
   void end_backward(Trace& trace, Sequence& gradient, State* d_initial) const {
@@ -219,19 +206,21 @@ class Sequence {
     }(std::make_index_sequence<depth>());
   }
 
-  template <std::size_t... I>
-  void require_neighbours(std::index_sequence<I...>) const {
-    (require_neighbour<I>(), ...);
-  }
-  template <std::size_t I>
-  void require_neighbour() const {
-    static_assert(std::is_same_v<typename Layer<I>::Scalar, typename Layer<I + 1>::Scalar>,
-                  "Sequence: all layers must have the same scalar type");
-    static_assert(Layer<I>::outputs_at_compile_time == Dynamic || Layer<I + 1>::inputs_at_compile_time == Dynamic ||
-                      Layer<I>::outputs_at_compile_time == Layer<I + 1>::inputs_at_compile_time,
-                  "Sequence: a layer must have as many inputs as the layer before it has outputs");
-    require(layer<I + 1>().inputs() == layer<I>().outputs(), "Sequence: layer ", I + 1, " must have ",
-            layer<I>().outputs(), " inputs (the outputs of layer ", I, "), got ", layer<I + 1>().inputs());
+  void require_neighbours() const {
+    for_each_layer([&](auto i) {
+      if constexpr (i + 1 < depth) {
+        using Here = Layer<i>;
+        using Next = Layer<i + 1>;
+        static_assert(std::is_same_v<typename Here::Scalar, typename Next::Scalar>,
+                      "Sequence: all layers must have the same scalar type");
+        static_assert(Here::outputs_at_compile_time == Dynamic || Next::inputs_at_compile_time == Dynamic ||
+                          Here::outputs_at_compile_time == Next::inputs_at_compile_time,
+                      "Sequence: a layer must have as many inputs as the layer before it has outputs");
+        const Index outputs = layer<i>().outputs(), inputs = layer<i + 1>().inputs();
+        require(inputs == outputs, "Sequence: layer ", Index(i + 1), " must have ", outputs,
+                " inputs (the outputs of layer ", Index(i), "), got ", inputs);
+      }
+    });
   }
 
   template <std::size_t I>

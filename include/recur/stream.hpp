@@ -63,7 +63,7 @@ class Stream {
   }
 
   /// Back to the zero state.
-  void reset() noexcept { net_->reset(memory_); }
+  void reset() noexcept { net_->set_state(memory_, State{}); }
   /// To a given state, of a batch of 1. Throws std::invalid_argument where its shape does not fit.
   void reset(const State& state) { net_->set_state(memory_, state); }
   /// The state after the last step, of a batch of 1.

@@ -45,15 +45,16 @@ auto some_rows(M&& matrix, Team::Share share) {
   return View(matrix.data() + share.first, share.count, matrix.cols(), Eigen::OuterStride<>(matrix.colStride()));
 }
 
-inline constexpr Index sequences_each = 8;             // a thread with fewer is not worth its while
-inline constexpr double multiply_adds_in_all = 500e3;  // nor is one for less than some ten microseconds
+inline constexpr Index sequences_each = 8;         // a thread with fewer is not worth its while
+inline constexpr double multiply_adds_each = 2e6;  // nor a chunk of steps with less, some ten microseconds, the waiting
 
-/// f(team) from each member of a team, as large as the batch and the work (in multiply-adds) are worth.
+/// f(team) from each member of a team, as large as the batch and the work on a chunk of steps (in multiply-adds) are
+/// worth. A program that is in a parallel region of its own keeps to its threads.
 template <class F>
 void in_team(Index batch, double work, const F& f) {
 #ifdef _OPENMP
   const Index size = std::min<Index>(omp_get_max_threads(), batch / sequences_each);
-  if (size > 1 && work >= multiply_adds_in_all && !omp_in_parallel()) {
+  if (size > 1 && work >= multiply_adds_each && !omp_in_parallel()) {
 #pragma omp parallel num_threads(static_cast<int>(size))
     f(Team{omp_get_num_threads(), omp_get_thread_num()});
     return;

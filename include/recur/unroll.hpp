@@ -34,9 +34,11 @@ void for_own_columns(const Team& team, Index batch, Index count, const F& f) {
   for (Index t = 0; t < count; ++t) f(batch * t + own.first, own.count);
 }
 
+/// What a layer has to do for a chunk.
 template <class Layer, class X>
 double multiply_adds(const Layer& layer, const X& x) {
-  return static_cast<double>(parameter_count(layer)) * static_cast<double>(x.batch() * x.steps());
+  const Index columns = std::min(x.batch() * x.steps(), backward_columns);
+  return static_cast<double>(parameter_count(layer)) * static_cast<double>(columns);
 }
 
 template <class Layer, class X>
@@ -58,7 +60,7 @@ void backward(const Layer& layer, const X& x, typename Layer::Trace& trace, Seri
               typename Layer::State* d_initial) {
   const Index T = x.steps(), longest = std::min(steps_in_chunk(backward_columns, x.batch()), T);
   const auto plan = layer.begin_backward(x.batch(), T, longest, trace, !dx.empty(), d_final);
-  in_team(x.batch(), 2 * multiply_adds(layer, x), [&](const Team& team) {
+  in_team(x.batch(), multiply_adds(layer, x), [&](const Team& team) {
     for (Index end = T, count = 0; end > 0; end -= count) {
       count = std::min(longest, end);
       const Index first = end - count;
