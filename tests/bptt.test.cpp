@@ -1,6 +1,7 @@
 // The gradient against numbers written out by hand, and bptt's options and errors.
 #include "catch.hpp"
 #include "cells.hpp"
+#include "helpers.hpp"
 
 using namespace recur;
 using namespace recur_test;
@@ -135,4 +136,18 @@ TEST_CASE("Every gradient that is not asked for is left out, and the others stay
   CHECK(all.b == few.b);
   CHECK(dx.steps() == 200);
   CHECK(dx.matrix().allFinite());
+}
+
+TEST_CASE("The gradient of x goes neither where x is nor where dy is", "[bptt]") {
+  std::mt19937 rng(4);
+  const auto cell = randomized(Elman<double>(4, 4), rng);
+  auto x = random_series(4, 2, 5, rng), dy = random_series(4, 2, 5, rng);
+  auto trace = cell.trace();
+  cell.forward(x, trace);
+  auto gradient = zeros_like(cell);
+  CHECK(message_of([&] { bptt(cell, x, trace, dy, gradient, {.dx = &x}); }) ==
+        "bptt: dx and x must be two series, got one");
+  CHECK(message_of([&] { bptt(cell, x, trace, dy, gradient, {.dx = &dy}); }) ==
+        "bptt: dx and dy must be two series, got one");
+  CHECK(global_norm(gradient) == 0);
 }

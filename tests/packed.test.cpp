@@ -69,9 +69,9 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
   // In sequence: the same bits packed or in place, all columns at once or one at a time. A single row whose numbers are
   // apart is summed otherwise: no weight matrix has such.
   Packed<Scalar> packed;
-  const Matrix<Scalar> in_sequence = add(packed.of(a.block(), 100));
+  const Matrix<Scalar> in_sequence = add(packed.for_columns(a.block(), 100));
   REQUIRE(right(in_sequence));
-  REQUIRE(identical(add_columns(packed.of(a.block(), 100)), in_sequence));
+  REQUIRE(identical(add_columns(packed.for_columns(a.block(), 100)), in_sequence));
   REQUIRE(identical(add(packed.transpose_of(a_transposed.block(), 2, 100)), in_sequence));
   const Matrix<Scalar> where_it_lies = add(left_in_place(Order::in_sequence));
   REQUIRE(right(where_it_lies));
@@ -83,9 +83,10 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
   REQUIRE((M == 1 || identical(outer.all, in_sequence)));
 
   // Interleaved: the same bits packed or in place, forwards or backwards.
-  const Matrix<Scalar> interleaved = add_columns(packed.of(a.block(), 1, 100));
+  const Matrix<Scalar> interleaved = add_columns(packed.for_steps(a.block(), 1, 100));
   REQUIRE(right(interleaved));
-  REQUIRE(identical(add_columns(packed.of(a.block(), 1, 100), true), interleaved));
+  REQUIRE(identical(add(packed.for_steps(a.block(), 1, 100)), interleaved));
+  REQUIRE(identical(add_columns(packed.for_steps(a.block(), 1, 100), true), interleaved));
   REQUIRE((M == 1 || identical(add_columns(packed.transpose_of(a_transposed.block(), 1, 100)), interleaved)));
   const Matrix<Scalar> interleaved_where_it_lies = add_columns(left_in_place(Order::interleaved));
   REQUIRE(right(interleaved_where_it_lies));
@@ -130,7 +131,7 @@ TEST_CASE("Fixed-size matrices of one row are weights too", "[packed]") {
   add_product(in_place(weights, Order::interleaved), h, sum);
   CHECK(sum(0) == 164);
   Packed<float> packed;
-  add_product(packed.of(weights, 100), h, sum);
+  add_product(packed.for_columns(weights, 100), h, sum);
   CHECK(sum(0) == 196);
   const Matrix<float, 1, 2> d(10, 20);
   for (const Index count : {1, 100}) {
@@ -167,7 +168,7 @@ TEST_CASE("What is packed does not change with the weights", "[packed]") {
   Matrix<double> weights = random_matrix<double>(5, 3, rng);
   const Matrix<double> b = random_matrix<double>(3, 2, rng), before = weights;
   Packed<double> packed;
-  const auto panels = packed.of(weights, 100);
+  const auto panels = packed.for_columns(weights, 100);
   weights.setZero();
   Matrix<double> sum = Matrix<double>::Zero(5, 2);
   add_product(panels, b, sum);

@@ -11,6 +11,8 @@
 
 #include <array>
 #include <csignal>
+#include <functional>
+#include <vector>
 
 using namespace recur;
 using Catch::Matchers::ContainsSubstring;
@@ -147,14 +149,14 @@ TEST_CASE("The state of a stream can be taken, given back and cleared", "[stream
   CHECK(identical(stream.step(Vector<double>(x[0])), y[0]));
 
   CHECK(message_of([&] { stream.reset(net.state(2)); }) ==
-        "set_state: state must be 10x1 (states * hidden() x batch), got 10x2");
+        "reset: state must be 10x1 (states * hidden() x batch), got 10x2");
 }
 
 TEST_CASE("A step reads vectors where they lie", "[stream]") {
   std::mt19937 rng(7);
   const auto net = randomized(Sequence(Elman<float>(3, 4), Readout<float>(4, 2)), rng);
   const auto x = random_series<float>(3, 1, 1, rng);
-  Stream of_vector(net), of_map(net), of_column(net), of_array(net);
+  Stream of_vector(net), of_map(net), of_column(net);
   const Vector<float> y = of_vector.step(Vector<float>(x[0]));
   CHECK(identical(of_map.step(Eigen::Map<const Eigen::Vector3f>(x.data())), y));
   CHECK(identical(of_column.step(x.matrix().col(0)), y));
@@ -170,6 +172,26 @@ TEST_CASE("A size that is wrong ends the program, and says why", "[stream]") {
   CHECK_THAT(last_words([&] { stream.step(Token{3}); }),
              ContainsSubstring("step: x must be in 0 .. 2 (inputs() kinds of tokens), got 3"));
   CHECK(last_words([&] { stream.step(Token{2}); }).empty());
+
+  Sequence changed(Elman<float>(3, 4), Readout<float>(4, 2));
+  Stream made_before(changed);
+  const Vector<float> x = Vector<float>::Ones(3);
+  for (const auto& change :
+       std::vector<std::function<void()>>{[&] { changed = Sequence(Elman<float>(3, 40), Readout<float>(40, 2)); },
+                                          [&] { changed = Sequence(Elman<float>(3, 4), Readout<float>(4, 5)); }}) {
+    CHECK_THAT(last_words([&] { change(), made_before.step(x); }),
+               ContainsSubstring("step: the network has other shapes than when the stream was made"));
+  }
+  const auto grow_bias = [&] {
+    changed.layer<0>().b.resize(5);
+    made_before.step(x);
+  };
+  CHECK_THAT(last_words(grow_bias),
+             ContainsSubstring("step: U must be 1 H x I, W 1 H x H, b 1 H, got U 4x3, W 4x4, b 5x1"));
+  const Readout<float> readout(2, 2);
+  Stream of_readout(readout);
+  const auto feed_back = [&] { of_readout.step(of_readout.step(Vector<float>(Vector<float>::Ones(2)))); };
+  CHECK_THAT(last_words(feed_back), ContainsSubstring("step: x must not be what the step before gave"));
 }
 
 TEST_CASE("A network of fixed sizes is one flat object", "[stream]") {

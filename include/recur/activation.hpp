@@ -5,6 +5,9 @@
 ///     value(a)   f(a), from the pre-activation a
 ///     slope(h)   f'(a), from what the record keeps: h = f(a)
 ///
+/// Those here give a number the same bits wherever it lies, in a packet or left over. Of Eigen's functions, arithmetic does,
+/// and exp, log and their like do not quite: with such a one, a series equals its steps run singly to rounding.
+///
 /// A user's own is one more such struct, with members where it has constants (see LeakyRelu). One whose slope is not
 /// a function of its value (sin, say) needs a rule that keeps a: see rule.hpp.
 

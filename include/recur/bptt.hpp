@@ -13,7 +13,7 @@ template <class Net>
 struct BpttOptions {
   /// dL/d(final state), for a loss that looks at the last hidden state, or that continues in a later window.
   const typename Net::State* d_final = nullptr;
-  /// Where to write dL/dx, shaped like x.
+  /// Where to write dL/dx, shaped like x; neither x itself nor dy.
   Series<typename Net::Scalar>* dx = nullptr;
   /// Where to write dL/d(initial state).
   typename Net::State* d_initial = nullptr;
@@ -34,6 +34,10 @@ void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, Serie
   if (!dy.empty() || !options.d_final) {
     require_equal("bptt", "dy.features()", dy.features(), "net.outputs()", net.outputs());
     require_same_steps("bptt", "dy", dy, "x", x);
+  }
+  if (options.dx && options.dx->data()) {
+    require(static_cast<const void*>(options.dx->data()) != x.data(), "bptt: dx and x must be two series, got one");
+    require(options.dx->data() != dy.data(), "bptt: dx and dy must be two series, got one");
   }
   if (!options.accumulate) set_zero(gradient);
   if (options.dx) options.dx->resize(net.inputs(), x.batch(), x.steps());

@@ -79,6 +79,8 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden> {
     require_equal("step", "now.cols()", now.cols(), "x.cols()", x.cols());
     require(static_cast<const void*>(before.data()) != static_cast<const void*>(now.data()),
             "step: before and now must be two records, got one");
+    require(static_cast<const void*>(x.data()) != static_cast<const void*>(now.data()),
+            "step: x and now must be two matrices, got one");
 
     if (now.cols() == 1) {
       step_in_place<Order::interleaved, batch>(x, before, now);
@@ -102,17 +104,21 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden> {
     return memory;
   }
   void set_state(Memory& memory, const State& state) const {
-    require_state("set_state", "state", state, 1);
+    require_state("reset", "state", state, 1);
     memory.records_[memory.now_].record.setZero();
     if (state.cols() > 0) rows(memory.records_[memory.now_].record, Rule::state) = state;
   }
   void get_state(const Memory& memory, State& state) const {
     state = rows(memory.records_[memory.now_].record, Rule::state);
   }
-  /// One step of one sequence, x_t a vector or a Token. Gives where h_t begins. For Stream, which checks.
+  /// One step of one sequence, x_t a vector or a Token. Gives where h_t begins. For Stream.
   EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, Memory& memory) const noexcept {
     const auto& before = memory.records_[memory.now_].record;
     auto& now = memory.records_[memory.now_ ^= 1].record;
+    require_shapes("step");
+    bool same = now.rows() == blocks * hidden();
+    if constexpr (requires { x.rows(); }) same = same && x.rows() == inputs();
+    require(same, "step: the network has other shapes than when the stream was made");
     step_in_place<Order::interleaved, 1>(x, before, now);
     return now.data() + Rule::h * hidden();
   }

@@ -169,9 +169,10 @@ GradientCheck check_gradient(const Net& net, const LossFunction& loss,
 }
 /// The same where x are tokens.
 template <class Net, class LossFunction, class Target>
-GradientCheck check_gradient(const Net& net, const LossFunction& loss, const Tokens& x, const Target& target,
+GradientCheck check_gradient(const Net& net, const LossFunction& loss, TokensView x, const Target& target,
                              GradientCheckOptions<Net> options = {}) {
-  return detail::check_gradient(net, loss, x, x.rows(), target, options);
+  const Tokens tokens = Eigen::Map<const Tokens>(x.data(), x.batch(), x.steps());
+  return detail::check_gradient(net, loss, tokens, x.batch(), target, options);
 }
 
 }  // namespace recur

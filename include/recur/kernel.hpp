@@ -37,12 +37,11 @@ struct PacketOf<Scalar, 1> {
 inline constexpr int tile_packets = 3;  ///< rows of a tile, in packets
 inline constexpr int tile_columns = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 8 : 4;
 inline constexpr int tall_packets = 8;  ///< rows of a tile of one column: as many sums as hide a multiply-add's latency
-inline constexpr int dots_columns = tile_columns;
 
 /// a b + c, rounded once wherever packets are: a row gives the same bits in a packet and alone.
 template <int Lanes, class Packet>
 EIGEN_ALWAYS_INLINE Packet multiply_add(const Packet& a, const Packet& b, const Packet& c) {
-#ifdef EIGEN_VECTORIZE_FMA
+#if defined(EIGEN_VECTORIZE_FMA) || defined(__ARM_FEATURE_FMA)
   if constexpr (Lanes == 1) return std::fma(a, b, c);
 #endif
   return Eigen::internal::pmadd(a, b, c);

@@ -18,7 +18,8 @@ using Eigen::Index;
 inline constexpr int Dynamic = Eigen::Dynamic;
 
 /// A column-major matrix. One of fixed size asks for no alignment beyond its scalar's: objects that hold it can be
-/// shared between translation units that were compiled for different processors.
+/// handed from one translation unit to another that was compiled for another processor. (Those of dynamic size must not
+/// be: Eigen allocates them as the processor likes it.)
 template <class Scalar, int Rows = Dynamic, int Cols = Dynamic>
 using Matrix = Eigen::Matrix<Scalar, Rows, Cols,
                              (Rows == 1 && Cols != 1 ? Eigen::RowMajor : Eigen::ColMajor) |
@@ -80,8 +81,8 @@ class Part {
   double real_ = 0;
 };
 
-/// Throws std::invalid_argument with the given parts as its message unless `holds`. On in every build; called once
-/// for each call of the library, never inside a loop over steps.
+/// Throws std::invalid_argument with the given parts as its message unless `holds`. On in every build; called a few times
+/// for each call of the library, never for each number.
 inline void require(bool holds, std::initializer_list<Part> message) {
   if (holds) return;
   std::ostringstream text;

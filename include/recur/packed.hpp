@@ -52,15 +52,15 @@ class Packed {
  public:
   /// `weights` for products with `columns` columns in all.
   template <class Weights>
-  Panels<Scalar> of(const Weights& weights, Index columns) {
+  Panels<Scalar> for_columns(const Weights& weights, Index columns) {
     if (columns < few) return dynamic(weights, Order::in_sequence);
     return pack<detail::tile_packets>(weights.data(), weights.rows(), weights.cols(), 1, weights.colStride(),
                                       Order::in_sequence);
   }
   /// `weights` for `count` products with a batch of columns each.
   template <class Weights>
-  Panels<Scalar> of(const Weights& weights, Index batch, Index count) {
-    if (batch > 1) return of(weights, batch * count);
+  Panels<Scalar> for_steps(const Weights& weights, Index batch, Index count) {
+    if (batch > 1) return for_columns(weights, batch * count);
     // A matrix of one strip is in the right order as it is.
     constexpr Index strip = detail::tall_packets * detail::full_lanes<Scalar>;
     if (count < few || weights.rows() <= strip) return dynamic(weights, Order::interleaved);
@@ -171,11 +171,11 @@ void add_product(const Panels<Scalar>& a, const Scalar* b, Index b_stride, Scala
                  bool backwards) {
   if (a.order == Order::transposed) {
     for (Index j = 0; j < columns; ++j)
-      add_dots<dots_columns>(a.data, a.stride, a.depth, a.rows, b + j * b_stride, c + j * c_stride, 1);
+      add_dots<tile_columns>(a.data, a.stride, a.depth, a.rows, b + j * b_stride, c + j * c_stride, 1);
   } else if (is_row(a)) {
-    add_dots<dots_columns>(b, b_stride, a.depth, columns, a.data, c, c_stride);
+    add_dots<tile_columns>(b, b_stride, a.depth, columns, a.data, c, c_stride);
   } else if (a.order == Order::interleaved || (columns == 1 && a.stride != 0)) {
-    product_of_column(a, b, c, backwards);
+    for (Index j = 0; j < columns; ++j) product_of_column(a, b + j * b_stride, c + j * c_stride, backwards);
   } else {
     product<tile_packets, tile_columns>(a, {b, 1, b_stride}, c, c_stride, columns);
   }

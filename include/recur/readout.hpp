@@ -77,8 +77,12 @@ class Readout {
   Memory memory() const { return Memory::Zero(outputs()); }
   void set_state(Memory&, const State&) const {}
   void get_state(const Memory&, State&) const {}
-  /// One step of one sequence. Gives where y_t begins. For Stream, which checks.
+  /// One step of one sequence. Gives where y_t begins. For Stream.
   EIGEN_ALWAYS_INLINE const Scalar* step(const auto& h, Memory& y) const noexcept {
+    require_shapes("step");
+    require(y.size() == outputs() && h.rows() == inputs(),
+            "step: the network has other shapes than when the stream was made");
+    require(h.data() != y.data(), "step: x must not be what the step before gave, which is overwritten");
     y = c;
     add_product(in_place(V, Order::in_sequence), h, y);
     return y.data();
@@ -116,7 +120,7 @@ class Readout {
 
   Plan begin_forward(Index N, Index T, Trace& trace, const State&) const {
     trace.y_.resize(outputs(), N, T);
-    return trace.packed_V_.of(V, N * T);
+    return trace.packed_V_.for_columns(V, N * T);
   }
   void forward_steps(const Plan& v, const detail::Team& team, SeriesView<const Scalar> h, Trace& trace, Index first,
                      Index count) const {
@@ -154,7 +158,8 @@ class Readout {
 
  private:
   void require_shapes(const char* where) const {
-    require(c.size() == outputs(), where, ": V must be O x H and c O, got V ", shape(V), ", c ", shape(c));
+    require(V.size() > 0 && c.size() == outputs(), where, ": V must be O x H and c O, got V ", shape(V), ", c ",
+            shape(c));
   }
 
   bool has_bias_;

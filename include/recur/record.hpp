@@ -101,9 +101,10 @@ class Trace {
 
   /// For cells: room for the records of T steps of a batch of N, all undefined.
   MatrixView<Scalar> resize(Index rows, Index batch, Index steps) {
+    const auto records = records_.resize(rows, batch * (steps + 1));
     batch_ = batch;
     steps_ = steps;
-    return records_.resize(rows, batch * (steps + 1));
+    return records;
   }
   MatrixView<Scalar> records() { return records_.view(); }  ///< for cells
   detail::Buffer<Scalar> d_records;                         ///< for cells: dL/d(record) of some steps

@@ -26,6 +26,8 @@
 ///     };
 ///     using Leaky = recur::Cell<LeakyIntegrator, float>;
 ///
+/// Neither function may throw: where there are threads, several are in them at once, each with some of the sequences.
+///
 /// `now[k]` and its like are H x N Eigen array expressions. The two ranges may overlap in part (GRU) or whole; their
 /// union, which must have no gap, has the bias.
 ///

@@ -101,6 +101,9 @@ class Sequence {
     return detail::forward(*this, x, trace, initial);
   }
   SeriesView<const Scalar> forward(TokensView x, Trace& trace, const State& initial = {}) const {
+    static_assert(
+        requires(const Layer<0>& first, typename Layer<0>::Trace& its) { first.forward(x, its); },
+        "forward: tokens are for networks whose first layer is a Cell");
     return detail::forward(*this, x, trace, initial);
   }
 

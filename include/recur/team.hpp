@@ -14,6 +14,14 @@
 
 namespace recur::detail {
 
+// In one program some translation units may be compiled with OpenMP, and some without: their teams are two types, so that
+// no thread of the one can come to a function of the other, which would not wait for it.
+#ifdef _OPENMP
+inline namespace openmp {
+#else
+inline namespace serial {
+#endif
+
 /// One member of a team of threads that all run the same code.
 struct Team {
   Index size = 1, member = 0;
@@ -65,4 +73,5 @@ void in_team(Index batch, double work, const F& f) {
   f(Team{});
 }
 
+}  // namespace
 }  // namespace recur::detail

@@ -10,6 +10,10 @@
 ///     end_backward(trace, gradient, d_initial)
 ///
 /// where dy and dx are those of the chunk alone. A plan is what the products of one call share: packed weights.
+///
+/// With several threads, each calls forward_steps and backward_steps, and writes only the columns that are its own by
+/// team.share(batch, 4), until it has waited at team.barrier() for the others: then it may read theirs, and write its rows
+/// of the gradient; after that it waits once more, before anybody goes on to the next chunk. All wait equally often.
 
 #include "parameters.hpp"
 #include "series.hpp"

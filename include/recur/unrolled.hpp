@@ -47,7 +47,7 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
     auto records = trace.resize(blocks * hidden(), N, T);
     records.leftCols(N).setZero();
     if (initial.cols() > 0) rows(records, Rule::state, 0, N) = initial;
-    return {trace.packed_U.of(U, N * T), trace.packed_W.of(W, N, T)};
+    return {trace.packed_U.for_columns(U, N * T), trace.packed_W.for_steps(W, N, T)};
   }
 
   /// All of b + U x_t, then the recurrence.
@@ -99,8 +99,8 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
       auto d_now = rows(d_records, whole, N * (t + 1) + own.first, own.count);
       retreat(plan.w, blocks_of(rows(records, whole, N * (first + t) + own.first, own.count)),
               blocks_of(rows(records, whole, N * (first + t + 1) + own.first, own.count)), blocks_of(d_now),
-              blocks_of(d_before), rows(d_now, Rule::from_hidden), rows(d_before, hidden_block),
-              Summed<Scalar, Hidden>(trace.d_vectors.view(), N, own.first), (first + t) % 2 != 0);
+              blocks_of(d_before), rows(d_now, Rule::from_hidden), rows(d_before, hidden_block), trace, own.first,
+              (first + t) % 2 != 0);
     }
     if (!dx.empty()) {  // dL/dx_t = U^T d_t
       detail::for_own_columns(team, N, count, [&](Index column, Index columns) {

@@ -123,11 +123,12 @@ class Weights {
     }
   }
 
-  /// The rule's derivative, then dL/dh_<t-1> += W^T dL/da_t.
+  /// The rule's derivative, then dL/dh_<t-1> += W^T dL/da_t, for the sequences from `first` on.
   template <class DNow, class DBefore>
   void retreat(const auto& w_transposed, const auto& before, const auto& now, DNow d_now, DBefore d_before,
-               const auto& d_a, auto&& d_h_before, Summed<Scalar, Hidden> d_p, bool backwards) const {
+               const auto& d_a, auto&& d_h_before, Trace<Scalar>& trace, Index first, bool backwards) const {
     if constexpr (vectors > 0) {
+      Summed<Scalar, Hidden> d_p(trace.d_vectors.view(), trace.batch(), first);
       rule.backward(before, now, d_now, d_before, Repeated(P, d_a.cols()), d_p);
     } else {
       rule.backward(before, now, d_now, d_before);
@@ -137,7 +138,7 @@ class Weights {
 
   /// U, W and b are public: somebody may have given them other shapes.
   void require_shapes(const char* where) const {
-    const bool right = U.rows() == Rule::from_input.count * hidden() &&
+    const bool right = hidden() > 0 && U.cols() > 0 && U.rows() == Rule::from_input.count * hidden() &&
                        W.rows() == Rule::from_hidden.count * hidden() && b.size() == pre_activations.count * hidden();
     require(right, where, ": U must be ", Rule::from_input.count, " H x I, W ", Rule::from_hidden.count, " H x H, b ",
             pre_activations.count, " H, got U ", shape(U), ", W ", shape(W), ", b ", shape(b));
