@@ -43,7 +43,7 @@ class Sequence {
     Index bytes() const {
       Index bytes = 0;
       for (const auto& dx : dx_) bytes += dx.bytes();
-      std::apply([&](const auto&... layers) { ((bytes += layers.bytes()), ...); }, layers_);
+      std::apply([&](const auto&... each) { ((bytes += each.bytes()), ...); }, layers_);
       return bytes;
     }
 
