@@ -269,10 +269,9 @@ TEMPLATE_TEST_CASE("A stream allocates nothing, from the first step on", "[alloc
 TEMPLATE_TEST_CASE("Tokens allocate nothing either", "[allocation]", float, double) {
   Training<TestType> training({7, 33, 5, 4, 50});
   const Tokens x = Tokens::Constant(4, 50, 6);
-  auto& [rng, net, series, target, dy, dx, classes, mask, trace, initial, state, d_initial, gradient] = training;
   const auto step = [&] {
-    net.forward(x, trace, initial);
-    bptt(net, x, trace, dy, gradient, {.d_initial = &d_initial});
+    training.net.forward(x, training.trace, training.initial);
+    bptt(training.net, x, training.trace, training.dy, training.gradient, {.d_initial = &training.d_initial});
   };
   CHECK(allocations_of(step) == 0);
 }

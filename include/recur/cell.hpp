@@ -96,7 +96,7 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden> {
       alignas(alignment<Record<1>>) Record<1> record;
     };
     std::array<Aligned, 2> records_;
-    int now_ = 0;
+    std::size_t now_ = 0;
   };
   Memory memory() const {
     Memory memory;
