@@ -101,6 +101,49 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
 
 }  // namespace
 
+TEMPLATE_TEST_CASE("All products up to 40 x 40 x 40 are exact, for small whole numbers", "[packed]", float, double) {
+  constexpr Index most = 40, stride = 43;  // blocks within larger matrices, off every alignment
+  std::mt19937 rng(6);
+  const auto whole = [&] { return Matrix<TestType>((4 * random_matrix<TestType>(stride, most, rng)).array().round()); };
+  const auto within = [](const Matrix<TestType>& all, Index rows, Index cols) {
+    return ConstMatrixView<TestType>(all.data() + 1, rows, cols, Eigen::OuterStride<>(stride));
+  };
+  const Matrix<TestType> all_a = whole(), all_b = whole();
+  Matrix<TestType> all_a_transposed(stride, most), all_b_transposed(stride, most), all_c(stride, most);
+  all_a_transposed.bottomRows(most + 2).topRows(most) = within(all_a, most, most).transpose();
+  all_b_transposed.bottomRows(most + 2).topRows(most) = within(all_b, most, most).transpose();
+
+  Matrix<TestType> product = Matrix<TestType>::Zero(most, most);  // with all K columns of A so far
+  Packed<TestType> in_sequence, interleaved, transposed;
+  for (Index K = 0; K <= most; ++K) {
+    if (K > 0) product += within(all_a, most, K).col(K - 1) * within(all_b, K, most).row(K - 1);
+    for (Index M = 0; M <= most; ++M) {
+      const auto a = within(all_a, M, K), a_transposed = within(all_a_transposed, K, M);
+      const Panels<TestType> every[] = {in_sequence.for_columns(a, 100),
+                                        in_place(a, Order::in_sequence),
+                                        interleaved.for_steps(a, 1, 100),
+                                        in_place(a, Order::interleaved),
+                                        transposed.transpose_of(a_transposed, 2, 100),
+                                        transposed.transpose_of(a_transposed, 1)};
+      Index wrong = 0;
+      for (Index N = 0; N <= most; ++N) {
+        MatrixView<TestType> c(all_c.data() + 1, M, N, Eigen::OuterStride<>(stride));
+        const auto judge = [&] { wrong += (c.array() - 7 != product.topLeftCorner(M, N).array()).count(); };
+        for (const auto& left : every) {
+          c.setConstant(7);
+          add_product(left, within(all_b, K, N), c);
+          judge();
+        }
+        c.setConstant(7);
+        add_outer_product(a, within(all_b_transposed, N, K), c);
+        judge();
+      }
+      INFO("M " << M << ", K " << K);
+      REQUIRE(wrong == 0);
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("Products of every height are right, in every form", "[packed]", float, double) {
   std::mt19937 rng(1);
   for (const Index M : all_heights())
