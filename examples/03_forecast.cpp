@@ -58,7 +58,6 @@ int main(int argc, char** argv) try {
   const recur::SeriesView<const double> series(rows.data(), 1, windows, memory + 1);
   const recur::SeriesData<double> data(series.window(0, memory), series.window(1, memory));
   const VectorXd weights = rows.leftCols(memory).householderQr().solve(rows.col(memory));  // of AR(11)
-
   std::vector<recur::Sequence<recur::Elman<double>, recur::Readout<double>>> nets;
   MatrixXd losses(epochs, networks);
   recur::TrainOptions options{.epochs = epochs, .batch = 32, .clip_norm = 1};
