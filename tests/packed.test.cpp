@@ -3,6 +3,8 @@
 
 #include <recur/packed.hpp>
 
+#include <algorithm>
+#include <cstring>
 #include <vector>
 
 using namespace recur;
@@ -113,10 +115,12 @@ TEMPLATE_TEST_CASE("All products up to 40 x 40 x 40 are exact, for small whole n
   all_a_transposed.bottomRows(most + 2).topRows(most) = within(all_a, most, most).transpose();
   all_b_transposed.bottomRows(most + 2).topRows(most) = within(all_b, most, most).transpose();
 
-  Matrix<TestType> product = Matrix<TestType>::Zero(most, most);  // with all K columns of A so far
+  // 7 + A B with all K columns of A so far; compared and set by bytes, which is quick in slow builds too.
+  Matrix<TestType> wanted = Matrix<TestType>::Constant(most, most, 7);
+  const std::vector<TestType> sevens(most, 7);
   Packed<TestType> in_sequence, interleaved, transposed;
   for (Index K = 0; K <= most; ++K) {
-    if (K > 0) product += within(all_a, most, K).col(K - 1) * within(all_b, K, most).row(K - 1);
+    if (K > 0) wanted += within(all_a, most, K).col(K - 1) * within(all_b, K, most).row(K - 1);
     for (Index M = 0; M <= most; ++M) {
       const auto a = within(all_a, M, K), a_transposed = within(all_a_transposed, K, M);
       const Panels<TestType> every[] = {in_sequence.for_columns(a, 100),
@@ -127,16 +131,16 @@ TEMPLATE_TEST_CASE("All products up to 40 x 40 x 40 are exact, for small whole n
                                         transposed.transpose_of(a_transposed, 1)};
       Index wrong = 0;
       for (Index N = 0; N <= most; ++N) {
-        MatrixView<TestType> c(all_c.data() + 1, M, N, Eigen::OuterStride<>(stride));
-        const auto judge = [&] { wrong += (c.array() - 7 != product.topLeftCorner(M, N).array()).count(); };
-        for (const auto& left : every) {
-          c.setConstant(7);
-          add_product(left, within(all_b, K, N), c);
-          judge();
-        }
-        c.setConstant(7);
-        add_outer_product(a, within(all_b_transposed, N, K), c);
-        judge();
+        TestType* const data = all_c.data() + 1;
+        MatrixView<TestType> c(data, M, N, Eigen::OuterStride<>(stride));
+        const auto check = [&](auto&& multiply) {
+          for (Index j = 0; j < N; ++j) std::copy_n(sevens.data(), M, data + j * stride);
+          multiply();
+          const auto bytes = static_cast<std::size_t>(M) * sizeof(TestType);
+          for (Index j = 0; j < N; ++j) wrong += std::memcmp(data + j * stride, wanted.data() + j * most, bytes) != 0;
+        };
+        for (const auto& left : every) check([&] { add_product(left, within(all_b, K, N), c); });
+        check([&] { add_outer_product(a, within(all_b_transposed, N, K), c); });
       }
       INFO("M " << M << ", K " << K);
       REQUIRE(wrong == 0);
