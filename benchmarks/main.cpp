@@ -12,6 +12,7 @@
 #include <iostream>
 #include <optional>
 #include <set>
+#include <stdexcept>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -113,6 +114,20 @@ struct Options {
   std::vector<char*> others;  ///< Google Benchmark's
 };
 
+/// The number that an argument gives.
+double number(const std::string& argument, const std::string& text) {
+  std::size_t read = 0;
+  double value = 0;
+  try {
+    value = std::stod(text, &read);
+  } catch (const std::exception&) {  // which would only say "stod"
+  }
+  if (read == 0 || read != text.size() || !(value >= 0 && value <= 1e6)) {
+    throw std::invalid_argument(argument + ": a number from 0 to 1e6 expected");
+  }
+  return value;
+}
+
 Options parse(int argc, char** argv) {
   Options options;
   for (int i = 0; i < argc; ++i) {
@@ -120,11 +135,11 @@ Options parse(int argc, char** argv) {
     if (argument == "--table") {
       options.table = true;
     } else if (const auto rounds = value_of("--rounds", argument)) {
-      options.of_table.rounds = std::max(1, std::stoi(*rounds));
+      options.of_table.rounds = std::max(1, static_cast<int>(number(argument, *rounds)));
     } else if (const auto csv = value_of("--csv", argument)) {
       options.of_table.csv = *csv;
     } else if (const auto tolerance = value_of("--tolerance", argument)) {
-      options.of_table.tolerance = std::stod(*tolerance);
+      options.of_table.tolerance = number(argument, *tolerance);
     } else {
       if (const auto filter = value_of("--benchmark_filter", argument)) options.of_table.filter = *filter;
       if (argument == "--help") std::cout << usage;

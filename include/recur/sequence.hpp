@@ -108,7 +108,9 @@ class Sequence {
   }
 
   /// The outputs of the last forward.
-  SeriesView<const Scalar> output(const Trace& trace) const { return output_of<depth - 1>(trace); }
+  SeriesView<const Scalar> output(const Trace& trace) const {
+    return layer<depth - 1>().output(trace.template layer<depth - 1>());
+  }
 
   /// The state after the last step of the last forward.
   void final_state(const Trace& trace, State& state) const {
@@ -137,9 +139,16 @@ class Sequence {
   void get_state(const Memory& memory, State& state) const {
     for_each_layer([&](auto i) { layer<i>().get_state(std::get<i>(memory), std::get<i>(state)); });
   }
-  /// One step of one sequence. Gives where y_t begins. For Stream, which checks.
+  /// One step of one sequence, through the layers from I on. Gives where y_t begins. For Stream.
+  template <std::size_t I = 0>
   EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, Memory& memory) const noexcept {
-    return step_from<0>(x, memory);
+    const Scalar* const y = layer<I>().step(x, std::get<I>(memory));
+    if constexpr (I + 1 < depth) {
+      using Output = Vector<Scalar, Layer<I>::outputs_at_compile_time>;
+      return step<I + 1>(Eigen::Map<const Output>(y, layer<I>().outputs()), memory);
+    } else {
+      return y;
+    }
   }
 
   // ---- What follows is for unroll.hpp, which says when it is called ----
@@ -226,27 +235,13 @@ class Sequence {
     });
   }
 
-  template <std::size_t I>
-  SeriesView<const Scalar> output_of(const Trace& trace) const {
-    return layer<I>().output(std::get<I>(trace.layers_));
-  }
   /// What layer I reads: x, or what the layer before it wrote.
   template <std::size_t I>
   auto input_of(const auto& x, const Trace& trace) const {
     if constexpr (I == 0) {
       return x;
     } else {
-      return output_of<I - 1>(trace);
-    }
-  }
-  template <std::size_t I>
-  EIGEN_ALWAYS_INLINE const Scalar* step_from(const auto& x, Memory& memory) const noexcept {
-    const Scalar* const y = layer<I>().step(x, std::get<I>(memory));
-    if constexpr (I + 1 < depth) {
-      using Output = Vector<Scalar, Layer<I>::outputs_at_compile_time>;
-      return step_from<I + 1>(Eigen::Map<const Output>(y, layer<I>().outputs()), memory);
-    } else {
-      return y;
+      return layer<I - 1>().output(trace.template layer<I - 1>());
     }
   }
 };
