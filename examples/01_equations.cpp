@@ -24,7 +24,7 @@ int main() {
   // All steps at once ...
   auto trace = net.trace();
   const auto y = net.forward(x, trace);
-  const auto h = cell.output(trace.layer<0>());
+  const auto h = net.output_of<0>(trace);
   std::cout << "y: " << y.steps() << " steps of " << y.features() << "x" << y.batch() << "\n"
             << "h: " << h.steps() << " steps of " << h.features() << "x" << h.batch()
             << "; the first three units of the first sequence:\n";

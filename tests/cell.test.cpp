@@ -56,12 +56,12 @@ bool steps_are_forward(const Cell& zero, Index batch, Index steps) {
   auto trace = cell.trace();
   cell.forward(x, trace, random_state(cell, batch, rng));
   auto before = cell.template record<Batch>(batch), now = before;
-  before = trace.records().leftCols(batch);
+  before = trace.records().matrix().leftCols(batch);
   bool same = true;
   for (Index t = 0; t < steps; ++t) {
     const Matrix<typename Cell::Scalar, Cell::inputs_at_compile_time, Batch> x_t = x[t];
     cell.step(x_t, before, now);
-    same = same && identical(now, trace.records().middleCols(batch * (t + 1), batch));
+    same = same && identical(now, trace.records().matrix().middleCols(batch * (t + 1), batch));
     std::swap(before, now);
   }
   return same;
@@ -87,7 +87,7 @@ struct Fitting {
     const std::string message = message_of([&] { now.run(); });
     const bool untouched =
         same_parameters(now.gradient, before.gradient) && identical(now.dx.matrix(), before.dx.matrix()) &&
-        identical(now.d_initial, before.d_initial) && identical(now.trace.records(), before.trace.records());
+        identical(now.d_initial, before.d_initial) && identical(now.trace.records().matrix(), before.trace.records().matrix());
     return untouched ? message : "(something was written) " + message;
   }
 };
@@ -99,7 +99,7 @@ TEST_CASE("A cell starts at zero, with the shapes that its sizes give", "[cell]"
   CHECK((cell.inputs() == 3 && cell.hidden() == 5 && cell.outputs() == 5));
   CHECK(
       (cell.U == Matrix<float>::Zero(5, 3) && cell.W == Matrix<float>::Zero(5, 5) && cell.b == Vector<float>::Zero(5)));
-  const Cell<Gated, double> gated(3, 5);
+  const Cell<GruRule<>, double> gated(3, 5);
   CHECK((gated.U == Matrix<double>::Zero(15, 3) && gated.W == Matrix<double>::Zero(15, 5)));
   CHECK(gated.b == Vector<double>::Zero(20));
   const Cell<LearnedLeak, double, 2, 4> learned;
@@ -141,7 +141,7 @@ TEST_CASE("forward is the textbook's loop, for sizes known when compiling", "[ce
 
 TEMPLATE_TEST_CASE("One series equals its steps run singly, to the bit", "[cell]", Elman<float>,
                    (Elman<double, Logistic, 3, 8>), (Elman<float, Tanh, 3, 5>), (Elman<float, Logistic, 3, 16>),
-                   (Cell<Gated, float, 3, 8>), (Cell<LeakyIntegrator<>, float, 3, 7>),
+                   (Cell<GruRule<>, float, 3, 8>), (Cell<LeakyIntegrator<>, float, 3, 7>),
                    (Cell<LearnedLeak, double, 3, 1>)) {
   const auto make = [](Index hidden) {
     const int fixed = TestType::outputs_at_compile_time;
@@ -177,7 +177,7 @@ TEST_CASE("The trace keeps a record of each step, the initial state first", "[ce
   const auto initial = random_state(cell, 4, rng);
   auto trace = cell.trace();
   const auto h = cell.forward(x, trace, initial);
-  const auto records = trace.records();
+  const auto records = trace.records().matrix();
   CHECK((trace.batch() == 4 && trace.steps() == 5));
   CHECK((records.rows() == 4 * 2 && records.cols() == 4 * 6));
   CHECK(records.topLeftCorner(4, 4).isZero(0));     // gates of no step
@@ -256,7 +256,7 @@ TEST_CASE("forward says what does not fit, and leaves the trace as it was", "[ce
   CHECK(message(now.x) == "forward: U must be 1 H x I, W 1 H x H, b 1 H, got U 5x3, W 5x5, b 6x1");
   now.cell.b = before.cell.b;
 
-  CHECK(identical(now.trace.records(), before.trace.records()));
+  CHECK(identical(now.trace.records().matrix(), before.trace.records().matrix()));
   now.run();
   Fitting expected;
   expected.run();

@@ -41,26 +41,6 @@ struct LearnedLeak {
   }
 };
 
-/// h_t = (1 - z) n + z h_<t-1> with n = tanh(a_n + r q): gates, whose products reach blocks that overlap in part.
-struct Gated {
-  enum Block { n, r, z, q, h, blocks };
-  static constexpr recur::BlockRange from_input{n, 3}, from_hidden{r, 3}, state{h, 1};
-
-  void forward(const auto& before, auto& now) const {
-    now[r] = recur::Logistic().value(now[r]);
-    now[z] = recur::Logistic().value(now[z]);
-    now[n] = recur::Tanh().value(now[n] + now[r] * now[q]);
-    now[h] = now[n] + now[z] * (before[h] - now[n]);
-  }
-  void backward(const auto& before, const auto& now, auto& d_now, auto& d_before) const {
-    d_now[n] = d_now[h] * (1 - now[z]) * recur::Tanh().slope(now[n]);
-    d_now[r] = d_now[n] * now[q] * recur::Logistic().slope(now[r]);
-    d_now[z] = d_now[h] * (before[h] - now[n]) * recur::Logistic().slope(now[z]);
-    d_now[q] = d_now[n] * now[r];
-    d_before[h] += d_now[h] * now[z];
-  }
-};
-
 /// c_t = g c_<t-1> + (1 - g) tanh(a_c), h_t = tanh(c_t): two states, h not the first of them.
 struct TwoStates {
   enum Block { g, a, c, h, blocks };
@@ -82,7 +62,8 @@ struct TwoStates {
 
 using Rules =
     std::tuple<recur::ElmanRule<recur::Tanh>, recur::ElmanRule<recur::Logistic>, recur::ElmanRule<recur::Softsign>,
-               recur::ElmanRule<recur::Identity>, LeakyIntegrator<recur::Tanh>, LearnedLeak, Gated, TwoStates>;
+               recur::ElmanRule<recur::Identity>, LeakyIntegrator<recur::Tanh>, LearnedLeak, TwoStates,
+               recur::LstmRule<>, recur::PeepholeLstmRule<>, recur::GruRule<>, recur::GruResetBeforeRule<>>;
 
 /// Everything random, biases and the rule's own parameters included.
 template <class Net>

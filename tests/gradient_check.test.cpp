@@ -30,10 +30,10 @@ struct Broken {
 /// An Elman cell whose backward pass multiplies by W where it should by W^T.
 struct TransposedW : Elman<double> {
   using Elman<double>::Elman;
-  Plan begin_backward(Index batch, Index steps, Index longest, Trace& trace, bool want_dx, const State& d_final) const {
+  Plan begin_backward(const Steps& steps, Records& records, bool want_dx) const {
     wrong = *this;
     wrong.W.transposeInPlace();
-    return wrong.begin_backward(batch, steps, longest, trace, want_dx, d_final);
+    return wrong.begin_backward(steps, records, want_dx);
   }
   mutable Elman<double> wrong{1, 1};
 };
@@ -41,7 +41,7 @@ struct TransposedW : Elman<double> {
 /// A readout that forgets its bias in the backward pass.
 struct ForgottenBias : Readout<double> {
   using Readout<double>::Readout;
-  void end_backward(Trace&, ForgottenBias& gradient, State*) const { gradient.c.setZero(); }
+  void end_backward(Records&, ForgottenBias& gradient) const { gradient.c.setZero(); }
 };
 
 template <class Net>

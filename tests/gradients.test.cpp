@@ -110,7 +110,7 @@ TEST_CASE("Gradients of many layers, each with its states", "[gradients]") {
   std::mt19937 rng(13);
   const auto net =
       randomized(Sequence(Elman<double>(2, 5), Cell<LeakyIntegrator<>, double>(5, 3), Elman<double, Softsign>(3, 4),
-                          Cell<Gated, double>(4, 2), Readout<double>(2, 3, {.bias = true})),
+                          Cell<GruRule<>, double>(4, 2), Readout<double>(2, 3, {.bias = true})),
                  rng);
   const auto x = random_series(2, 3, 9, rng), target = random_series(3, 3, 9, rng);
   const auto initial = random_state(net, 3, rng), d_final = random_state(net, 3, rng);

@@ -63,15 +63,14 @@ TEST_CASE("A rule's own vectors are repeated for the batch, and their gradients 
   CHECK(buffer.view() == expected);
 }
 
-TEST_CASE("A trace has room for the records of all steps, the initial state included", "[record]") {
-  Trace<double> trace;
-  CHECK((trace.batch() == 0 && trace.steps() == 0 && trace.records().size() == 0));
-  auto records = trace.resize(6, 2, 4);
-  CHECK((records.rows() == 6 && records.cols() == 2 * 5));
-  CHECK((trace.batch() == 2 && trace.steps() == 4));
-  records.setConstant(3);
-  const auto* const data = trace.records().data();
-  CHECK(data == records.data());
-  CHECK(trace.resize(3, 1, 9).data() == data);
-  CHECK((trace.records().rows() == 3 && trace.records().cols() == 10));
+TEST_CASE("Records have room for all steps, the initial state included, and keep their memory", "[record]") {
+  Records<double> records;
+  CHECK((records.batch() == 0 && records.matrix().size() == 0));
+  auto matrix = records.resize(6, 2, 8);
+  CHECK((matrix.rows() == 6 && matrix.cols() == 2 + 8 && records.batch() == 2));
+  matrix.setConstant(3);
+  const auto* const data = records.matrix().data();
+  CHECK(data == matrix.data());
+  CHECK(records.resize(3, 1, 9).data() == data);
+  CHECK((records.matrix().rows() == 3 && records.matrix().cols() == 10));
 }

@@ -42,8 +42,8 @@ TEST_CASE("A sequence is its layers, one after the other", "[sequence]") {
   const auto h = second.forward(g, second_trace, std::get<1>(initial));
   CHECK(identical(y.matrix(), readout.forward(h, readout_trace).matrix()));
   CHECK(net.output(trace).data() == y.data());
-  CHECK(identical(trace.layer<0>().records(), first_trace.records()));
-  CHECK(identical(trace.layer<1>().records(), second_trace.records()));
+  CHECK(identical(trace.records().layer<0>().matrix(), first_trace.records().matrix()));
+  CHECK(identical(trace.records().layer<1>().matrix(), second_trace.records().matrix()));
 
   bptt(readout, h, readout_trace, dy, expected.layer<2>(), {.dx = &dh});
   bptt(second, g, second_trace, dh, expected.layer<1>(),
@@ -154,8 +154,8 @@ TEST_CASE("A sequence checks every layer before any of them runs", "[sequence]")
   const auto x = random_series(3, 2, 4, rng), dy = random_series(2, 2, 4, rng);
   auto trace = net.trace();
   net.forward(x, trace);
-  const Matrix<double> records = trace.layer<0>().records();
-  const auto unchanged = [&] { return identical(trace.layer<0>().records(), records); };
+  const Matrix<double> records = trace.records().layer<0>().matrix();
+  const auto unchanged = [&] { return identical(trace.records().layer<0>().matrix(), records); };
 
   CHECK(message_of([&] { net.forward(Series<double>(4, 2, 4), trace); }) ==
         "forward: x.features() must be 3 (inputs()), got 4");

@@ -65,7 +65,7 @@ TEMPLATE_TEST_CASE("Tokens give what one-hot vectors give", "[tokens]", float, d
   std::mt19937 rng(2);
   for (const auto& [batch, steps] : {std::array{1, 1}, {1, 150}, {3, 7}, {24, 30}}) {
     check_tokens(randomized(Elman<TestType>(11, 9), rng), batch, steps);
-    check_tokens(randomized(Cell<recur_test::Gated, TestType>(4, 5), rng), batch, steps);
+    check_tokens(randomized(Cell<GruRule<>, TestType>(4, 5), rng), batch, steps);
     check_tokens(randomized(Sequence(Elman<TestType>(30, 40), Readout<TestType>(40, 30, {.bias = true})), rng, 0.2),
                  batch, steps);
   }

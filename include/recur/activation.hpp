@@ -119,6 +119,25 @@ struct HardTanh {
   auto slope(const auto& h) const { return (h.abs() < 1).template cast<typename std::decay_t<decltype(h)>::Scalar>(); }
 };
 
+/// f(a), with a cut off at -limit and limit beforehand, for f that rise all the way: ONNX's `clip`. Its slope beyond is
+/// 0. There h is f(limit) or f(-limit) to the bit, and so tells.
+template <Activation F>
+struct Clipped {
+  double limit;
+  [[no_unique_address]] F f = {};
+
+  auto value(const auto& a) const {
+    const auto most = static_cast<typename std::decay_t<decltype(a)>::Scalar>(limit);
+    return f.value(a.template max<Eigen::PropagateNaN>(-most).template min<Eigen::PropagateNaN>(most));
+  }
+  auto slope(const auto& h) const {
+    using Array = detail::PlainArray<std::decay_t<decltype(h)>>;
+    using Scalar = typename Array::Scalar;
+    const auto at = [&](double a) { return f.value(Eigen::Array<Scalar, 1, 1>(static_cast<Scalar>(a))).eval()(0); };
+    return (h > at(-limit) && h < at(limit)).select(f.slope(h), Array::Zero(h.rows(), h.cols()));
+  }
+};
+
 }  // namespace recur
 
 namespace Eigen::internal {

@@ -2,9 +2,7 @@
 /// \file
 /// Backpropagation through time (P. J. Werbos, Proceedings of the IEEE 78, 1990).
 
-#include "parameters.hpp"
-#include "series.hpp"
-#include "tokens.hpp"
+#include "layer.hpp"
 
 namespace recur {
 
@@ -19,18 +17,33 @@ struct BpttOptions {
   typename Net::State* d_initial = nullptr;
   /// Whether to add to what `gradient` holds. By default it is overwritten.
   bool accumulate = false;
+  /// Truncated BPTT (R. J. Williams, J. Peng, 1990): the loss of each stretch of `stride` steps, counted from the first,
+  /// goes back to `window` steps before its end. 0 for the whole series; a stride of 0 is the window. A window as long as
+  /// the series is plain BPTT.
+  Index window = 0, stride = 0;
 };
 
 namespace detail {
 
 template <class Net, class X>
-void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
+void backpropagate(const Net& net, const X& x, Trace<Net>& trace, SeriesView<const typename Net::Scalar> dy,
                    Net& gradient, const BpttOptions<Net>& options) {
   using Scalar = typename Net::Scalar;
   const typename Net::State no_state{};
   const auto& d_final = options.d_final ? *options.d_final : no_state;
   require_same_shapes("bptt", "gradient", gradient, "net", net);
-  net.require_backward(x, trace, d_final);
+  require(trace.batch() > 0, "bptt: the trace must have been through forward, got an empty one");
+  net.require_backward(trace.records(), trace.order(), d_final);
+  require_same_steps("bptt", "x", x, "the trace", trace);
+  for (Index k = 0; k < x.batch(); ++k) {
+    const Index n = trace.order().sequence(k);
+    require_equal("bptt", "x.length(n)", x.length(n), "as forward was given", trace.order().length(k));
+  }
+  const bool truncated = options.window > 0 || options.stride > 0;
+  const Index window = truncated ? options.window : x.steps(), stride = options.stride > 0 ? options.stride : window;
+  require(!truncated || (options.stride >= 0 && stride <= window),
+          "bptt: 0 <= stride <= window expected, got stride ", options.stride, " and window ", options.window);
+  require(!truncated || Net::causal, "bptt: a window is for networks that go forward in time alone");
   if (!dy.empty() || !options.d_final) {
     require_equal("bptt", "dy.features()", dy.features(), "net.outputs()", net.outputs());
     require_same_steps("bptt", "dy", dy, "x", x);
@@ -41,8 +54,8 @@ void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, Serie
   }
   if (!options.accumulate) set_zero(gradient);
   if (options.dx) options.dx->resize(net.inputs(), x.batch(), x.steps());
-  net.backward(x, trace, dy, gradient, options.dx ? SeriesView<Scalar>(*options.dx) : SeriesView<Scalar>(), d_final,
-               options.d_initial);
+  trace.backward(net, x, dy, d_final, gradient, options.dx ? SeriesView<Scalar>(*options.dx) : SeriesView<Scalar>(),
+                 options.d_initial, window, stride);
 }
 
 }  // namespace detail

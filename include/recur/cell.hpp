@@ -2,7 +2,11 @@
 /// \file
 /// A rule with its parameters, unrolled over a series.
 
+#include "layer.hpp"
 #include "rules/elman.hpp"
+#include "rules/gru.hpp"
+#include "rules/lstm.hpp"
+#include "rules/peephole_lstm.hpp"
 #include "unrolled.hpp"
 
 #include <array>
@@ -16,14 +20,14 @@ namespace recur {
 ///
 /// with the parameters U, W and b (see Weights). `cell.U` and its like are plain Eigen matrices.
 template <Rule Rule_, class Scalar_ = float, int Inputs = Dynamic, int Hidden = Dynamic>
-class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden> {
+class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden>, public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   using Base = Unrolled<Rule_, Scalar_, Inputs, Hidden>;
-  using Base::add_inputs, Base::advance, Base::fill_bias, Base::rows, Base::require_shapes, Base::require_state,
-      Base::require_trace;
+  using Base::add_inputs, Base::fill_bias, Base::rows, Base::require_shapes, Base::require_state;
 
  public:
   using Base::b, Base::blocks, Base::hidden, Base::inputs, Base::P, Base::rule, Base::U, Base::W;
-  using typename Base::Rule, typename Base::Scalar, typename Base::State, typename Base::Trace;
+  using typename Base::Rule, typename Base::Scalar, typename Base::State;
+  using Trace = recur::Trace<Cell>;
   static constexpr int inputs_at_compile_time = Inputs;
   static constexpr int outputs_at_compile_time = Hidden;
 
@@ -45,9 +49,6 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden> {
     return result;
   }
 
-  Trace trace() const { return {}; }
-  /// The zero state of a batch, to be filled.
-  State state(Index batch) const { return State::Zero(Rule::state.count * hidden(), batch); }
   /// A zero record for step().
   template <int Batch = Dynamic>
   Record<Batch> record(Index batch = Batch == Dynamic ? 1 : Batch) const {
@@ -123,42 +124,6 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden> {
     return now.data() + Rule::h * hidden();
   }
 
-  /// All steps of x, I x N at each of T steps, from `initial` (zero where it has no columns). Gives h_1 .. h_T, H x N
-  /// each: a view of the trace, valid until the trace is used again. x is a series, or tokens.
-  /// Throws std::invalid_argument on shapes that do not fit and on an empty series; the trace is then as it was.
-  SeriesView<const Scalar> forward(SeriesView<const Scalar> x, Trace& trace, const State& initial = {}) const {
-    return detail::forward(*this, x, trace, initial);
-  }
-  SeriesView<const Scalar> forward(TokensView x, Trace& trace, const State& initial = {}) const {
-    return detail::forward(*this, x, trace, initial);
-  }
-
-  /// h_1 .. h_T of the last forward.
-  SeriesView<const Scalar> output(const Trace& trace) const {
-    const auto records = trace.records();
-    return {records.data() + records.rows() * trace.batch() + Rule::h * hidden(), hidden(), trace.batch(),
-            trace.steps(), records.rows()};
-  }
-  /// The state after the last step of the last forward.
-  void final_state(const Trace& trace, State& state) const {
-    require_trace("final_state", trace);
-    state = rows(trace.records(), Rule::state, trace.batch() * trace.steps(), trace.batch());
-  }
-  State final_state(const Trace& trace) const {
-    State state;
-    final_state(trace, state);
-    return state;
-  }
-
-  /// Backpropagation through time: from dL/dh_1 .. dL/dh_T (all zero where dy is empty) and dL/d(final state) (zero
-  /// where it has no columns), *adds* dL/dU, dL/dW, dL/db to `gradient`, and writes dL/dx and dL/d(initial state)
-  /// where they are asked for: a dx that is not empty, a d_initial that is not null. x is what forward was given.
-  /// Users call bptt(), which checks.
-  void backward(const auto& x, Trace& trace, SeriesView<const Scalar> dy, Cell& gradient, SeriesView<Scalar> dx = {},
-                const State& d_final = {}, State* d_initial = nullptr) const {
-    detail::backward(*this, x, trace, dy, gradient, dx, d_final, d_initial);
-  }
-
  private:
   static constexpr bool fits(int size, int expected) {
     return size == Dynamic || expected == Dynamic || size == expected;
@@ -173,13 +138,29 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden> {
       fill_bias(now);
     }
     add_inputs(in_place(U, Order::in_sequence), x, rows(now, Rule::from_input));
-    advance(in_place(W, order), this->template blocks_of<Batch>(before), this->template h_of<Batch>(before), now,
-            this->template blocks_of<Batch>(now));
+    const struct {
+      decltype(in_place(this->rows_for_hidden(), order)) hidden;
+      decltype(in_place(this->rows_for_halfway(), order)) halfway;
+    } w{in_place(this->rows_for_hidden(), order), in_place(this->rows_for_halfway(), order)};
+    this->template advance<Batch>(w, before, now);
   }
 };
 
 /// The Elman network, PyTorch's nn.RNN: h_t = f(b + W h_<t-1> + U x_t).
 template <class Scalar = float, Activation F = Tanh, int Inputs = Dynamic, int Hidden = Dynamic>
 using Elman = Cell<ElmanRule<F>, Scalar, Inputs, Hidden>;
+
+/// PyTorch's nn.LSTM; see LstmRule for the equations, and for other activations.
+template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
+using Lstm = Cell<LstmRule<>, Scalar, Inputs, Hidden>;
+template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
+using PeepholeLstm = Cell<PeepholeLstmRule<>, Scalar, Inputs, Hidden>;
+
+/// PyTorch's nn.GRU, reset after the product; see GruRule.
+template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
+using Gru = Cell<GruRule<>, Scalar, Inputs, Hidden>;
+/// The GRU of the paper, reset before the product; see GruResetBeforeRule.
+template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
+using GruResetBefore = Cell<GruResetBeforeRule<>, Scalar, Inputs, Hidden>;
 
 }  // namespace recur

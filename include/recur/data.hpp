@@ -26,9 +26,9 @@ struct InputOf<Data, Scalar> {
 
 }  // namespace detail
 
-/// Some sequences of equal length, of which train() asks for windows. read() fills x and the target with
-/// steps first .. first + steps - 1 of the named sequences, side by side in that order. x is a Series<Scalar>, unless
-/// there is a type Data::Input = Tokens. SeriesData, ClassData and TokenData keep everything in memory; a user's own may
+/// Some sequences, of which train() asks for windows. read() fills x and the target with steps first .. first + steps - 1
+/// of the named sequences, side by side in that order, and gives x the lengths that are left of them where they end
+/// before steps(). x is a Series<Scalar>, unless there is a type Data::Input = Tokens. SeriesData, ClassData and TokenData keep everything in memory; a user's own may
 /// make it up as it goes.
 template <class Data, class Scalar>
 concept DataSource = requires(const Data data, std::span<const Index> sequences,
@@ -40,6 +40,14 @@ concept DataSource = requires(const Data data, std::span<const Index> sequences,
 
 namespace detail {
 
+/// What a window leaves of the lengths of some sequences.
+std::vector<Index> lengths_in_window(const auto& source, std::span<const Index> sequences, Index first, Index steps) {
+  std::vector<Index> lengths;
+  if (source.has_lengths())
+    for (const Index n : sequences) lengths.push_back(std::clamp<Index>(source.length(n) - first, 0, steps));
+  return lengths;
+}
+
 template <class Scalar>
 void read_window(SeriesView<const Scalar> source, std::span<const Index> sequences, Index first, Index steps,
                  Series<Scalar>& window) {
@@ -47,6 +55,7 @@ void read_window(SeriesView<const Scalar> source, std::span<const Index> sequenc
   for (Index t = 0; t < steps; ++t)
     for (Index n = 0; n < window.batch(); ++n)
       window[t].col(n) = source[first + t].col(sequences[static_cast<std::size_t>(n)]);
+  window.set_lengths(lengths_in_window(source, sequences, first, steps));
 }
 /// The same for tokens and classes, N x T.
 inline void read_window(const Classes& source, std::span<const Index> sequences, Index first, Index steps,
@@ -119,6 +128,7 @@ class TokenData {
   void read(std::span<const Index> sequences, Index first, Index steps, Tokens& x, Target& target) const {
     detail::read_window(x_, sequences, first, steps, x);
     detail::read_window(classes_, sequences, first, steps, target);
+    x.lengths = detail::lengths_in_window(TokensView(x_), sequences, first, steps);
   }
 
  private:

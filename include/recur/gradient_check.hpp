@@ -171,7 +171,9 @@ GradientCheck check_gradient(const Net& net, const LossFunction& loss,
 template <class Net, class LossFunction, class Target>
 GradientCheck check_gradient(const Net& net, const LossFunction& loss, TokensView x, const Target& target,
                              GradientCheckOptions<Net> options = {}) {
-  const Tokens tokens = Eigen::Map<const Tokens>(x.data(), x.batch(), x.steps());
+  Tokens tokens;
+  tokens = Eigen::Map<const Tokens::Base>(x.data(), x.batch(), x.steps());
+  for (Index n = 0; x.has_lengths() && n < x.batch(); ++n) tokens.lengths.push_back(x.length(n));
   return detail::check_gradient(net, loss, tokens, x.batch(), target, options);
 }
 

@@ -7,8 +7,8 @@
 ///
 ///     L = 1/M sum over counted columns of l(y_t, target_t)
 ///
-/// All columns count, unless a Mask says otherwise; what does not count is never read, so that it may hold anything,
-/// NaN too, and its dL/dy is zero.
+/// All columns count but those past the end of sequences that have lengths, unless a Mask says otherwise; what does not
+/// count is never read, so that it may hold anything, NaN too, and its dL/dy is zero.
 
 #include "series.hpp"
 
@@ -29,6 +29,15 @@ inline Mask last_step(Index batch, Index steps) {
   return mask;
 }
 
+/// The same where sequences have lengths: those of y, as forward gives it.
+template <class Scalar>
+Mask last_step(SeriesView<Scalar> y) {
+  Mask mask = Mask::Constant(y.batch(), y.steps(), false);
+  for (Index n = 0; n < y.batch(); ++n)
+    if (y.length(n) > 0) mask(n, y.length(n) - 1) = true;
+  return mask;
+}
+
 /// What a loss gives: L and dL/dy.
 template <class Scalar>
 struct Loss {
@@ -38,6 +47,17 @@ struct Loss {
 
 namespace detail {
 
+template <class Scalar>
+void require_mask(SeriesView<const Scalar> y, const Mask& mask, const char* where) {
+  require(mask.size() == 0 || (mask.rows() == y.batch() && mask.cols() == y.steps()), where, ": mask must be ",
+          y.batch(), "x", y.steps(), " (batch x steps of y), got ", shape(mask));
+}
+/// Whether step t of sequence n counts.
+template <class Scalar>
+bool counts(SeriesView<const Scalar> y, const Mask& mask, Index n, Index t) {
+  return t < y.length(n) && (mask.size() == 0 || mask(n, t));
+}
+
 /// The mean of column(j, dy_j), the loss of column j, over those that count; `dy` is shaped like y, and each column
 /// writes M dL/dy_j.
 template <class Scalar>
@@ -45,15 +65,15 @@ double mean_over_columns(SeriesView<const Scalar> y, Series<Scalar>& dy, const M
                          auto&& column) {
   require(!y.empty(), where, ": y must have at least one step of one sequence, got features ", y.features(), ", batch ",
           y.batch(), ", steps ", y.steps());
-  require(mask.size() == 0 || (mask.rows() == y.batch() && mask.cols() == y.steps()), where, ": mask must be ",
-          y.batch(), "x", y.steps(), " (batch x steps of y), got ", shape(mask));
-  const Index counted = mask.size() == 0 ? y.columns() : mask.count();
-  require(counted > 0, where, ": mask must count at least one step, got none");
+  require_mask(y, mask, where);
+  Index counted = mask.size() == 0 ? y.all_lengths() : 0;
+  for (Index j = 0; mask.size() > 0 && j < y.columns(); ++j) counted += counts(y, mask, j % y.batch(), j / y.batch());
+  require(counted > 0, where, ": at least one step must count, got none");
   dy.resize(y.features(), y.batch(), y.steps());
   double sum = 0;
   for (Index j = 0; j < y.columns(); ++j) {
     auto dy_j = dy.matrix().col(j);
-    if (mask.size() == 0 || mask(j % y.batch(), j / y.batch())) {
+    if (counts(y, mask, j % y.batch(), j / y.batch())) {
       sum += static_cast<double>(column(j, dy_j));
       dy_j /= static_cast<Scalar>(counted);
     } else {
@@ -103,12 +123,12 @@ struct SoftmaxCrossEntropy {
   double operator()(const Y& y_, const Classes& classes, Series<Scalar>& dy, const Mask& mask = {}) const {
     const SeriesView<const Scalar> y(y_);
     const char* const where = "softmax_cross_entropy";
+    detail::require_mask(y, mask, where);
     require(classes.rows() == y.batch() && classes.cols() == y.steps(), where, ": classes must be ", y.batch(), "x",
             y.steps(), " (batch x steps of y), got ", shape(classes));
     for (Index t = 0; t < y.steps(); ++t)
       for (Index n = 0; n < y.batch(); ++n) {
-        const bool right = (mask.rows() == y.batch() && mask.cols() == y.steps() && !mask(n, t)) ||
-                           (classes(n, t) >= 0 && classes(n, t) < y.features());
+        const bool right = (classes(n, t) >= 0 && classes(n, t) < y.features()) || !detail::counts(y, mask, n, t);
         require(right, where, ": classes(", n, ", ", t, ") must be in 0 .. ", y.features() - 1, ", got ",
                 classes(n, t));
       }

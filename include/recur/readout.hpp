@@ -2,8 +2,8 @@
 /// \file
 /// y_t = V h_t, or V h_t + c.
 
+#include "layer.hpp"
 #include "packed.hpp"
-#include "unroll.hpp"
 
 namespace recur {
 
@@ -13,15 +13,17 @@ struct ReadoutOptions {
 
 /// y_t = V h_t (+ c), with V: O x H and c: O. All parameters start at zero.
 template <class Scalar_ = float, int Hidden = Dynamic, int Outputs = Dynamic>
-class Readout {
+class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
  public:
   using Scalar = Scalar_;
   using State = NoState;
   static constexpr int inputs_at_compile_time = Hidden;
   static constexpr int outputs_at_compile_time = Outputs;
+  static constexpr bool causal = true, takes_tokens = false;
+  using Trace = recur::Trace<Readout>;
 
-  /// y_1 .. y_T, and the memory that forward and backward work in.
-  class Trace {
+  /// y_1 .. y_T as columns, and the memory that forward and backward work in.
+  class Records {
    public:
     /// The memory it holds: y_1 .. y_T, and an amount that does not grow with T.
     Index bytes() const { return y_.bytes() + packed_V_.bytes(); }
@@ -67,11 +69,6 @@ class Readout {
     return result;
   }
 
-  Trace trace() const { return {}; }
-  State state(Index) const { return {}; }
-  State final_state(const Trace&) const { return {}; }
-  void final_state(const Trace&, State&) const {}
-
   /// y_t, where a Stream keeps it.
   using Memory = Vector<Scalar, Outputs>;
   Memory memory() const { return Memory::Zero(outputs()); }
@@ -88,73 +85,57 @@ class Readout {
     return y.data();
   }
 
-  /// y_1 .. y_T from h_1 .. h_T: a view of the trace, valid until the trace is used again.
-  /// Throws std::invalid_argument on shapes that do not fit and on an empty series.
-  SeriesView<const Scalar> forward(SeriesView<const Scalar> h, Trace& trace, const State& initial = {}) const {
-    return detail::forward(*this, h, trace, initial);
-  }
-
-  SeriesView<const Scalar> output(const Trace& trace) const { return trace.y_; }
-
-  /// Adds dL/dV = sum dy_t h_t^T and dL/dc = sum dy_t to `gradient`, and writes dL/dh_t = V^T dy_t where dh is not
-  /// empty. Users call bptt(), which checks.
-  void backward(SeriesView<const Scalar> h, Trace& trace, SeriesView<const Scalar> dy, Readout& gradient,
-                SeriesView<Scalar> dh = {}, const State& d_final = {}, State* d_initial = nullptr) const {
-    detail::backward(*this, h, trace, dy, gradient, dh, d_final, d_initial);
-  }
-
   // ---- What follows is for unroll.hpp, which says when it is called ----
 
   using Plan = Panels<Scalar>;
 
+  void set_zero(State&, Index) const {}
   void require_forward(Index features, Index, const State&) const {
     require_shapes("forward");
     require_equal("forward", "x.features()", features, "inputs()", inputs());
   }
-  void require_backward(const auto& h, const Trace& trace, const State&) const {
+  void require_backward(const Records& records, const Steps&, const State&) const {
     require_shapes("bptt");
-    require(!trace.y_.empty(), "bptt: the trace must have been through forward, got an empty one");
-    require_equal("bptt", "the trace's outputs", trace.y_.features(), "outputs()", outputs());
-    require_same_steps("bptt", "x", h, "the trace", trace.y_);
+    require_equal("bptt", "the trace's outputs", records.y_.features(), "outputs()", outputs());
   }
 
-  Plan begin_forward(Index N, Index T, Trace& trace, const State&) const {
-    trace.y_.resize(outputs(), N, T);
-    return trace.packed_V_.for_columns(V, N * T);
+  /// y_t = V h_t + c
+  Plan begin_forward(const Steps& steps, detail::Dropping&, Records& records, const State&) const {
+    records.y_.resize(outputs(), 1, steps.columns());
+    return records.packed_V_.for_columns(V, steps.columns());
   }
-  void forward_steps(const Plan& v, const detail::Team& team, SeriesView<const Scalar> h, Trace& trace, Index first,
-                     Index count) const {
-    detail::for_own_columns(team, h.batch(), count, [&](Index column, Index columns) {
-      column += h.batch() * first;
-      auto y = SeriesView<Scalar>(trace.y_).columns(column, columns);
+  void forward_steps(const Plan& v, const detail::Chunk& chunk, SeriesView<const Scalar> h, Records& records) const {
+    chunk.for_own_columns([&](Index column, Index columns) {
+      auto y = SeriesView<Scalar>(records.y_).columns(chunk.column() + column, columns);
       for (Index j = 0; j < columns; ++j) y.col(j) = c;
-      add_product(v, h.columns(column, columns), y);
+      add_product(v, h.columns(chunk.column() + column, columns), y);
     });
   }
+  SeriesView<const Scalar> output_columns(const Records& records) const { return records.y_; }
+  void final_state_of(const Records&, const Steps&, State&) const {}
 
-  Plan begin_backward(Index N, Index T, Index, Trace& trace, bool want_dh, const State&) const {
-    return want_dh ? trace.packed_V_.transpose_of(V, N * T) : Plan{};
+  /// dL/dV += dy_t h_t^T,  dL/dc += dy_t,  dL/dh_t += V^T dy_t
+  Plan begin_backward(const Steps& steps, Records& records, bool want_dh) const {
+    return want_dh ? records.packed_V_.transpose_of(V, steps.columns()) : Plan{};
   }
-  void backward_steps(const Plan& v, const detail::Team& team, SeriesView<const Scalar> h, Trace&,
-                      SeriesView<const Scalar> dy, Readout& gradient, SeriesView<Scalar> dh, Index first,
-                      Index count) const {
+  void backward_steps(const Plan& v, const detail::Chunk& chunk, SeriesView<const Scalar> h, Records&,
+                      SeriesView<const Scalar> dy, const State&, Readout& gradient, SeriesView<Scalar> dh) const {
+    if (dy.empty()) return;
     if (!dh.empty()) {
-      detail::for_own_columns(team, h.batch(), count, [&](Index column, Index columns) {
-        auto dh_own = dh.columns(column, columns);
-        dh_own.setZero();
-        if (!dy.empty()) add_product(v, dy.columns(column, columns), dh_own);
+      chunk.for_own_columns([&](Index column, Index columns) {
+        add_product(v, dy.columns(column, columns), dh.columns(column, columns));
       });
     }
-    if (dy.empty()) return;
-    team.barrier();
-    const auto share = team.share(outputs(), 16);
-    const auto d = dy.matrix();
-    const auto own = detail::some_rows(d, share);
-    add_outer_product(own, h.columns(h.batch() * first, h.batch() * count), detail::some_rows(gradient.V, share));
+    chunk.team.barrier();
+    const auto share = chunk.team.share(outputs(), 16);
+    const auto own = detail::some_rows(dy.matrix(), share);
+    add_outer_product(own, h.columns(chunk.column(), chunk.columns()), detail::some_rows(gradient.V, share));
     for (Index j = 0; has_bias_ && j < own.cols(); ++j) gradient.c.segment(share.first, share.count) += own.col(j);
-    team.barrier();
+    chunk.team.barrier();
   }
-  void end_backward(Trace&, Readout&, State*) const {}
+  void begin_d_initial(const Steps&, const State&, State&) const {}
+  void add_d_initial(const Records&, const Steps&, State&) const {}
+  void end_backward(Records&, Readout&) const {}
 
  private:
   void require_shapes(const char* where) const {

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What one step keeps, and what a series does: the record, and the trace.
+/// What one step keeps, and what a series does: the record, and the records.
 
 #include "matrix.hpp"
 #include "packed.hpp"
@@ -85,34 +85,33 @@ class Summed {
   Index hidden_, stride_;
 };
 
-/// The records of a series, the initial state first: what forward leaves for backward. Also keeps the memory that
-/// both work in, so that neither allocates when it is called again.
+/// The records of a series, the initial state first, and the memory that a cell works in forward and backward, so that
+/// neither allocates when it is called again.
 template <class Scalar>
-class Trace {
+class Records {
  public:
-  Index batch() const { return batch_; }
-  Index steps() const { return steps_; }
-  /// (blocks H) x N (T + 1).
-  ConstMatrixView<Scalar> records() const { return records_.view(); }
+  /// (blocks H) x (N + columns of all steps), where a batch of N sequences of one length T has N T.
+  ConstMatrixView<Scalar> matrix() const { return records_.view(); }
   /// The memory it holds: the records of the longest series so far, and an amount that does not grow with T.
   Index bytes() const {
-    return records_.bytes() + d_records.bytes() + d_vectors.bytes() + packed_U.bytes() + packed_W.bytes();
+    return records_.bytes() + d_records.bytes() + d_vectors.bytes() + packed_U.bytes() + packed_W.bytes() +
+           packed_halfway.bytes() + h_before.bytes();
   }
+  Index batch() const { return batch_; }
 
-  /// For cells: room for the records of T steps of a batch of N, all undefined.
-  MatrixView<Scalar> resize(Index rows, Index batch, Index steps) {
-    const auto records = records_.resize(rows, batch * (steps + 1));
+  /// For cells: room for the initial records and so many columns, all undefined.
+  MatrixView<Scalar> resize(Index rows, Index batch, Index columns) {
     batch_ = batch;
-    steps_ = steps;
-    return records;
+    return records_.resize(rows, batch + columns);
   }
-  MatrixView<Scalar> records() { return records_.view(); }  ///< for cells
-  detail::Buffer<Scalar> d_records;                         ///< for cells: dL/d(record) of some steps
-  detail::Buffer<Scalar> d_vectors;                         ///< for cells: dL/dP, sequence by sequence
-  Packed<Scalar> packed_U, packed_W;                        ///< for cells
+  MatrixView<Scalar> matrix() { return records_.view(); }  ///< for cells
+  detail::Buffer<Scalar> d_records;                        ///< for cells: dL/d(record) of some steps
+  detail::Buffer<Scalar> d_vectors;                        ///< for cells: dL/dP, sequence by sequence
+  detail::Buffer<Scalar> h_before;                         ///< for cells: h_<t-1> of some steps, of unequal lengths
+  Packed<Scalar> packed_U, packed_W, packed_halfway;       ///< for cells
 
  private:
-  Index batch_ = 0, steps_ = 0;
+  Index batch_ = 0;
   detail::Buffer<Scalar> records_;
 };
 

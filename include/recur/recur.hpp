@@ -4,6 +4,7 @@
 
 #include "matrix.hpp"      // Matrix, Vector, Index; require(), the check that is always on
 #include "random.hpp"      // random numbers that are the same everywhere
+#include "lengths.hpp"     // ... for sequences that end early
 #include "series.hpp"      // Series: T steps of F features for N sequences
 #include "activation.hpp"  // Tanh, Relu, Logistic ...: value and slope
 #include "parameters.hpp"  // visit(): walking over the parameters of models
@@ -14,9 +15,14 @@
 #include "record.hpp"      // what one step keeps, as rules and cells see it
 #include "rule.hpp"        // the manual for writing a cell
 
-#include "rules/elman.hpp"  // h_t = f(a_t)
+#include "rules/elman.hpp"          // h_t = f(a_t)
+#include "rules/gru.hpp"            // gated recurrent units, both forms
+#include "rules/lstm.hpp"           // long short-term memory
+#include "rules/peephole_lstm.hpp"  // ... whose gates see the cell state
 
-#include "unroll.hpp"    // how layers go through a series
+#include "steps.hpp"     // where the steps of a batch lie
+#include "unroll.hpp"    // how layers go through a series: the manual for writing a layer
+#include "layer.hpp"     // what all layers have: forward, trace, final states
 #include "weights.hpp"   // what a cell learns, and one step of it
 #include "unrolled.hpp"  // ... through a series
 #include "cell.hpp"      // Cell: a_t = b + W h_<t-1> + U x_t, then the rule

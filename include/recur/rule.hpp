@@ -43,6 +43,16 @@
 ///                   auto& d_p) const;                         // d_p[p_i] += an H x N array, summed over the batch
 ///
 /// and they are visited, trained and saved as the cell's P, H x vectors.
+///
+/// A rule may have a second product inside the step, of the last rows of W with a block that it makes from the others
+/// (GruResetBeforeRule, whose candidate waits for r h_<t-1>):
+///
+///     static constexpr int halfway = q;                         // W q, for the block q of this step,
+///     static constexpr BlockRange from_halfway{n, 1};           // adds into n
+///     void forward_halfway(const auto& before, auto& now) const;                  // first: makes now[q]; then forward
+///     void backward_halfway(const auto& before, const auto& now, auto& d_now, auto& d_before) const;
+///
+/// The last, called after backward, finds in d_now[q] what has come back through the product.
 
 #include "record.hpp"
 
@@ -58,9 +68,21 @@ constexpr int vectors_of() {
     return 0;
   }
 }
+template <class Rule>
+inline constexpr bool has_halfway = requires { Rule::halfway; };
+
+/// The blocks that the second product adds into; none, where there is no such product.
+template <class Rule>
+constexpr BlockRange from_halfway() {
+  if constexpr (has_halfway<Rule>) {
+    return Rule::from_halfway;
+  } else {
+    return {Rule::from_hidden.end(), 0};
+  }
+}
 /// The blocks that hold pre-activations, and so have a bias.
 template <class Rule>
-inline constexpr BlockRange pre_activations = span(Rule::from_input, Rule::from_hidden);
+inline constexpr BlockRange pre_activations = span(span(Rule::from_input, Rule::from_hidden), from_halfway<Rule>());
 
 }  // namespace detail
 

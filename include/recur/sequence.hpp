@@ -16,7 +16,7 @@ namespace recur {
 ///
 /// A Sequence is itself a layer: it has what Cell has, with the traces and states of its layers as tuples.
 template <class... Layers>
-class Sequence {
+class Sequence : public LayerOf<Sequence<Layers...>> {
   static_assert(sizeof...(Layers) > 0, "a Sequence needs at least one layer");
 
  public:
@@ -30,16 +30,18 @@ class Sequence {
   /// The states of the layers, in their order; `std::get<0>(state)` is that of the first.
   using State = std::tuple<typename Layers::State...>;
 
+  static constexpr bool causal = (Layers::causal && ...), takes_tokens = Layer<0>::takes_tokens;
+  using Trace = recur::Trace<Sequence>;
+
   /// What forward leaves for bptt, layer by layer.
-  class Trace {
+  class Records {
    public:
-    /// The trace of one layer.
+    /// Those of one layer.
     template <std::size_t I>
     const auto& layer() const {
       return std::get<I>(layers_);
     }
-
-    /// The memory it holds: what the traces of its layers hold, and an amount that does not grow with T.
+    /// The memory it holds: what those of the layers hold, and an amount that does not grow with T.
     Index bytes() const {
       Index bytes = 0;
       for (const auto& dx : dx_) bytes += dx.bytes();
@@ -49,7 +51,7 @@ class Sequence {
 
    private:
     friend Sequence;
-    std::tuple<typename Layers::Trace...> layers_;
+    std::tuple<typename Layers::Records...> layers_;
     std::array<Series<Scalar>, depth - 1> dx_;  // dL/d(input) of all layers but the first, for a chunk of steps
   };
 
@@ -88,44 +90,12 @@ class Sequence {
     return std::apply([&](const auto&... each) { return in_sequence(each.template cast<Other>()...); }, layers);
   }
 
-  Trace trace() const { return {}; }
-  /// The zero state of a batch, to be filled.
-  State state(Index batch) const {
-    return std::apply([&](const auto&... each) { return State(each.state(batch)...); }, layers);
-  }
-
-  /// The outputs y_1 .. y_T of the last layer for the inputs x_1 .. x_T, a series or tokens, from `initial` (zero where
-  /// it is left out): a view of the trace, valid until the trace is used again.
-  /// Throws std::invalid_argument on shapes that do not fit and on an empty series.
-  SeriesView<const Scalar> forward(SeriesView<const Scalar> x, Trace& trace, const State& initial = {}) const {
-    return detail::forward(*this, x, trace, initial);
-  }
-  SeriesView<const Scalar> forward(TokensView x, Trace& trace, const State& initial = {}) const {
-    static_assert(
-        requires(const Layer<0>& first, typename Layer<0>::Trace& its) { first.forward(x, its); },
-        "forward: tokens are for networks whose first layer is a Cell");
-    return detail::forward(*this, x, trace, initial);
-  }
-
-  /// The outputs of the last forward.
-  SeriesView<const Scalar> output(const Trace& trace) const {
-    return layer<depth - 1>().output(trace.template layer<depth - 1>());
-  }
-
-  /// The state after the last step of the last forward.
-  void final_state(const Trace& trace, State& state) const {
-    for_each_layer([&](auto i) { layer<i>().final_state(trace.template layer<i>(), std::get<i>(state)); });
-  }
-  State final_state(const Trace& trace) const {
-    State state;
-    final_state(trace, state);
-    return state;
-  }
-
-  /// Backpropagation through time, as Cell::backward. Users call bptt(), which checks.
-  void backward(const auto& x, Trace& trace, SeriesView<const Scalar> dy, Sequence& gradient,
-                SeriesView<Scalar> dx = {}, const State& d_final = {}, State* d_initial = nullptr) const {
-    detail::backward(*this, x, trace, dy, gradient, dx, d_final, d_initial);
+  /// The outputs of layer I in the last forward, of sequences without lengths.
+  template <std::size_t I>
+  SeriesView<const Scalar> output_of(const Trace& trace) const {
+    require(!trace.order().ragged(), "output_of: only for sequences of one length");
+    const auto y = layer<I>().output_columns(trace.records().template layer<I>());
+    return {y.data(), y.features(), trace.batch(), trace.steps(), y.stride()};
   }
 
   /// What a Stream keeps.
@@ -155,56 +125,73 @@ class Sequence {
 
   using Plan = std::tuple<typename Layers::Plan...>;
 
+  void set_zero(State& state, Index batch) const {
+    for_each_layer([&](auto i) { layer<i>().set_zero(std::get<i>(state), batch); });
+  }
   void require_forward(Index features, Index batch, const State& initial) const {
     for_each_layer([&](auto i) {
       layer<i>().require_forward(features, batch, std::get<i>(initial));
       features = layer<i>().outputs();
     });
   }
-  void require_backward(const auto& x, const Trace& trace, const State& d_final) const {
-    for_each_layer([&](auto i) { layer<i>().require_backward(x, trace.template layer<i>(), std::get<i>(d_final)); });
+  void require_backward(const Records& records, const Steps& steps, const State& d_final) const {
+    for_each_layer([&](auto i) {
+      layer<i>().require_backward(records.template layer<i>(), steps, std::get<i>(d_final));
+    });
   }
-  Plan begin_forward(Index N, Index T, Trace& trace, const State& initial) const {
+  Plan begin_forward(const Steps& steps, detail::Dropping& dropping, Records& records, const State& initial) const {
     Plan plan;
     for_each_layer([&](auto i) {
-      std::get<i>(plan) = layer<i>().begin_forward(N, T, std::get<i>(trace.layers_), std::get<i>(initial));
+      std::get<i>(plan) = layer<i>().begin_forward(steps, dropping, std::get<i>(records.layers_), std::get<i>(initial));
     });
     return plan;
   }
-  void forward_steps(const Plan& plan, const detail::Team& team, const auto& x, Trace& trace, Index first,
-                     Index count) const {
+  void forward_steps(const Plan& plan, const detail::Chunk& chunk, const auto& x, Records& records) const {
     for_each_layer([&](auto i) {
-      layer<i>().forward_steps(std::get<i>(plan), team, input_of<i>(x, trace), std::get<i>(trace.layers_), first,
-                               count);
+      detail::forward_chunks(layer<i>(), std::get<i>(plan), chunk, input_of<i>(x, records),
+                             std::get<i>(records.layers_));
     });
   }
-  Plan begin_backward(Index N, Index T, Index longest, Trace& trace, bool want_dx, const State& d_final) const {
+  SeriesView<const Scalar> output_columns(const Records& records) const {
+    return layer<depth - 1>().output_columns(records.template layer<depth - 1>());
+  }
+  void final_state_of(const Records& records, const Steps& steps, State& state) const {
+    for_each_layer(
+        [&](auto i) { layer<i>().final_state_of(records.template layer<i>(), steps, std::get<i>(state)); });
+  }
+  Plan begin_backward(const Steps& steps, Records& records, bool want_dx) const {
     Plan plan;
     for_each_layer([&](auto i) {
-      if constexpr (i > 0) trace.dx_[i - 1].resize(layer<i>().inputs(), N, longest);
-      std::get<i>(plan) =
-          layer<i>().begin_backward(N, T, longest, std::get<i>(trace.layers_), i > 0 || want_dx, std::get<i>(d_final));
+      if constexpr (i > 0) records.dx_[i - 1].resize(layer<i>().inputs(), 1, detail::most_columns<Sequence>(steps));
+      std::get<i>(plan) = layer<i>().begin_backward(steps, std::get<i>(records.layers_), i > 0 || want_dx);
     });
     return plan;
   }
-  void backward_steps(const Plan& plan, const detail::Team& team, const auto& x, Trace& trace,
-                      SeriesView<const Scalar> dy, Sequence& gradient, SeriesView<Scalar> dx, Index first,
-                      Index count) const {
+  void backward_steps(const Plan& plan, const detail::Chunk& chunk, const auto& x, Records& records,
+                      SeriesView<const Scalar> dy, const State& d_final, Sequence& gradient,
+                      SeriesView<Scalar> dx) const {
     for_each_layer([&](auto from_last) {
       constexpr std::integral_constant<std::size_t, depth - 1 - from_last> i;
       SeriesView<const Scalar> d_output = dy;
       SeriesView<Scalar> d_input = dx;
-      if constexpr (i + 1 < depth) d_output = SeriesView<Scalar>(trace.dx_[i]).window(0, count);
-      if constexpr (i > 0) d_input = SeriesView<Scalar>(trace.dx_[i - 1]).window(0, count);
-      layer<i>().backward_steps(std::get<i>(plan), team, input_of<i>(x, trace), std::get<i>(trace.layers_), d_output,
-                                gradient.template layer<i>(), d_input, first, count);
+      if constexpr (i + 1 < depth) d_output = SeriesView<Scalar>(records.dx_[i]).window(0, chunk.columns());
+      if constexpr (i > 0) d_input = SeriesView<Scalar>(records.dx_[i - 1]).window(0, chunk.columns());
+      detail::backward_chunks(layer<i>(), std::get<i>(plan), chunk, input_of<i>(x, records),
+                              std::get<i>(records.layers_), d_output, std::get<i>(d_final),
+                              gradient.template layer<i>(), d_input, i > 0);
     });
   }
-  void end_backward(Trace& trace, Sequence& gradient, State* d_initial) const {
-    for_each_layer([&](auto i) {
-      layer<i>().end_backward(std::get<i>(trace.layers_), gradient.template layer<i>(),
-                              d_initial ? &std::get<i>(*d_initial) : nullptr);
-    });
+  void begin_d_initial(const Steps& steps, const State& d_final, State& d_initial) const {
+    for_each_layer(
+        [&](auto i) { layer<i>().begin_d_initial(steps, std::get<i>(d_final), std::get<i>(d_initial)); });
+  }
+  void add_d_initial(const Records& records, const Steps& steps, State& d_initial) const {
+    for_each_layer(
+        [&](auto i) { layer<i>().add_d_initial(records.template layer<i>(), steps, std::get<i>(d_initial)); });
+  }
+  void end_backward(Records& records, Sequence& gradient) const {
+    for_each_layer(
+        [&](auto i) { layer<i>().end_backward(std::get<i>(records.layers_), gradient.template layer<i>()); });
   }
 
  private:
@@ -237,11 +224,11 @@ class Sequence {
 
   /// What layer I reads: x, or what the layer before it wrote.
   template <std::size_t I>
-  auto input_of(const auto& x, const Trace& trace) const {
+  auto input_of(const auto& x, const Records& records) const {
     if constexpr (I == 0) {
       return x;
     } else {
-      return layer<I - 1>().output(trace.template layer<I - 1>());
+      return layer<I - 1>().output_columns(records.template layer<I - 1>());
     }
   }
 };

@@ -6,8 +6,11 @@
 /// The same bytes are an F x T column-major or T x F row-major matrix where N = 1, and the row-major (T, N, F) buffer
 /// of other systems: SeriesView looks at those where they lie. A batch-first (N, T, F) buffer has its steps apart:
 /// from_batch_first() copies.
+///
+/// Sequences of a batch may end before step T: then they have lengths, each 0 .. T, in any order. What a series holds past
+/// the end of a sequence is padding, which nobody reads.
 
-#include "matrix.hpp"
+#include "lengths.hpp"
 #include "random.hpp"
 
 #include <type_traits>
@@ -39,13 +42,27 @@ class SeriesView {
 
   SeriesView(const Series<Scalar>& series)  // NOLINT: a Series is meant to convert
     requires std::is_const_v<Scalar_>
-      : SeriesView(series.data(), series.features(), series.batch(), series.steps()) {}
+      : SeriesView(series.data(), series.features(), series.batch(), series.steps()) {
+    lengths_.data = series.lengths().empty() ? nullptr : series.lengths().data();
+  }
   SeriesView(Series<Scalar>& series)  // NOLINT
-      : SeriesView(series.data(), series.features(), series.batch(), series.steps()) {}
+      : SeriesView(series.data(), series.features(), series.batch(), series.steps()) {
+    lengths_.data = series.lengths().empty() ? nullptr : series.lengths().data();
+  }
   template <class Other>
     requires(std::is_const_v<Scalar_> && std::is_same_v<Other, Scalar>)
   SeriesView(const SeriesView<Other>& other)  // NOLINT: to read is less than to write
-      : SeriesView(other.data(), other.features(), other.batch(), other.steps(), other.stride()) {}
+      : SeriesView(other.data(), other.features(), other.batch(), other.steps(), other.stride()) {
+    lengths_ = other.lengths_;
+  }
+  /// The same where sequence n ends after lengths[n] steps. Looks at the lengths, too.
+  /// Throws std::invalid_argument unless there are N of them, each in 0 .. T.
+  SeriesView with_lengths(std::span<const Index> lengths) const {
+    detail::require_lengths("with_lengths", lengths, batch_, steps_);
+    SeriesView result = *this;
+    result.lengths_ = {lengths.data()};
+    return result;
+  }
 
   Index features() const { return features_; }  ///< F
   Index batch() const { return batch_; }        ///< N
@@ -54,6 +71,16 @@ class SeriesView {
   Index columns() const { return batch_ * steps_; }
   bool empty() const { return features_ * batch_ * steps_ == 0; }
   Scalar_* data() const { return data_; }
+  bool has_lengths() const { return lengths_.data; }
+  /// The steps of sequence n.
+  Index length(Index n) const { return lengths_.of(n, steps_); }
+  /// The steps of all sequences together.
+  Index all_lengths() const {
+    if (!has_lengths()) return columns();
+    Index sum = 0;
+    for (Index n = 0; n < batch_; ++n) sum += length(n);
+    return sum;
+  }
 
   /// Step t: F x N.
   Step operator[](Index t) const { return {data_ + t * batch_ * stride_, features_, batch_, outer()}; }
@@ -65,7 +92,9 @@ class SeriesView {
   SeriesView window(Index first, Index count) const {
     require(first >= 0 && count >= 0 && first + count <= steps_, "window: first + count <= steps() = ", steps_,
             " expected, got ", first, " + ", count);
-    return {data_ + first * batch_ * stride_, features_, batch_, count, stride_};
+    SeriesView result(data_ + first * batch_ * stride_, features_, batch_, count, stride_);
+    result.lengths_ = {lengths_.data, lengths_.before + first};
+    return result;
   }
 
   /// Throws unless there is something, of as many features as there are inputs.
@@ -86,14 +115,27 @@ class SeriesView {
   Series<Other> cast() const {
     Series<Other> result(features_, batch_, steps_);
     result.matrix() = matrix().template cast<Other>();
+    copy_lengths(result);
     return result;
   }
 
  private:
+  template <class>
+  friend class SeriesView;
+  template <class>
+  friend class Series;
+
   Eigen::OuterStride<> outer() const { return Eigen::OuterStride<>(stride_); }
+  void copy_lengths(auto& series) const {
+    if (!has_lengths()) return;
+    std::vector<Index> lengths;
+    for (Index n = 0; n < batch_; ++n) lengths.push_back(length(n));
+    series.set_lengths(std::move(lengths));
+  }
 
   Scalar_* data_ = nullptr;
   Index features_ = 0, batch_ = 0, steps_ = 0, stride_ = 0;
+  detail::LengthsView lengths_;
 };
 
 template <class Scalar>
@@ -116,6 +158,7 @@ class Series {
   explicit Series(SeriesView<const Scalar> other) {
     resize(other.features(), other.batch(), other.steps());
     matrix() = other.matrix();
+    other.copy_lengths(*this);
   }
   /// A copy of the row-major (N, T, F) buffer at `source`.
   static Series from_batch_first(const Scalar* source, Index features, Index batch, Index steps) {
@@ -135,14 +178,22 @@ class Series {
     return result;
   }
 
-  /// Changes the sizes and leaves the numbers undefined; allocates only to grow.
+  /// Changes the sizes, leaves the numbers undefined, and forgets the lengths; allocates only to grow.
   void resize(Index features, Index batch, Index steps) {
     require(features >= 0 && batch >= 0 && steps >= 0, "Series: sizes >= 0 expected, got features ", features,
             ", batch ", batch, ", steps ", steps);
     values_.resize(features, batch * steps);
     batch_ = batch;
     steps_ = steps;
+    lengths_.clear();
   }
+  /// Where each sequence ends; none stand for all at step T.
+  /// Throws std::invalid_argument unless there are N of them, each in 0 .. T, or none.
+  void set_lengths(std::vector<Index> lengths) {
+    if (!lengths.empty()) detail::require_lengths("set_lengths", lengths, batch_, steps_);
+    lengths_ = std::move(lengths);
+  }
+  const std::vector<Index>& lengths() const { return lengths_; }
 
   Index features() const { return values_.rows(); }
   Index batch() const { return batch_; }
@@ -177,6 +228,7 @@ class Series {
  private:
   detail::Buffer<Scalar> values_;
   Index batch_ = 0, steps_ = 0;
+  std::vector<Index> lengths_;
 };
 
 /// Looks at an F x (N T) column-major matrix as a series.

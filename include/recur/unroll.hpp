@@ -1,26 +1,39 @@
 #pragma once
 /// \file
 /// How layers go through a series: in chunks of steps that stay in the cache, all layers through one chunk before the
-/// next, each thread with its own sequences. A layer has the parts, and this the order in which they run:
+/// next, each thread with its own sequences. This is the manual for writing a layer, which has
 ///
-///     plan = begin_forward(batch, steps, trace, initial)                            once, by one thread
-///     forward_steps(plan, team, x, trace, first, count)                             for each chunk, by each thread
-///     plan = begin_backward(batch, steps, longest, trace, want_dx, d_final)
-///     backward_steps(plan, team, x, trace, dy, gradient, dx, first, count)          from the last chunk to the first
-///     end_backward(trace, gradient, d_initial)
+///     Scalar, State, Records (what forward leaves for backward, and bytes()), Plan (what one call shares: packed weights)
+///     causal            whether y_t depends on x_1 .. x_t alone: if not, it is given all steps as one chunk
+///     takes_tokens      whether x may be tokens
+///     inputs(), outputs(), inputs_at_compile_time, outputs_at_compile_time, visit, cast
+///     Memory, memory(), set_state, get_state, step                              for Stream, where it is causal
 ///
-/// where dy and dx are those of the chunk alone. A plan is what the products of one call share: packed weights.
+/// and the parts of going forward and backward. Series are columns here, in the order of Steps; x, dy and y are those of all
+/// steps or of the chunk, as it says:
 ///
-/// With several threads, each calls forward_steps and backward_steps, and writes only the columns that are its own by
-/// team.share(batch, 4), until it has waited at team.barrier() for the others: then it may read theirs, and write its rows
-/// of the gradient; after that it waits once more, before anybody goes on to the next chunk. All wait equally often.
+///     require_forward(features, batch, initial), require_backward(records, steps, d_final)             throw
+///     plan = begin_forward(steps, dropping, records, initial)                      once, by one thread
+///     forward_steps(plan, chunk, x of all steps, records)                          for each chunk, by each thread
+///     output_columns(records)                                                      y of all steps
+///     final_state(records, steps, state)
+///     plan = begin_backward(steps, records, want_dx)                               once, by one thread
+///     backward_steps(plan, chunk, x of all steps, records, dy of the chunk, d_final, gradient, dx of the chunk)
+///                                                                 adds to dx; dy and dx may be empty
+///     begin_d_initial(steps, d_final, d_initial), add_d_initial(records, d_initial)   the latter after step 0's chunk
+///     end_backward(records, gradient)                                              once, by one thread
+///
+/// With several threads, each calls forward_steps and backward_steps, and writes only the columns of its own sequences,
+/// until it has waited at team.barrier() for the others: then it may read theirs, and write its rows of the gradient; after
+/// that it waits once more, before anybody goes on to the next chunk. All wait equally often.
 
 #include "parameters.hpp"
 #include "series.hpp"
+#include "steps.hpp"
 #include "team.hpp"
 #include "tokens.hpp"
 
-#include <algorithm>
+#include <cstdint>
 
 namespace recur::detail {
 
@@ -28,51 +41,105 @@ namespace recur::detail {
 /// to be still in the cache when the recurrence comes to them. Backward more, for there all gradients of weights are
 /// read and written once a chunk.
 inline constexpr Index forward_columns = 128, backward_columns = 256;
-inline Index steps_in_chunk(Index columns, Index batch) { return std::max<Index>(1, columns / batch); }
 
-/// f(first column, columns) for the columns of `count` steps that are this member's, in pieces that are contiguous.
-template <class F>
-void for_own_columns(const Team& team, Index batch, Index count, const F& f) {
-  if (team.size == 1) return f(Index(0), batch * count);
-  const auto own = team.share(batch, 4);
-  for (Index t = 0; t < count; ++t) f(batch * t + own.first, own.count);
+/// The columns of the largest chunk that backward_steps is given.
+template <class Layer>
+Index most_columns(const Steps& steps) {
+  return Layer::causal ? std::min(steps.columns(), std::max(backward_columns, steps.batch())) : steps.columns();
+}
+
+/// The sequences, in the order of Steps, that are a member's: such that all have about the same to do.
+inline Team::Share share_of_sequences(const Team& team, const Steps& steps) {
+  constexpr Index grain = 4;
+  const Index N = steps.batch();
+  if (!steps.ragged() || team.size == 1) return team.share(N, grain);
+  const auto end_of = [&](Index members) {
+    Index end = 0;
+    for (Index done = 0; end < N && done * team.size < steps.columns() * members; ++end) done += steps.length(end);
+    return members == team.size ? N : std::min(N, (end + grain / 2) / grain * grain);
+  };
+  const Index first = team.member == 0 ? 0 : end_of(team.member);
+  return {first, end_of(team.member + 1) - first};
+}
+
+/// Steps first .. end - 1, for one member of a team.
+struct Chunk {
+  const Steps& steps;
+  const Team& team;
+  Team::Share sequences;  ///< this member's
+  Index first, end;
+  bool from_later = false;  ///< backward: whether the gradient of the chunk that follows counts
+  bool has_loss = true;     ///< backward: whether dy and d_final count at these steps
+
+  Index column() const { return steps.column(first); }
+  Index columns() const { return steps.column(end) - column(); }
+  /// This member's columns of step t, counted from the first column of the step.
+  Team::Share own(Index t) const {
+    const Index stop = std::min(sequences.first + sequences.count, steps.alive(t));
+    return {sequences.first, std::max<Index>(0, stop - sequences.first)};
+  }
+  /// f(first column, columns) for this member's columns, counted from the chunk's first, in pieces that are contiguous.
+  template <class F>
+  void for_own_columns(const F& f) const {
+    if (team.size == 1) return f(Index(0), columns());
+    for (Index t = first; t < end; ++t)
+      if (const auto columns_of_step = own(t); columns_of_step.count > 0)
+        f(steps.column(t) - column() + columns_of_step.first, columns_of_step.count);
+  }
+};
+
+/// Random bits for the layers that leave something out in training, the same whatever the number of threads.
+struct Dropping {
+  bool on = false;
+  std::uint64_t seed = 0;
+
+  std::uint64_t next() { return seed += 0x9e3779b97f4a7c15u; }
+};
+
+/// All steps through one layer.
+template <class Layer>
+void forward_chunks(const Layer& layer, const typename Layer::Plan& plan, const Chunk& whole, const auto& x,
+                    typename Layer::Records& records) {
+  if constexpr (Layer::causal) {
+    for (Chunk chunk = whole; chunk.first < whole.end; chunk.first = chunk.end) {
+      chunk.end = std::min(whole.end, whole.steps.end_of_run(chunk.first, forward_columns));
+      layer.forward_steps(plan, chunk, x, records);
+    }
+  } else {
+    layer.forward_steps(plan, whole, x, records);
+  }
+}
+/// All steps, or some, through one layer from the last to the first; dy and dx are of these steps. A layer adds to dx,
+/// which is to be made zero first where it is `fresh`.
+template <class Layer, class Scalar = typename Layer::Scalar>
+void backward_chunks(const Layer& layer, const typename Layer::Plan& plan, const Chunk& whole, const auto& x,
+                     typename Layer::Records& records, SeriesView<const std::type_identity_t<Scalar>> dy,
+                     const typename Layer::State& d_final, Layer& gradient,
+                     SeriesView<std::type_identity_t<Scalar>> dx, bool fresh) {
+  const auto run = [&](const Chunk& chunk) {
+    const auto part = [&](const auto& all) {
+      return all.empty() ? all : all.window(chunk.column() - whole.column(), chunk.columns());
+    };
+    const auto dx_of_chunk = part(dx);
+    if (fresh && !dx.empty())
+      chunk.for_own_columns([&](Index first, Index count) { dx_of_chunk.columns(first, count).setZero(); });
+    layer.backward_steps(plan, chunk, x, records, part(dy), d_final, gradient, dx_of_chunk);
+  };
+  if constexpr (Layer::causal) {
+    for (Chunk chunk = whole; chunk.end > whole.first; chunk.end = chunk.first) {
+      chunk.first = std::max(whole.first, whole.steps.begin_of_run(chunk.end, backward_columns));
+      run(chunk);
+      chunk.from_later = true;
+    }
+  } else {
+    run(whole);
+  }
 }
 
 /// What a layer has to do for a chunk.
-template <class Layer, class X>
-double multiply_adds(const Layer& layer, const X& x) {
-  const Index columns = std::min(x.batch() * x.steps(), backward_columns);
-  return static_cast<double>(parameter_count(layer)) * static_cast<double>(columns);
-}
-
-template <class Layer, class X>
-auto forward(const Layer& layer, const X& x, typename Layer::Trace& trace, const typename Layer::State& initial) {
-  x.require_inputs("forward", layer.inputs());
-  layer.require_forward(layer.inputs(), x.batch(), initial);
-  const Index T = x.steps(), longest = steps_in_chunk(forward_columns, x.batch());
-  const auto plan = layer.begin_forward(x.batch(), T, trace, initial);
-  in_team(x.batch(), multiply_adds(layer, x), [&](const Team& team) {
-    for (Index first = 0; first < T; first += longest)
-      layer.forward_steps(plan, team, x, trace, first, std::min(longest, T - first));
-  });
-  return layer.output(trace);
-}
-
-template <class Layer, class X>
-void backward(const Layer& layer, const X& x, typename Layer::Trace& trace, SeriesView<const typename Layer::Scalar> dy,
-              Layer& gradient, SeriesView<typename Layer::Scalar> dx, const typename Layer::State& d_final,
-              typename Layer::State* d_initial) {
-  const Index T = x.steps(), longest = std::min(steps_in_chunk(backward_columns, x.batch()), T);
-  const auto plan = layer.begin_backward(x.batch(), T, longest, trace, !dx.empty(), d_final);
-  in_team(x.batch(), multiply_adds(layer, x), [&](const Team& team) {
-    for (Index end = T, count = 0; end > 0; end -= count) {
-      count = std::min(longest, end);
-      const Index first = end - count;
-      layer.backward_steps(plan, team, x, trace, dy.empty() ? dy : dy.window(first, count), gradient,
-                           dx.empty() ? dx : dx.window(first, count), first, count);
-    }
-  });
-  layer.end_backward(trace, gradient, d_initial);
+template <class Layer>
+double multiply_adds(const Layer& layer, const Steps& steps) {
+  return static_cast<double>(parameter_count(layer)) * static_cast<double>(std::min(steps.columns(), backward_columns));
 }
 
 }  // namespace recur::detail

@@ -12,7 +12,7 @@ namespace recur {
 
 /// A rule with its parameters: the input weights U: (G_u H) x I, the recurrent weights W: (G_w H) x H and the bias b:
 /// (G H), for a rule whose inputs reach G_u blocks, whose hidden state reaches G_w and that has G pre-activation
-/// blocks altogether: all 1 for the Elman network. Sizes are given to the constructor, or fixed as template arguments.
+/// blocks altogether: all 1 for the Elman network, all 4 for the LSTM. Sizes are given to the constructor, or fixed as template arguments.
 /// All parameters start at zero.
 template <Rule Rule_, class Scalar_, int Inputs, int Hidden>
 class Weights {
@@ -22,9 +22,11 @@ class Weights {
   static constexpr int blocks = static_cast<int>(Rule::blocks);
   static constexpr int vectors = detail::vectors_of<Rule>();
   static constexpr BlockRange pre_activations = detail::pre_activations<Rule>;
+  static constexpr BlockRange from_halfway = detail::from_halfway<Rule>();
+  static constexpr int recurrent = Rule::from_hidden.count + from_halfway.count;  ///< blocks of rows of W
 
   using MatrixU = Matrix<Scalar, times(Rule::from_input.count, Hidden), Inputs>;
-  using MatrixW = Matrix<Scalar, times(Rule::from_hidden.count, Hidden), Hidden>;
+  using MatrixW = Matrix<Scalar, times(recurrent, Hidden), Hidden>;
   using VectorB = Vector<Scalar, times(pre_activations.count, Hidden)>;
   using MatrixP = Matrix<Scalar, Hidden, vectors>;
   alignas(alignment<MatrixU>) MatrixU U;
@@ -43,7 +45,7 @@ class Weights {
     require(Hidden == Dynamic || hidden == Hidden, "Cell: hidden must be ", Hidden, " (fixed by its type), got ",
             hidden);
     U.setZero(Rule::from_input.count * hidden, inputs);
-    W.setZero(Rule::from_hidden.count * hidden, hidden);
+    W.setZero(recurrent * hidden, hidden);
     b.setZero(pre_activations.count * hidden);
     P.setZero(hidden, vectors);
   }
@@ -77,15 +79,25 @@ class Weights {
     using Data = std::remove_pointer_t<decltype(record.data())>;
     return Blocks<Data, Hidden, Batch>(record.data(), hidden(), record.cols(), record.colStride());
   }
-  /// h of a record.
+  /// One block of a record, as a matrix.
   template <int Batch>
-  auto h_of(const auto& record) const {
+  auto block_of(const auto& record, int k) const {
     if constexpr (Batch == 1) {
-      return Eigen::Map<const Vector<Scalar, Hidden>>(record.data() + Rule::h * hidden(), hidden());
+      return Eigen::Map<const Vector<Scalar, Hidden>>(record.data() + k * hidden(), hidden());
     } else {
-      return rows(record, hidden_block);
+      return rows(record, BlockRange{k, 1});
     }
   }
+  /// Some blocks of rows of W.
+  template <int Count>
+  auto rows_of_W(int first) const {
+    using Rows = Matrix<Scalar, times(Count, Hidden), Hidden>;
+    return Eigen::Map<const Rows, Eigen::Unaligned, Eigen::OuterStride<>>(
+        W.data() + first * hidden(), Count * hidden(), hidden(), Eigen::OuterStride<>(W.colStride()));
+  }
+  /// The rows of W that meet h_<t-1>, and those of the second product inside the step, where the rule has one.
+  auto rows_for_hidden() const { return rows_of_W<Rule::from_hidden.count>(0); }
+  auto rows_for_halfway() const { return rows_of_W<from_halfway.count>(Rule::from_hidden.count); }
 
   /// For one step of one sequence. So written that fixed sizes stay fixed.
   EIGEN_ALWAYS_INLINE void fill_bias_of_column(auto& record) const {
@@ -112,35 +124,46 @@ class Weights {
   }
 
   /// a_t += W h_<t-1>, then the rule; now holds b + U x_t.
-  template <class NowBlocks>
-  EIGEN_ALWAYS_INLINE void advance(const auto& w, const auto& before, const auto& h_before, auto& now,
-                                   NowBlocks now_blocks, bool backwards = false) const {
-    add_product(w, h_before, rows(now, Rule::from_hidden), backwards);
+  template <int Batch>
+  EIGEN_ALWAYS_INLINE void advance(const auto& w, const auto& before, auto& now, bool backwards = false) const {
+    const auto before_blocks = blocks_of<Batch>(before);
+    auto now_blocks = blocks_of<Batch>(now);
+    add_product(w.hidden, block_of<Batch>(before, Rule::h), rows(now, Rule::from_hidden), backwards);
+    if constexpr (detail::has_halfway<Rule>) {
+      rule.forward_halfway(before_blocks, now_blocks);
+      add_product(w.halfway, block_of<Batch>(now, Rule::halfway), rows(now, from_halfway), backwards);
+    }
     if constexpr (vectors > 0) {
-      rule.forward(before, now_blocks, Repeated(P, now.cols()));
+      rule.forward(before_blocks, now_blocks, Repeated(P, now.cols()));
     } else {
-      rule.forward(before, now_blocks);
+      rule.forward(before_blocks, now_blocks);
     }
   }
 
-  /// The rule's derivative, then dL/dh_<t-1> += W^T dL/da_t, for the sequences from `first` on.
-  template <class DNow, class DBefore>
-  void retreat(const auto& w_transposed, const auto& before, const auto& now, DNow d_now, DBefore d_before,
-               const auto& d_a, auto&& d_h_before, Trace<Scalar>& trace, Index first, bool backwards) const {
+  /// The rule's derivative, then dL/dh_<t-1> += W^T dL/da_t. own_sums is where dL/dP is summed.
+  void retreat(const auto& w_transposed, const auto& before, const auto& now, auto& d_before, auto& d_now,
+               Summed<Scalar, Hidden> own_sums, bool backwards) const {
+    const auto before_blocks = blocks_of(before), now_blocks = blocks_of(now);
+    auto d_before_blocks = blocks_of(d_before), d_now_blocks = blocks_of(d_now);
     if constexpr (vectors > 0) {
-      Summed<Scalar, Hidden> d_p(trace.d_vectors.view(), trace.batch(), first);
-      rule.backward(before, now, d_now, d_before, Repeated(P, d_a.cols()), d_p);
+      rule.backward(before_blocks, now_blocks, d_now_blocks, d_before_blocks, Repeated(P, d_now.cols()), own_sums);
     } else {
-      rule.backward(before, now, d_now, d_before);
+      rule.backward(before_blocks, now_blocks, d_now_blocks, d_before_blocks);
     }
-    add_product(w_transposed, d_a, d_h_before, backwards);
+    if constexpr (detail::has_halfway<Rule>) {
+      auto d_halfway = rows(d_now, BlockRange{Rule::halfway, 1});
+      d_halfway.setZero();
+      add_product(w_transposed.halfway, rows(d_now, from_halfway), d_halfway, backwards);
+      rule.backward_halfway(before_blocks, now_blocks, d_now_blocks, d_before_blocks);
+    }
+    add_product(w_transposed.hidden, rows(d_now, Rule::from_hidden), rows(d_before, hidden_block), backwards);
   }
 
   /// U, W and b are public: somebody may have given them other shapes.
   void require_shapes(const char* where) const {
     const bool right = hidden() > 0 && U.cols() > 0 && U.rows() == Rule::from_input.count * hidden() &&
-                       W.rows() == Rule::from_hidden.count * hidden() && b.size() == pre_activations.count * hidden();
-    require(right, where, ": U must be ", Rule::from_input.count, " H x I, W ", Rule::from_hidden.count, " H x H, b ",
+                       W.rows() == recurrent * hidden() && b.size() == pre_activations.count * hidden();
+    require(right, where, ": U must be ", Rule::from_input.count, " H x I, W ", recurrent, " H x H, b ",
             pre_activations.count, " H, got U ", shape(U), ", W ", shape(W), ", b ", shape(b));
     require_equal(where, "P.rows()", P.rows(), "hidden()", hidden());
   }
