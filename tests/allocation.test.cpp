@@ -276,6 +276,37 @@ TEMPLATE_TEST_CASE("Tokens allocate nothing either", "[allocation]", float, doub
   CHECK(allocations_of(step) == 0);
 }
 
+TEMPLATE_TEST_CASE("Layers of every kind, lengths and windows allocate nothing", "[allocation]", float, double) {
+  std::mt19937 rng(1);
+  const auto check = [&](auto net, bool windows) {
+    Series<TestType> x(net.inputs(), 6, 40), dy(net.outputs(), 6, 40), dx, d_loss;
+    x.setRandom(rng);
+    auto trace = net.trace();
+    auto gradient = zeros_like(net);
+    auto initial = net.state(6), d_initial = initial, d_final = initial;
+    recur::initialize(net, rng);
+    const std::vector<Index> lengths{3, 40, 0, 17, 40, 8};
+    const auto step = [&] {
+      trace.train(3);
+      const auto y = net.forward(SeriesView<const TestType>(x).with_lengths(lengths), trace, initial);
+      squared_error(y, dy, d_loss);
+      bptt(net, SeriesView<const TestType>(x).with_lengths(lengths), trace, d_loss, gradient,
+           {.d_final = &d_final,
+            .dx = &dx,
+            .d_initial = &d_initial,
+            .window = windows ? 20 : 0,
+            .stride = windows ? 7 : 0});
+      net.final_state(trace, initial);
+    };
+    step();
+    CHECK(allocations_of(step) == 0);
+  };
+  check(Sequence(Stack<Lstm<TestType>>(3, 20, 3, {.dropout = 0.2}), GruResetBefore<TestType>(20, 9),
+                 Dropout<TestType>(9, 0.5), PeepholeLstm<TestType>(9, 4)),
+        true);
+  check(Sequence(Stack<Bidirectional<Gru<TestType>>>(3, 20, 2), Readout<TestType>(40, 2)), false);
+}
+
 TEMPLATE_TEST_CASE("A trace holds the records of all steps, and nothing else that grows with them", "[allocation]",
                    float, double) {
   const auto bytes_with = [](auto net, Index batch, Index steps) {

@@ -85,9 +85,10 @@ struct Fitting {
     change(now);
     const auto before = now;
     const std::string message = message_of([&] { now.run(); });
-    const bool untouched =
-        same_parameters(now.gradient, before.gradient) && identical(now.dx.matrix(), before.dx.matrix()) &&
-        identical(now.d_initial, before.d_initial) && identical(now.trace.records().matrix(), before.trace.records().matrix());
+    const bool untouched = same_parameters(now.gradient, before.gradient) &&
+                           identical(now.dx.matrix(), before.dx.matrix()) &&
+                           identical(now.d_initial, before.d_initial) &&
+                           identical(now.trace.records().matrix(), before.trace.records().matrix());
     return untouched ? message : "(something was written) " + message;
   }
 };

@@ -130,6 +130,28 @@ TEMPLATE_LIST_TEST_CASE("Two halves of a series, joined by the state and its gra
       whole, halves);
 }
 
+TEMPLATE_LIST_TEST_CASE("A window as long as the series is plain BPTT, whatever the stride", "[laws]", Rules) {
+  std::mt19937 rng(8);
+  const auto cell = randomized(DoubleCell<TestType>(2, 3), rng);
+  const auto x = random_series(2, 3, 9, rng), dy = random_series(3, 3, 9, rng);
+  const auto d_final = random_state(cell, 3, rng);
+  auto trace = cell.trace();
+  auto plain = zeros_like(cell), gradient = plain;
+  Series<double> plain_dx, dx;
+  auto plain_d_initial = cell.state(3), d_initial = plain_d_initial;
+  cell.forward(x, trace);
+  bptt(cell, x, trace, dy, plain, {.d_final = &d_final, .dx = &plain_dx, .d_initial = &plain_d_initial});
+  for (const Index stride : {1, 2, 4, 9, 20}) {
+    bptt(cell, x, trace, dy, gradient,
+         {.d_final = &d_final, .dx = &dx, .d_initial = &d_initial, .window = 20, .stride = stride});
+    INFO("stride " << stride);
+    CHECK(dx.matrix().isApprox(plain_dx.matrix(), 1e-12));
+    CHECK(d_initial.isApprox(plain_d_initial, 1e-12));
+    recur::visit([](const Name&, const auto& a, const auto& b) { CHECK((a.size() == 0 || a.isApprox(b, 1e-12))); },
+                 plain, gradient);
+  }
+}
+
 TEMPLATE_LIST_TEST_CASE("Sizes fixed at compile time give the bits of sizes given at run time", "[laws]", Rules) {
   std::mt19937 rng(6);
   const auto fixed = randomized(Cell<TestType, double, 3, 5>(), rng);
@@ -146,6 +168,7 @@ TEMPLATE_LIST_TEST_CASE("Sizes fixed at compile time give the bits of sizes give
   auto gradient = zeros_like(dynamic);
   bptt(fixed, x, fixed_trace, dy, fixed_gradient);
   bptt(dynamic, x, trace, dy, gradient);
+  CHECK(same_bits(fixed_gradient.P, gradient.P));
   CHECK(same_bits(fixed_gradient.W, gradient.W));
   CHECK(same_bits(fixed_gradient.U, gradient.U));
   CHECK(same_bits(fixed_gradient.b, gradient.b));

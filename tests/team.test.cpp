@@ -71,6 +71,7 @@ std::vector<Matrix<double>> results(const Net& net, const X& x, int threads) {
   using Scalar = typename Net::Scalar;
   std::mt19937 rng(1);
   auto trace = net.trace();
+  trace.train(11);
   auto gradient = zeros_like(net);
   auto initial = random_state(net, x.batch(), rng), d_final = random_state(net, x.batch(), rng), d_initial = initial;
   const auto dy = random_series<Scalar>(net.outputs(), x.batch(), x.steps(), rng);
@@ -93,7 +94,9 @@ std::vector<Matrix<double>> results(const Net& net, const X& x, int threads) {
 
 template <class Net, class X>
 void check_threads(const Net& net, const X& x) {
-  REQUIRE(detail::multiply_adds(net, x) >= detail::multiply_adds_each);  // else there is but one
+  Steps steps;
+  steps.assign(x);
+  REQUIRE(detail::multiply_adds(net, steps) >= detail::multiply_adds_each);  // else there is but one
   const auto one = results(net, x, 1);
   for (const int threads : {2, 3}) {
     const auto more = results(net, x, threads);
@@ -125,6 +128,46 @@ TEMPLATE_TEST_CASE("No bit of a network of layers depends on the number of threa
   Tokens tokens(29, 40);
   for (Index j = 0; j < tokens.size(); ++j) tokens.data()[j] = static_cast<int>(j * 7 % 9);
   check_threads(net, TokensView(tokens));
+}
+
+TEMPLATE_TEST_CASE("No bit depends on the number of threads where sequences end early, go both ways or are dropped out",
+                   "[team]", float, double) {
+  std::mt19937 rng(4);
+  const auto net = randomized(Sequence(Stack<Bidirectional<Lstm<TestType>>>(9, 30, 2, {.dropout = 0.3}),
+                                       Dropout<TestType>(60, 0.2), GruResetBefore<TestType>(60, 41)),
+                              rng, 0.2);
+  auto x = random_series<TestType>(9, 29, 20, rng);
+  check_threads(net, SeriesView<const TestType>(x));
+  std::vector<Index> lengths;
+  for (Index n = 0; n < 29; ++n) lengths.push_back(n * 13 % 21);
+  x.set_lengths(lengths);
+  check_threads(net, SeriesView<const TestType>(x));
+  Tokens tokens(29, 20);
+  for (Index j = 0; j < tokens.size(); ++j) tokens.data()[j] = static_cast<int>(j * 7 % 9);
+  tokens.lengths = lengths;
+  check_threads(net, TokensView(tokens));
+}
+
+TEST_CASE("Members have about as many steps each, where sequences end early", "[team]") {
+  Series<double> x(1, 40, 100);
+  std::vector<Index> lengths;
+  for (Index n = 0; n < 40; ++n) lengths.push_back(n * 100 / 40);
+  x.set_lengths(lengths);
+  Steps steps;
+  steps.assign(SeriesView<const double>(x));
+  for (const Index size : {1, 2, 3, 4}) {
+    Index next = 0;
+    for (Index member = 0; member < size; ++member) {
+      const auto share = detail::share_of_sequences({size, member}, steps);
+      CHECK(share.first == next);
+      Index its = 0;
+      for (Index k = share.first; k < share.first + share.count; ++k) its += steps.length(k);
+      INFO(member << " of " << size << " has " << its << " of " << steps.columns());
+      CHECK(std::abs(double(its) / double(steps.columns()) - 1 / double(size)) < 0.12);
+      next = share.first + share.count;
+    }
+    CHECK(next == 40);
+  }
 }
 
 #endif

@@ -6,15 +6,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <ostream>
 
 namespace recur {
 
 template <class Net>
 struct GradientCheckOptions {
-  const typename Net::State* initial = nullptr;  ///< the initial state; zero where it is left out
-  const typename Net::State* d_final = nullptr;  ///< adds sum(d_final * final state) to the loss
-  double step = 5e-4;                            ///< how far each entry is moved
+  const typename Net::State* initial = nullptr;    ///< the initial state; zero where it is left out
+  const typename Net::State* d_final = nullptr;    ///< adds sum(d_final * final state) to the loss
+  std::optional<std::uint64_t> dropout_seed = {};  ///< as in training, leaving out what this seed says
+  double step = 5e-4;                              ///< how far each entry is moved
   double floor = 1e-4;  ///< entries smaller than this are judged by their absolute error, divided by it
 };
 
@@ -59,14 +61,14 @@ class GradientChecker {
       : net_(net), loss_(loss), x_(x), target_(target), options_(options), initial_(net.state(batch)) {
     if (options.initial) initial_ = *options.initial;
     // Before anything is moved: a forward pass in which every shape is checked.
-    net_.forward(x_, trace_, initial_);
+    forward();
   }
 
   GradientCheck run() {
     Net gradient = zeros_like(net_);
     Series<double> dx;
     auto d_initial = initial_;
-    loss_(net_.forward(x_, trace_, initial_), target_, dy_);
+    loss_(forward(), target_, dy_);
     constexpr bool series = std::is_same_v<X, Series<double>>;
     bptt(net_, x_, trace_, dy_, gradient,
          {.d_final = options_.d_final, .dx = series ? &dx : nullptr, .d_initial = &d_initial});
@@ -81,8 +83,13 @@ class GradientChecker {
   }
 
  private:
+  SeriesView<const double> forward() {
+    if (options_.dropout_seed) trace_.train(*options_.dropout_seed);
+    return net_.forward(x_, trace_, initial_);
+  }
+
   double value() {
-    double sum = loss_(net_.forward(x_, trace_, initial_), target_, dy_);
+    double sum = loss_(forward(), target_, dy_);
     if (options_.d_final) {
       net_.final_state(trace_, final_);
       visit_state([&](const auto& h, const auto& d) { sum += h.cwiseProduct(d).sum(); }, final_, *options_.d_final);
@@ -137,7 +144,8 @@ GradientCheck check_gradient(const Net& net, const LossFunction& loss, const X& 
   } else {
     const auto net_in_double = net.template cast<double>();
     using Double = std::remove_const_t<decltype(net_in_double)>;
-    GradientCheckOptions<Double> options_in_double{.step = options.step, .floor = options.floor};
+    GradientCheckOptions<Double> options_in_double{
+        .dropout_seed = options.dropout_seed, .step = options.step, .floor = options.floor};
     typename Double::State initial, d_final;
     const auto cast = [](const auto& from, auto& to) { to = from.template cast<double>(); };
     if (options.initial) visit_state(cast, *options.initial, initial), options_in_double.initial = &initial;

@@ -143,8 +143,8 @@ class Trace {
           chunk.end = first;
           chunk.from_later = true;
           chunk.has_loss = false;
-          detail::backward_chunks(layer, plan, chunk, x_columns, records_, {}, d_final, gradient,
-                                  of(dx_columns, chunk), false);
+          detail::backward_chunks(layer, plan, chunk, x_columns, records_, {}, d_final, gradient, of(dx_columns, chunk),
+                                  false);
         }
         if (d_initial && begin == 0) {
           if (team.member == 0) layer.add_d_initial(records_, order_, *d_initial);

@@ -69,11 +69,17 @@ Model zeros_like(const Model& model) {
 struct NoState {};
 
 /// f(block of the first state, block of the second ...) for each block of the states of layers and networks: matrices,
-/// and tuples of states.
+/// and tuples and vectors of states.
 template <class F, class First, class... Others>
 void visit_state(F&& f, First& first, Others&... others) {
   if constexpr (requires { first.cols(); }) {
     f(first, others...);
+  } else if constexpr (requires { first.begin(); }) {
+    const auto fit = [&](auto& other) {
+      if constexpr (!std::is_const_v<std::remove_reference_t<decltype(other)>>) other.resize(first.size());
+    };
+    (fit(others), ...);
+    for (std::size_t l = 0; l < first.size(); ++l) visit_state(f, first[l], others[l]...);
   } else if constexpr (!std::is_same_v<std::remove_const_t<First>, NoState>) {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
       const auto each = [&](auto i) { visit_state(f, std::get<i>(first), std::get<i>(others)...); };

@@ -20,16 +20,19 @@
 #include "rules/lstm.hpp"           // long short-term memory
 #include "rules/peephole_lstm.hpp"  // ... whose gates see the cell state
 
-#include "steps.hpp"     // where the steps of a batch lie
-#include "unroll.hpp"    // how layers go through a series: the manual for writing a layer
-#include "layer.hpp"     // what all layers have: forward, trace, final states
-#include "weights.hpp"   // what a cell learns, and one step of it
-#include "unrolled.hpp"  // ... through a series
-#include "cell.hpp"      // Cell: a_t = b + W h_<t-1> + U x_t, then the rule
-#include "readout.hpp"   // Readout: y_t = V h_t (+ c)
-#include "sequence.hpp"  // Sequence: layers in a row
-#include "bptt.hpp"      // bptt(): the gradient
-#include "stream.hpp"    // Stream: one step at a time, in real time
+#include "steps.hpp"                 // where the steps of a batch lie
+#include "unroll.hpp"                // how layers go through a series: the manual for writing a layer
+#include "layer.hpp"                 // what all layers have: forward, trace, final states
+#include "weights.hpp"               // what a cell learns, and one step of it
+#include "unrolled.hpp"              // ... through a series
+#include "cell.hpp"                  // Cell: a_t = b + W h_<t-1> + U x_t, then the rule
+#include "readout.hpp"               // Readout: y_t = V h_t (+ c)
+#include "sequence.hpp"              // Sequence: layers in a row
+#include "layers/bidirectional.hpp"  // two layers, of which one reads from the end
+#include "layers/dropout.hpp"        // leaving out, in training
+#include "layers/stack.hpp"          // any number of like layers
+#include "bptt.hpp"                  // bptt(): the gradient
+#include "stream.hpp"                // Stream: one step at a time, in real time
 
 #include "loss.hpp"            // squared_error, softmax_cross_entropy
 #include "initializer.hpp"     // where parameters start

@@ -83,6 +83,10 @@ class Sequence : public LayerOf<Sequence<Layers...>> {
     }(std::make_index_sequence<depth>());
   }
 
+  void visit_layers(auto&& f) {
+    std::apply([&](auto&... each) { (f(each), ...); }, layers);
+  }
+
   /// The same network with its parameters in another type.
   template <class Other>
   auto cast() const {
@@ -135,9 +139,8 @@ class Sequence : public LayerOf<Sequence<Layers...>> {
     });
   }
   void require_backward(const Records& records, const Steps& steps, const State& d_final) const {
-    for_each_layer([&](auto i) {
-      layer<i>().require_backward(records.template layer<i>(), steps, std::get<i>(d_final));
-    });
+    for_each_layer(
+        [&](auto i) { layer<i>().require_backward(records.template layer<i>(), steps, std::get<i>(d_final)); });
   }
   Plan begin_forward(const Steps& steps, detail::Dropping& dropping, Records& records, const State& initial) const {
     Plan plan;
@@ -156,8 +159,7 @@ class Sequence : public LayerOf<Sequence<Layers...>> {
     return layer<depth - 1>().output_columns(records.template layer<depth - 1>());
   }
   void final_state_of(const Records& records, const Steps& steps, State& state) const {
-    for_each_layer(
-        [&](auto i) { layer<i>().final_state_of(records.template layer<i>(), steps, std::get<i>(state)); });
+    for_each_layer([&](auto i) { layer<i>().final_state_of(records.template layer<i>(), steps, std::get<i>(state)); });
   }
   Plan begin_backward(const Steps& steps, Records& records, bool want_dx) const {
     Plan plan;
@@ -182,8 +184,7 @@ class Sequence : public LayerOf<Sequence<Layers...>> {
     });
   }
   void begin_d_initial(const Steps& steps, const State& d_final, State& d_initial) const {
-    for_each_layer(
-        [&](auto i) { layer<i>().begin_d_initial(steps, std::get<i>(d_final), std::get<i>(d_initial)); });
+    for_each_layer([&](auto i) { layer<i>().begin_d_initial(steps, std::get<i>(d_final), std::get<i>(d_initial)); });
   }
   void add_d_initial(const Records& records, const Steps& steps, State& d_initial) const {
     for_each_layer(

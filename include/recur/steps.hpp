@@ -29,9 +29,8 @@ class Steps {
     length_.resize(static_cast<std::size_t>(batch_));
     sequence_.resize(length_.size());
     std::iota(sequence_.begin(), sequence_.end(), Index(0));
-    std::sort(sequence_.begin(), sequence_.end(), [&](Index a, Index b) {
-      return x.length(a) != x.length(b) ? x.length(a) > x.length(b) : a < b;
-    });
+    std::sort(sequence_.begin(), sequence_.end(),
+              [&](Index a, Index b) { return x.length(a) != x.length(b) ? x.length(a) > x.length(b) : a < b; });
     std::transform(sequence_.begin(), sequence_.end(), length_.begin(), [&](Index n) { return x.length(n); });
     steps_ = length_[0];
     column_.assign(static_cast<std::size_t>(steps_) + 1, 0);
@@ -43,8 +42,8 @@ class Steps {
   }
 
   Index batch() const { return batch_; }
-  Index steps() const { return steps_; }           ///< of the longest sequence
-  bool ragged() const { return ragged_; }          ///< whether lengths were given
+  Index steps() const { return steps_; }            ///< of the longest sequence
+  bool ragged() const { return ragged_; }           ///< whether lengths were given
   Index columns() const { return column(steps_); }  ///< of all steps
   /// Where step t begins, for t = 0 .. steps().
   Index column(Index t) const { return ragged_ ? column_.data()[t] : t * batch_; }

@@ -22,6 +22,7 @@ namespace recur {
 template <class Net>
 class Stream {
  public:
+  static_assert(Net::causal, "Stream: a bidirectional layer cannot go step by step");
   using Scalar = typename Net::Scalar;
   using State = typename Net::State;
   using Output = Eigen::Map<const Vector<Scalar, Net::outputs_at_compile_time>>;

@@ -114,8 +114,8 @@ void forward_chunks(const Layer& layer, const typename Layer::Plan& plan, const 
 template <class Layer, class Scalar = typename Layer::Scalar>
 void backward_chunks(const Layer& layer, const typename Layer::Plan& plan, const Chunk& whole, const auto& x,
                      typename Layer::Records& records, SeriesView<const std::type_identity_t<Scalar>> dy,
-                     const typename Layer::State& d_final, Layer& gradient,
-                     SeriesView<std::type_identity_t<Scalar>> dx, bool fresh) {
+                     const typename Layer::State& d_final, Layer& gradient, SeriesView<std::type_identity_t<Scalar>> dx,
+                     bool fresh) {
   const auto run = [&](const Chunk& chunk) {
     const auto part = [&](const auto& all) {
       return all.empty() ? all : all.window(chunk.column() - whole.column(), chunk.columns());

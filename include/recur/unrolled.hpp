@@ -54,7 +54,8 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
       auto state = rows(records, Rule::state, 0, N);
       for (Index k = 0; k < N; ++k) state.col(k) = initial.col(steps.sequence(k));
     }
-    Plan plan{kept.packed_U.for_columns(U, steps.columns()), kept.packed_W.for_steps(rows_for_hidden(), N, steps.steps()),
+    Plan plan{kept.packed_U.for_columns(U, steps.columns()),
+              kept.packed_W.for_steps(rows_for_hidden(), N, steps.steps()),
               {}};
     if constexpr (detail::has_halfway<Rule>)
       plan.halfway = kept.packed_halfway.for_steps(rows_for_halfway(), N, steps.steps());
@@ -206,6 +207,7 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
     auto together = kept.h_before.view();
     for (Index t = chunk.first; t < chunk.end; ++t) {
       const auto own = chunk.own(t);
+      if (own.count == 0) break;
       together.middleCols(steps.column(t) - chunk.column() + own.first, own.count) =
           rows(records, hidden_block, steps.record(t) + own.first, own.count);
     }
@@ -213,8 +215,9 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
   }
 
   void require_records(const char* where, const Records& records) const {
-    require(records.matrix().rows() == blocks * hidden(), where, ": the trace must be of this network, with records of ",
-            blocks * hidden(), " rows, got one of ", records.matrix().rows());
+    require(records.matrix().rows() == blocks * hidden(), where,
+            ": the trace must be of this network, with records of ", blocks * hidden(), " rows, got one of ",
+            records.matrix().rows());
   }
   void require_state(const char* where, const char* what, const State& state, Index batch) const {
     const bool right = state.cols() == 0 || (state.rows() == Rule::state.count * hidden() && state.cols() == batch);

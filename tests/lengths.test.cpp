@@ -1,0 +1,211 @@
+// Sequences of unequal lengths in one batch: what holds for every layer there is and will be.
+#include "catch.hpp"
+#include "helpers.hpp"
+#include "networks.hpp"
+#include "numbers.hpp"
+
+using namespace recur;
+using namespace recur_test;
+
+namespace {
+
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
+const std::vector<Index> lengths{2, 7, 0, 1, 7, 4};
+constexpr Index batch = 6, steps = 9;
+
+Series<double> padded(Index features, double padding, std::mt19937& rng) {
+  auto series = random_series(features, batch, steps, rng);
+  series.set_lengths(lengths);
+  for (Index n = 0; n < batch; ++n)
+    for (Index t = lengths[std::size_t(n)]; t < steps; ++t) series[t].col(n).setConstant(padding);
+  return series;
+}
+/// One sequence, without its padding.
+Series<double> single(const Series<double>& series, Index n) {
+  Series<double> result(series.features(), 1, lengths[std::size_t(n)]);
+  for (Index t = 0; t < result.steps(); ++t) result[t] = series[t].col(n);
+  return result;
+}
+template <class State>
+State column(const State& state, Index n) {
+  State result = state;
+  visit_state([&](auto& one, const auto& all) { one = all.col(n).eval(); }, result, state);
+  return result;
+}
+bool zero_in_padding(SeriesView<const double> y) {
+  bool zero = true;
+  for (Index n = 0; n < batch; ++n)
+    for (Index t = lengths[std::size_t(n)]; t < steps; ++t) zero = zero && y[t].col(n).isZero(0);
+  return zero;
+}
+template <class State>
+void check_close(const State& ours, const State& theirs) {
+  visit_state([](const auto& a, const auto& b) { CHECK(((a - b).array().abs() < 1e-12).all()); }, ours, theirs);
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("A padded batch equals its sequences run singly, forward and backward", "[lengths]", Networks) {
+  std::mt19937 rng(1);
+  const auto net = randomized(TestType::make(), rng);
+  const auto x = padded(3, not_a_number, rng), dy = padded(net.outputs(), not_a_number, rng);
+  const auto initial = random_state(net, batch, rng), d_final = random_state(net, batch, rng);
+  auto trace = net.trace(), single_trace = net.trace();
+  auto gradient = zeros_like(net), sum = gradient;
+  auto d_initial = net.state(batch);
+  Series<double> dx;
+  const Series<double> y(net.forward(x, trace, initial));
+  CHECK(y.lengths() == lengths);
+  CHECK(zero_in_padding(y));
+  bptt(net, x, trace, dy, gradient, {.d_final = &d_final, .dx = &dx, .d_initial = &d_initial});
+  CHECK(zero_in_padding(dx));
+  const auto final = net.final_state(trace);
+
+  for (Index n = 0; n < batch; ++n) {
+    INFO("sequence " << n);
+    const auto length = lengths[std::size_t(n)];
+    const auto initial_n = column(initial, n), d_final_n = column(d_final, n);
+    if (length == 0) {
+      check_close(column(final, n), initial_n);
+      check_close(column(d_initial, n), d_final_n);
+      continue;
+    }
+    const auto x_n = single(x, n), dy_n = single(dy, n);
+    const Series<double> y_n(net.forward(x_n, single_trace, initial_n));
+    Series<double> dx_n;
+    auto d_initial_n = net.state(1);
+    bptt(net, x_n, single_trace, dy_n, sum,
+         {.d_final = &d_final_n, .dx = &dx_n, .d_initial = &d_initial_n, .accumulate = true});
+    for (Index t = 0; t < length; ++t) {
+      CHECK((y[t].col(n) - y_n[t]).isZero(1e-13));
+      CHECK((dx[t].col(n) - dx_n[t]).isZero(1e-12));
+    }
+    check_close(column(final, n), net.final_state(single_trace));
+    check_close(column(d_initial, n), d_initial_n);
+  }
+  recur::visit(
+      [](const Name& name, const auto& whole, const auto& parts) {
+        INFO(name.str());
+        CHECK((whole - parts).isZero(1e-11));
+      },
+      gradient, sum);
+}
+
+TEMPLATE_LIST_TEST_CASE("What padding holds changes no bit", "[lengths]", Networks) {
+  std::mt19937 rng(2);
+  const auto net = randomized(TestType::make(), rng);
+  const auto run = [&](double padding) {
+    std::mt19937 same(3);
+    const auto x = padded(3, padding, same), target = padded(net.outputs(), padding, same);
+    auto trace = net.trace();
+    trace.train(5);
+    auto gradient = zeros_like(net);
+    Series<double> dx, dy;
+    const auto loss = squared_error(net.forward(x, trace), target, dy);
+    bptt(net, x, trace, dy, gradient, {.dx = &dx});
+    return std::tuple(loss, gradient, dx);
+  };
+  const auto [loss, gradient, dx] = run(0);
+  const auto [loss_nan, gradient_nan, dx_nan] = run(not_a_number);
+  CHECK(identical(loss, loss_nan));
+  CHECK(same_parameters(gradient, gradient_nan));
+  CHECK(global_norm(gradient) > 0);
+  CHECK(identical(dx.matrix(), dx_nan.matrix()));
+}
+
+TEMPLATE_LIST_TEST_CASE("Equal lengths that are given change nothing but the order of sums", "[lengths]", Networks) {
+  std::mt19937 rng(4);
+  const auto net = randomized(TestType::make(), rng);
+  auto x = random_series(3, 3, 5, rng);
+  auto trace = net.trace();
+  const Series<double> y(net.forward(x, trace));
+  x.set_lengths({5, 5, 5});
+  CHECK((net.forward(x, trace).matrix() - y.matrix()).isZero(1e-14));
+}
+
+TEMPLATE_LIST_TEST_CASE("The gradient check passes with lengths, and with a Dropout in training", "[lengths]",
+                        Networks) {
+  std::mt19937 rng(5);
+  const auto net = randomized(TestType::make(), rng);
+  const auto x = padded(3, 0.5, rng), target = padded(net.outputs(), not_a_number, rng);
+  const auto initial = random_state(net, batch, rng), d_final = random_state(net, batch, rng);
+  const auto check =
+      check_gradient(net, squared_error, x, target, {.initial = &initial, .d_final = &d_final, .dropout_seed = 7});
+  INFO(check);
+  CHECK(check.relative_error < 1e-7);
+  CHECK(check.entries > parameter_count(net) + x.matrix().size());
+}
+
+TEST_CASE("All sequences may be empty: the state passes through", "[lengths]") {
+  std::mt19937 rng(6);
+  const auto net = randomized(WithReadout::make(), rng);
+  auto x = random_series(3, 2, 4, rng);
+  x.set_lengths({0, 0});
+  const auto initial = random_state(net, 2, rng), d_final = random_state(net, 2, rng);
+  auto trace = net.trace();
+  auto gradient = randomized(net, rng);
+  auto d_initial = net.state(2);
+  Series<double> dx;
+  CHECK(net.forward(x, trace, initial).matrix().isZero(0));
+  check_close(net.final_state(trace), initial);
+  bptt(net, x, trace, random_series(4, 2, 4, rng), gradient, {.d_final = &d_final, .dx = &dx, .d_initial = &d_initial});
+  check_close(d_initial, d_final);
+  CHECK(dx.matrix().isZero(0));
+  CHECK(global_norm(gradient) == 0);
+}
+
+TEST_CASE("A window of a series has what it leaves of the lengths", "[lengths]") {
+  Series<float> series(2, 3, 9);
+  series.set_lengths({2, 9, 5});
+  const auto window = series.window(3, 4);
+  CHECK((window.length(0) == 0 && window.length(1) == 4 && window.length(2) == 2));
+  CHECK(window.window(1, 2).length(2) == 1);
+  CHECK((SeriesView<const float>(series).all_lengths() == 16 && window.all_lengths() == 6));
+  CHECK(Series<float>(SeriesView<const float>(window)).lengths() == std::vector<Index>{0, 4, 2});
+  CHECK(series.cast<double>().lengths() == series.lengths());
+  series.resize(2, 3, 9);
+  CHECK(series.lengths().empty());
+}
+
+TEST_CASE("Tokens have lengths too", "[lengths]") {
+  std::mt19937 rng(7);
+  const auto net = randomized(StackedBothWays::make(), rng);
+  Tokens tokens(2, 4);
+  tokens << 2, 1, -7, 99,  //
+      0, 2, 1, 1;
+  tokens.lengths = {2, 4};
+  Series<double> one_hot(3, 2, 4);
+  for (Index n = 0; n < 2; ++n)
+    for (Index t = 0; t < tokens.lengths[std::size_t(n)]; ++t) one_hot[t](tokens(n, t), n) = 1;
+  one_hot.set_lengths(tokens.lengths);
+  auto trace = net.trace(), other = net.trace();
+  const auto y = net.forward(tokens, trace);
+  const auto expected = net.forward(one_hot, other);
+  CHECK((y.matrix() - expected.matrix()).isZero(1e-14));
+  auto gradient = zeros_like(net), expected_gradient = gradient;
+  const auto dy = random_series(4, 2, 4, rng);
+  bptt(net, tokens, trace, dy, gradient);
+  bptt(net, one_hot, other, dy, expected_gradient);
+  recur::visit([](const Name&, const auto& a, const auto& b) { CHECK((a - b).isZero(1e-13)); }, gradient,
+               expected_gradient);
+}
+
+TEST_CASE("Lengths that do not fit are said", "[lengths]") {
+  Series<double> x(3, 2, 4);
+  CHECK(message_of([&] { x.set_lengths({1}); }) == "set_lengths: lengths must be 2 (one for each sequence), got 1");
+  CHECK(message_of([&] { x.set_lengths({1, 5}); }) == "set_lengths: lengths[1] must be in 0 .. 4 (steps), got 5");
+  CHECK(message_of([&] { x.set_lengths({-1, 2}); }) == "set_lengths: lengths[0] must be in 0 .. 4 (steps), got -1");
+  Tokens tokens(2, 4);
+  tokens.setZero();
+  tokens.lengths = {3};
+  CHECK(message_of([&] { TokensView view(tokens); }) ==
+        "with_lengths: lengths must be 2 (one for each sequence), got 1");
+  const Elman<double> cell(3, 2);
+  auto trace = cell.trace();
+  auto gradient = zeros_like(cell);
+  x.set_lengths({4, 2});
+  cell.forward(x, trace);
+  x.set_lengths({4, 3});
+  CHECK(message_of([&] { bptt(cell, x, trace, Series<double>(2, 2, 4), gradient); }) ==
+        "bptt: x.length(n) must be 2 (as forward was given), got 3");
+}

@@ -1,0 +1,44 @@
+// The networks that every law of layers is tested for. A new layer is one more line of `Networks`.
+#pragma once
+
+#include "cells.hpp"
+
+#include <tuple>
+
+namespace recur_test {
+
+/// Each gives a network of 3 inputs and, but for a bidirectional one at the end, 4 outputs.
+template <class Rule>
+struct OneCell {
+  static auto make() { return recur::Cell<Rule, double>(3, 4); }
+};
+struct WithReadout {
+  static auto make() {
+    return recur::Sequence(recur::Lstm<double>(3, 5), recur::Gru<double>(5, 2),
+                           recur::Readout<double>(2, 4, {.bias = true}));
+  }
+};
+struct Stacked {
+  static auto make() { return recur::Stack<recur::Lstm<double>>(3, 4, 3); }
+};
+struct BothWays {
+  static auto make() { return recur::Bidirectional(recur::Gru<double>(3, 2), recur::Gru<double>(3, 2)); }
+};
+struct StackedBothWays {
+  static auto make() {
+    return recur::Sequence(recur::Stack<recur::Bidirectional<recur::Lstm<double>>>(3, 3, 2),
+                           recur::Elman<double>(6, 4));
+  }
+};
+struct DroppedOut {
+  static auto make() {
+    return recur::Sequence(recur::Stack<recur::Gru<double>>(3, 4, 3, {.dropout = 0.3}), recur::Dropout<double>(4, 0.5),
+                           recur::Lstm<double>(4, 4));
+  }
+};
+
+using Networks = std::tuple<OneCell<recur::ElmanRule<>>, OneCell<recur::LstmRule<>>, OneCell<recur::PeepholeLstmRule<>>,
+                            OneCell<recur::GruRule<>>, OneCell<recur::GruResetBeforeRule<>>, OneCell<LeakyIntegrator<>>,
+                            WithReadout, Stacked, BothWays, StackedBothWays, DroppedOut>;
+
+}  // namespace recur_test
