@@ -2,11 +2,11 @@
 /// \file
 /// Whole files, into memory and out of it. What is written replaces the old file wholly or not at all.
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
-#include <limits>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -23,29 +23,31 @@ namespace recur {
 
 /// The bytes of a regular file. Throws std::runtime_error, which names it and says why it cannot be read.
 inline std::vector<std::byte> read_file(const std::filesystem::path& path) {
-  const auto fail = [&](const std::string& why) {
-    throw std::runtime_error(path.string() + ": cannot be read: " + why);
+  const auto check = [&](bool good, const std::string& why) {
+    if (!good) throw std::runtime_error(path.string() + ": cannot be read: " + why);
   };
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) fail(error ? error.message() : "there is no such file");
-  if (!std::filesystem::is_regular_file(status)) fail("it is not a regular file");
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) fail(error.message());
+  check(status.type() != std::filesystem::file_type::not_found, "there is no such file");
+  check(std::filesystem::status_known(status), error.message());
+  check(std::filesystem::is_regular_file(status), "it is not a regular file");
+  errno = 0;
+  std::ifstream stream(path, std::ios::binary | std::ios::ate);
+  check(stream.is_open(), errno ? std::generic_category().message(errno) : "it cannot be opened");
+  // Its length is asked of the open file: another one may be under its name by now.
+  const std::streamoff length = stream.tellg();
+  check(length >= 0, "its length is not known");
 
   std::vector<std::byte> bytes;
   try {
-    bytes.resize(static_cast<std::size_t>(size));
+    bytes.resize(static_cast<std::size_t>(length));
   } catch (const std::exception&) {  // std::bad_alloc, std::length_error
-    fail("its " + std::to_string(size) + " bytes do not fit into memory");
+    check(false, "its " + std::to_string(length) + " bytes do not fit into memory");
   }
-  errno = 0;
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) fail(errno ? std::generic_category().message(errno) : "it cannot be opened");
-  stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (static_cast<std::size_t>(stream.gcount()) != bytes.size() || stream.peek() != std::ifstream::traits_type::eof()) {
-    fail(errno ? std::generic_category().message(errno) : "it has not the length that it had a moment before");
-  }
+  stream.seekg(0);
+  stream.read(reinterpret_cast<char*>(bytes.data()), length);
+  check(stream.gcount() == length,
+        "it ended after " + std::to_string(stream.gcount()) + " of " + std::to_string(length) + " bytes");
   return bytes;
 }
 
@@ -79,15 +81,15 @@ class Replacement {
 #endif
 };
 
-/// Hidden, and of another name for each process. A process of the same id that was killed may have left its own behind.
+/// Hidden, short whatever the file's name, and another for each process. One of the same id that was killed may have left
+/// its own behind.
 inline std::filesystem::path Replacement::name(int attempt) const {
 #if defined(__unix__) || defined(__APPLE__)
-  const std::string process = std::to_string(::getpid());
+  const std::string process = std::to_string(::getpid()) + "-";
 #else
-  const std::string process = "new";
+  const std::string process;
 #endif
-  return path_.parent_path() /
-         ("." + path_.filename().string() + "." + process + "-" + std::to_string(attempt) + ".tmp");
+  return path_.parent_path() / (".recur-" + process + std::to_string(attempt) + ".tmp");
 }
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -102,8 +104,7 @@ inline Replacement::Replacement(const std::filesystem::path& path) : path_(path)
   if (file_ < 0) fail("opening " + candidate.string());
   temporary_ = candidate;
   struct stat old = {};
-  if (::stat(path_.c_str(), &old) == 0)
-    static_cast<void>(::fchmod(file_, old.st_mode & 07777));  // else it has a mode, too
+  if (::stat(path_.c_str(), &old) == 0) static_cast<void>(::fchmod(file_, old.st_mode & 0777));
 }
 
 inline Replacement::~Replacement() {
@@ -178,7 +179,7 @@ inline void Replacement::commit() {
 /// Makes `bytes` the content of a file, which it creates or replaces: whoever reads it, whenever, sees the old file or
 /// the new one, whole. It is written beside the old one, flushed to the disk, and renamed; that takes room for both.
 /// A replaced file keeps its mode; a symbolic link is followed. A process that is killed may leave a hidden
-/// `.name.*.tmp` behind. Throws std::runtime_error, which names the file and says what failed; the old file is as it was.
+/// `.recur-*.tmp` behind. Throws std::runtime_error, which names the file and says what failed; the old file is as it was.
 inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
