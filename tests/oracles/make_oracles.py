@@ -96,7 +96,7 @@ CASES = [
 def fill(module, rng):
     """Weights that neither fade nor explode over many steps; biases of either sign, none near zero."""
     for name, parameter in module.named_parameters():
-        if name.startswith("bias"):
+        if name.split(".")[-1].startswith("bias"):
             values = rng.choice([-1, 1], parameter.shape) * rng.uniform(0.1, 0.6, parameter.shape)
         else:
             limit = (3 / parameter.shape[-1]) ** 0.5
