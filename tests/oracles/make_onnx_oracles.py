@@ -163,7 +163,11 @@ def own_cases():
         "LSTM",
         activations("HardSigmoid", "Tanh", "ScaledTanh", activation_alpha=[0.25, 1.25], activation_beta=[0.375, 0.75]),
     )
-    yield Case("lstm_bidirectional_activations", "LSTM", activations(*"Sigmoid Relu Tanh Sigmoid Tanh Relu".split(), **both))
+    yield Case(
+        "lstm_bidirectional_activations",
+        "LSTM",
+        activations("Sigmoid", "Relu", "Tanh", "Sigmoid", "Tanh", "Relu", **both),
+    )
 
 
 def check_clip(case, attribute, inputs):

@@ -3,8 +3,8 @@
 
 Run it with no arguments (Debian: apt-get install python3-torch); the same bytes every time on one PyTorch.
 
-optimizers/optimizers.safetensors. The problem: a matrix w (3 x 2) and a vector v (4), ten entries p_m, numbered m = 2 i + j for w(i, j) and
-m = 6 + i for v(i), and
+optimizers/optimizers.safetensors. The problem: a matrix w (3 x 2) and a vector v (4), ten entries p_m, numbered
+m = 2 i + j for w(i, j) and m = 6 + i for v(i), and
 
     loss = sum over m of  0.5 k_m (p_m - target_m)^2 + 0.25 p_m^4
     d loss / d p_m = k_m (p_m - target_m) + p_m^3
@@ -24,8 +24,8 @@ has two biases where one would do. Here bias_hh_l0 is zero and stays so: it is n
 
 Tensors, all F64: `x` [T, N, I], `target` [T, N, O], and for each run `<run>.lstm.weight_ih_l0` [21, 4 H, I],
 `<run>.lstm.weight_hh_l0` [21, 4 H, H], `<run>.lstm.bias_ih_l0` [21, 4 H], `<run>.fc.weight` [21, O, H] (V) and
-`<run>.fc.bias` [21, O] (c), row 0 the start and row s the parameters after s steps, gates in PyTorch's order i, f, g, o;
-`<run>.loss` and `<run>.norm` [20], at the parameters of row s and before clipping. __metadata__ holds the
+`<run>.fc.bias` [21, O] (c), row 0 the start and row s the parameters after s steps, gates in PyTorch's order
+i, f, g, o; `<run>.loss` and `<run>.norm` [20], at the parameters of row s and before clipping. __metadata__ holds the
 hyper-parameters of each run, `max_norm` too.
 """
 

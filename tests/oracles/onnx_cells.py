@@ -3,10 +3,16 @@
     Y, Y_h and (Y_c) by name = evaluate("GRU", attributes("GRU", hidden_size=3), dict(X=X, W=W, R=R))
 
 Where the specification leaves something open: a sequence of length 0 has initial_h (initial_c) as its final state, as
-if no step was taken (some implementations have 0), and clip acts on the pre-activation of each gate and on nothing else.
+if no step was taken (some implementations have 0), and clip acts on the pre-activation of each gate and on nothing
+else.
 """
 
 import numpy as np
+
+
+def product(W, x):
+    """W x. Not W @ x, whose last bits depend on where numpy has put the two."""
+    return (W * x).sum(axis=1)
 
 
 def sigmoid(a):
@@ -56,7 +62,7 @@ def attributes(op, **given):
 
 
 def activation_functions(attributes):
-    """One function for each entry of `activations`. Alphas and betas go to those that have such a constant, in order."""
+    """One function for each of `activations`. Alphas and betas go to those that have such a constant, in order."""
     alphas, betas = list(attributes["activation_alpha"] or []), list(attributes["activation_beta"] or [])
 
     def constant(given, default):
@@ -76,7 +82,7 @@ def activation_functions(attributes):
 def rnn_step(x, state, W, R, Wb, Rb, P, attributes, clip, f):
     # Ht = f(Xt Wi^T + Ht-1 Ri^T + Wbi + Rbi)
     (h,) = state
-    return [f[0](clip(W @ x + R @ h + Wb + Rb))]
+    return [f[0](clip(product(W, x) + product(R, h) + Wb + Rb))]
 
 
 def gru_step(x, state, W, R, Wb, Rb, P, attributes, clip, f):
@@ -86,13 +92,13 @@ def gru_step(x, state, W, R, Wb, Rb, P, attributes, clip, f):
     Wbz, Wbr, Wbh = np.split(Wb, 3)
     Rbz, Rbr, Rbh = np.split(Rb, 3)
     # zt = f(Xt Wz^T + Ht-1 Rz^T + Wbz + Rbz), and so rt
-    z = f[0](clip(Wz @ x + Rz @ h + Wbz + Rbz))
-    r = f[0](clip(Wr @ x + Rr @ h + Wbr + Rbr))
+    z = f[0](clip(product(Wz, x) + product(Rz, h) + Wbz + Rbz))
+    r = f[0](clip(product(Wr, x) + product(Rr, h) + Wbr + Rbr))
     # ht = g(Xt Wh^T + (rt (.) Ht-1) Rh^T + Rbh + Wbh), or g(Xt Wh^T + (rt (.) (Ht-1 Rh^T + Rbh)) + Wbh)
     if attributes["linear_before_reset"]:
-        candidate = f[1](clip(Wh @ x + r * (Rh @ h + Rbh) + Wbh))
+        candidate = f[1](clip(product(Wh, x) + r * (product(Rh, h) + Rbh) + Wbh))
     else:
-        candidate = f[1](clip(Wh @ x + Rh @ (r * h) + Rbh + Wbh))
+        candidate = f[1](clip(product(Wh, x) + product(Rh, r * h) + Rbh + Wbh))
     # Ht = (1 - zt) (.) ht + zt (.) Ht-1
     return [(1 - z) * candidate + z * h]
 
@@ -100,7 +106,7 @@ def gru_step(x, state, W, R, Wb, Rb, P, attributes, clip, f):
 def lstm_step(x, state, W, R, Wb, Rb, P, attributes, clip, f):
     assert not attributes["input_forget"], "input_forget is not implemented"
     h, c = state
-    ai, ao, af, ac = np.split(W @ x + R @ h + Wb + Rb, 4)
+    ai, ao, af, ac = np.split(product(W, x) + product(R, h) + Wb + Rb, 4)
     Pi, Po, Pf = np.split(P, 3)
     # it = f(Xt Wi^T + Ht-1 Ri^T + Pi (.) Ct-1 + Wbi + Rbi), so ft with Pf, and ct = g(...) without
     i = f[0](clip(ai + Pi * c))
