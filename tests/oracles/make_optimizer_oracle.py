@@ -1,10 +1,10 @@
 #!/usr/bin/python3
-"""Writes optimizers/optimizers.safetensors: 20 steps of PyTorch's optimisers, and its schedules of the rate.
+"""Writes 20 steps of PyTorch's optimisers, and its schedules of the rate, for the tests to agree with.
 
 Run it with no arguments (Debian: apt-get install python3-torch); the same bytes every time on one PyTorch.
 
-The problem: a matrix w (3 x 2) and a vector v (4), ten entries p_m, numbered m = 2 i + j for w(i, j) and
-m = 6 + i for v(i), and
+optimizers/optimizers.safetensors. The problem: a matrix w (3 x 2) and a vector v (4), ten entries p_m, numbered
+m = 2 i + j for w(i, j) and m = 6 + i for v(i), and
 
     loss = sum over m of  0.5 k_m (p_m - target_m)^2 + 0.25 p_m^4
     d loss / d p_m = k_m (p_m - target_m) + p_m^3
@@ -13,17 +13,34 @@ m = 6 + i for v(i), and
 Tensors, all F64: `<run>.w` [21, 3, 2] and `<run>.v` [21, 4], row 0 the start and row s the parameters after
 s steps; `<schedule>` [20], the learning rate of step s = 0 ... 19. __metadata__ holds the hyper-parameters of
 each. A run that names a `schedule` instead of an `lr` takes the rate of each step from that tensor.
+
+optimizers/lstm.safetensors. The problem: an LSTM (one layer, one direction, h_0 = c_0 = 0) and a readout with a bias,
+y_t = V h_t + c, on the series x [6, 4, 3], and
+
+    loss = 0.5 sum (y - target)^2
+
+Before each step the gradient of all parameters together is clipped by clip_grad_norm_(..., max_norm). PyTorch's LSTM
+has two biases where one would do. Here bias_hh_l0 is zero and stays so: it is not trained, and no part of the norm.
+
+Tensors, all F64: `x` [T, N, I], `target` [T, N, O], and for each run `<run>.lstm.weight_ih_l0` [21, 4 H, I],
+`<run>.lstm.weight_hh_l0` [21, 4 H, H], `<run>.lstm.bias_ih_l0` [21, 4 H], `<run>.fc.weight` [21, O, H] (V) and
+`<run>.fc.bias` [21, O] (c), row 0 the start and row s the parameters after s steps, gates in PyTorch's order
+i, f, g, o; `<run>.loss` and `<run>.norm` [20], at the parameters of row s and before clipping. __metadata__ holds the
+hyper-parameters of each run, `max_norm` too.
 """
 
 import sys
 
+import numpy as np
 import torch
+from torch import nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import SGD, Adam, AdamW, RMSprop
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, StepLR
 
 sys.dont_write_bytecode = True
-from make_oracles import FOLDER, write_safetensors  # noqa: E402
+from make_oracles import FOLDER, fill  # noqa: E402
+from safetensors_file import write_safetensors  # noqa: E402
 
 STEPS = 20
 
@@ -121,6 +138,48 @@ def descend(name, make_optimizer, options, schedules):
     return {f"{name}.w": torch.stack([w for w, _ in path]), f"{name}.v": torch.stack([v for _, v in path])}
 
 
+# Each clips some of its steps and leaves others, which is asserted.
+LSTM_RUNS = {
+    "sgd_momentum": (SGD, dict(lr=0.01, momentum=0.9, max_norm=3.0)),
+    "rmsprop": (RMSprop, dict(lr=0.01, alpha=0.99, eps=1e-8, max_norm=3.0)),
+    "adam": (Adam, dict(lr=0.02, betas=(0.9, 0.999), eps=1e-8, weight_decay=0, max_norm=3.0)),
+    "adamw": (AdamW, dict(lr=0.02, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, max_norm=3.0)),
+}
+
+
+def lstm_problem():
+    """A new network, and x and target, the same every time."""
+    rng = np.random.default_rng(1)
+    net = nn.ModuleDict({"lstm": nn.LSTM(3, 5), "fc": nn.Linear(5, 2)}).double()
+    fill(net, rng)
+    net["lstm"].bias_hh_l0.requires_grad_(False).zero_()
+    return net, torch.tensor(rng.standard_normal((6, 4, 3))), torch.tensor(rng.standard_normal((6, 4, 2)))
+
+
+def descend_lstm(name, make_optimizer, options):
+    options = dict(options)
+    max_norm = options.pop("max_norm")
+    net, x, target = lstm_problem()
+    trained = {n: parameter for n, parameter in net.named_parameters() if parameter.requires_grad}
+    optimizer = make_optimizer(trained.values(), **options)
+    path = {n: [parameter.detach().clone()] for n, parameter in trained.items()}
+    path.update(loss=[], norm=[])
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        h, _ = net["lstm"](x)
+        loss = 0.5 * ((net["fc"](h) - target) ** 2).sum()
+        loss.backward()
+        path["loss"].append(loss.detach())
+        path["norm"].append(clip_grad_norm_(trained.values(), max_norm))
+        optimizer.step()
+        for n, parameter in trained.items():
+            path[n].append(parameter.detach().clone())
+    clipped = sum(norm > max_norm for norm in path["norm"])
+    assert 0 < clipped < STEPS, f"{name} should clip some steps and leave others, but clipped {clipped}"
+    assert path["loss"][-1] < path["loss"][0], f"{name} should descend"
+    return {f"{name}.{n}": torch.stack(values) for n, values in path.items()}
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     schedules = {name: rates(make, options) for name, (make, options) in SCHEDULES.items()}
@@ -131,3 +190,10 @@ if __name__ == "__main__":
         metadata[name] = describe(options)
     (FOLDER / "optimizers").mkdir(exist_ok=True)
     write_safetensors(FOLDER / "optimizers" / "optimizers.safetensors", metadata, tensors)
+
+    _, x, target = lstm_problem()
+    tensors = {"x": x, "target": target}
+    for name, (make_optimizer, options) in LSTM_RUNS.items():
+        tensors.update(descend_lstm(name, make_optimizer, options))
+    metadata = {name: describe(options) for name, (_, options) in LSTM_RUNS.items()}
+    write_safetensors(FOLDER / "optimizers" / "lstm.safetensors", metadata, tensors)
