@@ -1,0 +1,84 @@
+// Oracle files, as the tests of PyTorch's, ONNX's and Keras' numbers read them.
+#pragma once
+
+#include "catch.hpp"
+
+#include <recur/io/safetensors.hpp>
+#include <recur/recur.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+namespace recur_test {
+
+using recur::Index, recur::Matrix, recur::Safetensors, recur::Series;
+
+/// All *.safetensors of a folder, in the order of their names.
+inline std::vector<Safetensors> oracles_in(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (entry.path().extension() == ".safetensors") paths.push_back(entry.path());
+  std::sort(paths.begin(), paths.end());
+  std::vector<Safetensors> files;
+  for (const auto& path : paths) files.push_back(Safetensors::read(path));
+  return files;
+}
+
+/// A tensor whose last dimension is features, as a matrix of one column for each of the others: [T, N, F] is F x (N T).
+template <class Scalar>
+Matrix<Scalar> columns(const Safetensors& file, const std::string& name) {
+  const auto values = file.values<Scalar>(name);
+  const Index features = file.shape(name).back();
+  return Eigen::Map<const Matrix<Scalar>>(values.data(), features, static_cast<Index>(values.size()) / features);
+}
+/// The i-th matrix of a tensor of three dimensions, [., N, H], as H x N.
+template <class Scalar>
+Matrix<Scalar> slice(const Safetensors& file, const std::string& name, Index i) {
+  const Index batch = file.shape(name).at(1);
+  return columns<Scalar>(file, name).middleCols(i * batch, batch);
+}
+
+/// "2,9,1,6"
+inline std::vector<Index> lengths_of(const std::string& text) {
+  std::vector<Index> lengths;
+  std::istringstream numbers(text);
+  for (std::string number; std::getline(numbers, number, ',');) lengths.push_back(std::stol(number));
+  return lengths;
+}
+
+/// [T, N, F], with the file's lengths where it has some.
+template <class Scalar>
+Series<Scalar> series(const Safetensors& file, const std::string& name) {
+  Series<Scalar> result(recur::view_columns(columns<Scalar>(file, name).eval(), file.shape(name).at(1)));
+  if (file.metadata().count("lengths")) result.set_lengths(lengths_of(file.metadata("lengths")));
+  return result;
+}
+
+/// Asserts, tensor by tensor, that max|ours - theirs| <= tolerance * max(1, max|theirs|), and keeps the worst.
+class Agreement {
+ public:
+  Agreement(const Safetensors& file, double tolerance) : name_(file.name()), tolerance_(tolerance) {}
+
+  template <class A, class B>
+  void operator()(const std::string& tensor, const Eigen::DenseBase<A>& ours, const Eigen::DenseBase<B>& theirs) {
+    INFO(name_ << ": " << tensor);
+    REQUIRE(ours.rows() == theirs.rows());
+    REQUIRE(ours.cols() == theirs.cols());
+    const auto difference = (ours.derived() - theirs.derived()).template cast<double>();
+    const double size = std::max(1.0, theirs.derived().template cast<double>().cwiseAbs().maxCoeff());
+    const double relative = difference.cwiseAbs().template maxCoeff<Eigen::PropagateNaN>() / size;
+    CHECK(relative <= tolerance_);  // false for NaN too
+    worst_ = std::max(worst_, relative);
+    ++tensors_;
+  }
+  /// Shown by the option -s.
+  void report() const { SUCCEED(name_ << ": " << tensors_ << " tensors, worst relative difference " << worst_); }
+
+ private:
+  std::string name_;
+  double tolerance_, worst_ = 0;
+  int tensors_ = 0;
+};
+
+}  // namespace recur_test
