@@ -31,4 +31,6 @@
 #include "schedule.hpp"        // learning rates
 #include "gradient_check.hpp"  // check_gradient(): is the gradient right?
 #include "data.hpp"            // what train() learns from
+#include "evaluate.hpp"        // evaluate(): the mean loss over data
+#include "train_run.hpp"       // what train() is told, what it tells, and where it is
 #include "train.hpp"           // train(): epochs, mini-batches, windows, early stopping
