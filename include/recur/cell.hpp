@@ -2,6 +2,7 @@
 /// \file
 /// A rule with its parameters, unrolled over a series.
 
+#include "describe.hpp"
 #include "rules/elman.hpp"
 #include "unrolled.hpp"
 
@@ -33,6 +34,8 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden> {
 
   using Base::Base;
   Index outputs() const { return hidden(); }
+  /// "Elman tanh 8 -> 32": see describe.hpp.
+  std::string description() const { return detail::describe_rule(rule) + detail::describe_sizes(inputs(), hidden()); }
 
   /// The same cell with its parameters in another type.
   template <class Other>

@@ -5,6 +5,7 @@
 #include "matrix.hpp"      // Matrix, Vector, Index; require(), the check that is always on
 #include "random.hpp"      // random numbers that are the same everywhere
 #include "series.hpp"      // Series: T steps of F features for N sequences
+#include "describe.hpp"    // networks in words
 #include "activation.hpp"  // Tanh, Relu, Logistic ...: value and slope
 #include "parameters.hpp"  // visit(): walking over the parameters of models
 #include "tokens.hpp"      // Tokens: inputs that are kinds of things

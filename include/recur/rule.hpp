@@ -43,6 +43,12 @@
 ///                   auto& d_p) const;                         // d_p[p_i] += an H x N array, summed over the batch
 ///
 /// and they are visited, trained and saved as the cell's P, H x vectors.
+///
+/// Files say what they hold, and loading into another cell is an error. For that a rule may have a name, or, where it has
+/// constants of its own, which are no parameters, put them into words:
+///
+///     static constexpr const char* name = "GRU";
+///     std::string description() const { return "leaky " + recur::describe(alpha); }
 
 #include "record.hpp"
 

@@ -74,6 +74,7 @@ class Sequence {
 
   Index inputs() const { return layer<0>().inputs(); }
   Index outputs() const { return layer<depth - 1>().outputs(); }
+  std::string description() const { return detail::describe_layers("Sequence", layers); }  ///< see describe.hpp
 
   static void visit(auto&& f, const Name& name, auto&... sequences) {
     [&]<std::size_t... I>(std::index_sequence<I...>) {
