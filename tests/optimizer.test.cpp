@@ -1,8 +1,8 @@
 // Every optimiser against PyTorch's, step by step; clipping; errors.
 #include "catch.hpp"
 #include "helpers.hpp"
-#include "oracle_file.hpp"
 
+#include <recur/io/safetensors.hpp>
 #include <recur/optimizer.hpp>
 
 #include <limits>
@@ -52,13 +52,13 @@ Point<Scalar> gradient_at(const Point<Scalar>& p) {
   });
 }
 
-const recur_test::OracleFile& oracle() {
-  static const recur_test::OracleFile file(RECUR_TEST_ORACLES "/optimizers/optimizers.safetensors");
+const Safetensors& oracle() {
+  static const auto file = Safetensors::read(RECUR_TEST_ORACLES "/optimizers/optimizers.safetensors");
   return file;
 }
 double expected(const std::string& run, Index step, Index m) {
-  const auto& w = oracle().tensor(run + ".w").values;
-  const auto& v = oracle().tensor(run + ".v").values;
+  const auto w = oracle().values<double>(run + ".w");
+  const auto v = oracle().values<double>(run + ".v");
   return m < 6 ? w.at(static_cast<std::size_t>(6 * step + m)) : v.at(static_cast<std::size_t>(4 * step + m - 6));
 }
 
@@ -124,7 +124,7 @@ TEST_CASE("Clipping by norm and by value is PyTorch's", "[optimizer]") {
 
 TEST_CASE("A rate that changes between steps acts as in PyTorch", "[optimizer]") {
   const auto from = [](const char* schedule) {
-    return [&rates = oracle().tensor(schedule).values](Index step, auto&, auto& optimizer) {
+    return [rates = oracle().values<double>(schedule)](Index step, auto&, auto& optimizer) {
       if (step < 20) optimizer.options.rate = rates.at(static_cast<std::size_t>(step));
     };
   };
@@ -134,7 +134,7 @@ TEST_CASE("A rate that changes between steps acts as in PyTorch", "[optimizer]")
 
 TEST_CASE("No run of PyTorch's is left out above", "[optimizer]") {
   std::set<std::string> runs;
-  for (const auto& name : oracle().names())
+  for (const auto& [name, tensor] : oracle().tensors())
     if (name.ends_with(".w")) runs.insert(name.substr(0, name.size() - 2));
   CHECK(runs == std::set<std::string>{"sgd", "sgd_momentum", "sgd_nesterov", "sgd_momentum_weight_decay", "rmsprop",
                                       "rmsprop_momentum", "rmsprop_large_eps", "adam", "adam_weight_decay",

@@ -1,40 +1,39 @@
 // The numbers of PyTorch, from files: every *.safetensors in the folder that the environment variable RECUR_ORACLES
 // names, or of those kept with the tests.
 #include "catch.hpp"
-#include "oracle_file.hpp"
 
+#include <recur/io/safetensors.hpp>
 #include <recur/recur.hpp>
 
 #include <cstdlib>
 #include <filesystem>
 
 using namespace recur;
-using namespace recur_test;
 
 namespace {
 
 /// A tensor whose last dimension is features, as a matrix of one column for each of the others: [T, N, F] is F x (N T).
 template <class Scalar>
-Matrix<Scalar> columns(const OracleTensor& tensor) {
-  const auto features = static_cast<Index>(tensor.shape.back());
-  const auto all = static_cast<Index>(tensor.values.size());
-  return Eigen::Map<const Matrix<double>>(tensor.values.data(), features, all / features).cast<Scalar>();
+Matrix<Scalar> columns(const Safetensors& file, const std::string& name) {
+  const auto values = file.values<Scalar>(name);
+  const Index features = file.shape(name).back();
+  return Eigen::Map<const Matrix<Scalar>>(values.data(), features, static_cast<Index>(values.size()) / features);
 }
 /// A weight, G H x I, row-major in the file.
 template <class Scalar>
-Matrix<Scalar> weights(const OracleTensor& tensor) {
-  return columns<Scalar>(tensor).transpose();
+Matrix<Scalar> weights(const Safetensors& file, const std::string& name) {
+  return columns<Scalar>(file, name).transpose();
 }
 
 template <class Scalar>
-Series<Scalar> series(const OracleTensor& tensor) {
-  return Series<Scalar>(view_columns(columns<Scalar>(tensor).eval(), static_cast<Index>(tensor.shape[1])));
+Series<Scalar> series(const Safetensors& file, const std::string& name) {
+  return Series<Scalar>(view_columns(columns<Scalar>(file, name).eval(), file.shape(name).at(1)));
 }
 /// [layers, N, H]: layer l.
 template <class Scalar>
-Matrix<Scalar> state(const OracleTensor& tensor, std::size_t layer) {
-  const auto batch = static_cast<Index>(tensor.shape[1]);
-  return columns<Scalar>(tensor).middleCols(static_cast<Index>(layer) * batch, batch);
+Matrix<Scalar> state(const Safetensors& file, const std::string& name, std::size_t layer) {
+  const Index batch = file.shape(name).at(1);
+  return columns<Scalar>(file, name).middleCols(static_cast<Index>(layer) * batch, batch);
 }
 
 /// max|ours - theirs| <= tolerance * max(1, max|theirs|)
@@ -50,7 +49,7 @@ void agree(const std::string& what, const auto& ours, const auto& theirs) {
 }
 
 template <class Scalar, class F>
-void run(const OracleFile& file) {
+void run(const Safetensors& file) {
   using Layer = Elman<Scalar, F>;
   const auto layers = static_cast<std::size_t>(std::stoi(file.metadata("layers")));
   const auto name = [](const char* kind, std::size_t layer) {
@@ -59,38 +58,38 @@ void run(const OracleFile& file) {
 
   std::vector<Layer> cells;
   std::vector<typename Layer::Trace> traces(layers);
-  std::vector<Series<Scalar>> inputs{series<Scalar>(file.tensor("x"))};
+  std::vector<Series<Scalar>> inputs{series<Scalar>(file, "x")};
   for (std::size_t l = 0; l < layers; ++l) {
-    const auto U = weights<Scalar>(file.tensor(name("weight_ih", l)));
+    const auto U = weights<Scalar>(file, name("weight_ih", l));
     Layer cell(U.cols(), U.rows());
     cell.U = U;
-    cell.W = weights<Scalar>(file.tensor(name("weight_hh", l)));
-    cell.b = columns<Scalar>(file.tensor(name("bias_ih", l))) + columns<Scalar>(file.tensor(name("bias_hh", l)));
-    inputs.emplace_back(cell.forward(inputs[l], traces[l], state<Scalar>(file.tensor("h0"), l)));
-    agree<Scalar>("hn", cell.final_state(traces[l]), state<Scalar>(file.tensor("hn"), l));
+    cell.W = weights<Scalar>(file, name("weight_hh", l));
+    cell.b = columns<Scalar>(file, name("bias_ih", l)) + columns<Scalar>(file, name("bias_hh", l));
+    inputs.emplace_back(cell.forward(inputs[l], traces[l], state<Scalar>(file, "h0", l)));
+    agree<Scalar>("hn", cell.final_state(traces[l]), state<Scalar>(file, "hn", l));
     cells.push_back(std::move(cell));
   }
-  agree<Scalar>("y", inputs[layers].matrix(), columns<Scalar>(file.tensor("y")));
+  agree<Scalar>("y", inputs[layers].matrix(), columns<Scalar>(file, "y"));
 
-  Series<Scalar> dy = series<Scalar>(file.tensor("dy"));
+  Series<Scalar> dy = series<Scalar>(file, "dy");
   for (std::size_t l = layers; l-- > 0;) {
-    const auto d_final = state<Scalar>(file.tensor("dhn"), l);
+    const auto d_final = state<Scalar>(file, "dhn", l);
     auto gradient = zeros_like(cells[l]);
     Series<Scalar> dx;
     Matrix<Scalar> d_initial;
     bptt(cells[l], inputs[l], traces[l], dy, gradient, {.d_final = &d_final, .dx = &dx, .d_initial = &d_initial});
-    agree<Scalar>(name("grad.weight_ih", l), gradient.U, weights<Scalar>(file.tensor(name("grad.weight_ih", l))));
-    agree<Scalar>(name("grad.weight_hh", l), gradient.W, weights<Scalar>(file.tensor(name("grad.weight_hh", l))));
-    agree<Scalar>(name("grad.bias_ih", l), gradient.b, columns<Scalar>(file.tensor(name("grad.bias_ih", l))));
-    agree<Scalar>(name("grad.bias_hh", l), gradient.b, columns<Scalar>(file.tensor(name("grad.bias_hh", l))));
-    agree<Scalar>("grad.h0", d_initial, state<Scalar>(file.tensor("grad.h0"), l));
+    agree<Scalar>(name("grad.weight_ih", l), gradient.U, weights<Scalar>(file, name("grad.weight_ih", l)));
+    agree<Scalar>(name("grad.weight_hh", l), gradient.W, weights<Scalar>(file, name("grad.weight_hh", l)));
+    agree<Scalar>(name("grad.bias_ih", l), gradient.b, columns<Scalar>(file, name("grad.bias_ih", l)));
+    agree<Scalar>(name("grad.bias_hh", l), gradient.b, columns<Scalar>(file, name("grad.bias_hh", l)));
+    agree<Scalar>("grad.h0", d_initial, state<Scalar>(file, "grad.h0", l));
     dy = dx;
   }
-  agree<Scalar>("grad.x", dy.matrix(), columns<Scalar>(file.tensor("grad.x")));
+  agree<Scalar>("grad.x", dy.matrix(), columns<Scalar>(file, "grad.x"));
 }
 
 template <class Scalar>
-void run(const OracleFile& file) {
+void run(const Safetensors& file) {
   const std::string cell = file.metadata("cell");
   if (cell == "rnn_tanh") return run<Scalar, Tanh>(file);
   if (cell == "rnn_relu") return run<Scalar, Relu>(file);
@@ -112,7 +111,7 @@ TEST_CASE("PyTorch's numbers, forward and backward", "[oracles]") {
   REQUIRE_FALSE(files.empty());
   for (const auto& path : files) {
     INFO(path.string());
-    const OracleFile file(path.string());
+    const auto file = Safetensors::read(path);
     if (file.metadata("bidirectional") != "false")
       FAIL_CHECK("two directions are not implemented");
     else if (file.tensor("x").dtype == "F64")

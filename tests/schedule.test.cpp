@@ -1,8 +1,8 @@
 // Learning rates against PyTorch's, their ends, and their errors.
 #include "catch.hpp"
 #include "helpers.hpp"
-#include "oracle_file.hpp"
 
+#include <recur/io/safetensors.hpp>
 #include <recur/schedule.hpp>
 
 using namespace recur;
@@ -12,8 +12,8 @@ namespace {
 
 /// The largest difference of rate(0), rate(1) ... from those that PyTorch had.
 double worst_difference(const char* name, auto&& rate) {
-  const recur_test::OracleFile oracle(RECUR_TEST_ORACLES "/optimizers/optimizers.safetensors");
-  const auto& expected = oracle.tensor(name).values;
+  const auto oracle = Safetensors::read(RECUR_TEST_ORACLES "/optimizers/optimizers.safetensors");
+  const auto expected = oracle.values<double>(name);
   REQUIRE(expected.size() == 20);
   double worst = 0;
   for (std::size_t step = 0; step < 20; ++step)

@@ -1,0 +1,185 @@
+// Whole files: a file that is written replaces the old one wholly or not at all, whatever happens meanwhile.
+#include "catch.hpp"
+#include "helpers.hpp"
+
+#include <recur/io/file.hpp>
+
+#include <chrono>
+#include <random>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <csignal>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#endif
+
+using namespace recur;
+using Catch::Matchers::ContainsSubstring;
+using recur_test::message_of;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A new empty folder, which goes away with what is in it.
+class Folder {
+ public:
+  Folder() {
+    std::random_device random;
+    do path_ = fs::temp_directory_path() / ("recur-file-test-" + std::to_string(random()));
+    while (!fs::create_directory(path_));
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  fs::path operator/(const char* name) const { return path_ / name; }
+  std::ptrdiff_t count() const { return std::distance(fs::directory_iterator(path_), fs::directory_iterator()); }
+
+ private:
+  fs::path path_;
+};
+
+std::vector<std::byte> content(char c, std::size_t size) {
+  return std::vector<std::byte>(size, static_cast<std::byte>(c));
+}
+
+}  // namespace
+
+TEST_CASE("A file is written, read, and replaced", "[file]") {
+  const Folder folder;
+  const auto path = folder / "file";
+  for (const auto& bytes : {content('a', 100'000), content('b', 3), content('c', 0), content('d', 1)}) {
+    write_file(path, bytes);
+    CHECK(read_file(path) == bytes);
+    CHECK(folder.count() == 1);
+  }
+  const auto long_name = folder / std::string(250, 'x').c_str();  // no room for another ending
+  write_file(long_name, content('e', 7));
+  CHECK(read_file(long_name) == content('e', 7));
+}
+
+TEST_CASE("A relative name is beside the program", "[file]") {
+  const fs::path name = "recur-file-test-" + std::to_string(std::random_device()()) + ".tmp";
+  write_file(name, content('a', 5));
+  CHECK(read_file(fs::current_path() / name) == content('a', 5));
+  CHECK(fs::remove(name));
+}
+
+TEST_CASE("What cannot be read", "[file]") {
+  const Folder folder;
+  const auto error = [](const fs::path& path) { return message_of<std::runtime_error>([&] { read_file(path); }); };
+  const auto missing = folder / "missing", a_folder = folder / ".";
+  CHECK(error(missing) == missing.string() + ": cannot be read: there is no such file");
+  CHECK(error(missing / "below") == (missing / "below").string() + ": cannot be read: there is no such file");
+  CHECK(error(a_folder) == a_folder.string() + ": cannot be read: it is not a regular file");
+  CHECK_THAT(error(""), ContainsSubstring(": cannot be read: "));
+}
+
+TEST_CASE("What cannot be written", "[file]") {
+  const Folder folder;
+  const auto error = [](const fs::path& path) {
+    return message_of<std::runtime_error>([&] { write_file(path, content('a', 3)); });
+  };
+  const auto missing = folder / "missing" / "file", a_folder = folder / "folder";
+  CHECK_THAT(error(missing), ContainsSubstring(missing.string() + ": cannot be written: opening "));
+  fs::create_directory(a_folder);
+  CHECK(error(a_folder) == a_folder.string() + ": cannot be written: it is not a regular file");
+  CHECK(folder.count() == 1);
+}
+
+#if defined(__unix__) || defined(__APPLE__)
+
+TEST_CASE("Devices are not replaced by files", "[file]") {
+  CHECK(message_of<std::runtime_error>([] { write_file("/dev/null", content('a', 3)); }) ==
+        "/dev/null: cannot be written: it is not a regular file");
+  CHECK(message_of<std::runtime_error>([] { read_file("/dev/zero"); }) ==
+        "/dev/zero: cannot be read: it is not a regular file");
+  CHECK(fs::is_character_file("/dev/null"));
+}
+
+TEST_CASE("A replaced file keeps its mode, and a symbolic link its target", "[file]") {
+  const Folder folder;
+  const auto path = folder / "file", link = folder / "link", dangling = folder / "dangling";
+  write_file(path, content('a', 3));
+  CHECK((fs::status(path).permissions() & fs::perms::owner_all) == (fs::perms::owner_read | fs::perms::owner_write));
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write | fs::perms::others_read);
+  fs::create_symlink("file", link);
+  write_file(link, content('b', 4));
+  CHECK(fs::is_symlink(link));
+  CHECK(read_file(path) == content('b', 4));
+  CHECK(fs::status(path).permissions() == (fs::perms::owner_read | fs::perms::owner_write | fs::perms::others_read));
+
+  fs::create_symlink("nothing", dangling);
+  write_file(dangling, content('c', 5));
+  CHECK(read_file(dangling) == content('c', 5));
+}
+
+TEST_CASE("Where the disk is full, the old file stays as it was", "[file]") {
+  const Folder folder;
+  const auto path = folder / "file";
+  write_file(path, content('a', 3000));
+
+  // No file may be larger than this, which comes to a program just as a full disk does: as an error when writing.
+  rlimit old{};
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &old) == 0);
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit small = old;
+  small.rlim_cur = 4096;
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+  const auto error = message_of<std::runtime_error>([&] { write_file(path, content('b', 1'000'000)); });
+  const auto files = folder.count();
+  CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+  std::signal(SIGXFSZ, old_handler);
+
+  CHECK_THAT(error, ContainsSubstring(path.string() + ": cannot be written: writing "));
+  CHECK_THAT(error, ContainsSubstring(std::generic_category().message(EFBIG)));
+  CHECK(files == 1);
+  CHECK(read_file(path) == content('a', 3000));
+  write_file(path, content('b', 1'000'000));
+  CHECK(read_file(path) == content('b', 1'000'000));
+}
+
+TEST_CASE("Whenever the writer is killed, the file is one of two, whole", "[file]") {
+  const Folder folder;
+  const auto path = folder / "file";
+  const auto a = content('a', 300'000), b = content('b', 1'000'000);
+  write_file(path, a);
+  std::mt19937 rng(1);
+  int torn = 0, found_b = 0;
+  for (int round = 0; round < 40; ++round) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      try {
+        for (;;) {
+          write_file(path, b);
+          write_file(path, a);
+        }
+      } catch (...) {
+        _exit(1);
+      }
+    }
+    // It is read while it is written, too.
+    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(rng() % 20'000);
+    do {
+      const auto now = read_file(path);
+      torn += now != a && now != b;
+    } while (std::chrono::steady_clock::now() < until);
+    REQUIRE(kill(child, SIGKILL) == 0);
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status));  // and so it did not fail
+    const auto left = read_file(path);
+    torn += left != a && left != b;
+    found_b += left == b;
+  }
+  CHECK(torn == 0);
+  CHECK(folder.count() > 1);  // the kills did strike while it wrote
+  CHECK(found_b > 0);
+  write_file(path, a);
+  CHECK(read_file(path) == a);
+}
+
+#endif
