@@ -65,6 +65,33 @@ struct TrainRun {
   std::optional<Net> good;  ///< the last parameters that gave a finite loss
   std::optional<Net>
       latest;  ///< those after the last step, where train() has left the network others: the best, or good
+
+  /// f(name, member) for all of it: what a checkpoint keeps.
+  static void visit_parts(auto&& f, auto& run) {
+    f("epoch", run.progress.epoch);
+    f("epochs", run.progress.epochs);
+    f("batch", run.progress.batch);
+    f("batches", run.progress.batches);
+    f("step", run.progress.step);
+    f("loss", run.progress.loss);
+    f("rate", run.progress.rate);
+    f("gradient_norm", run.progress.gradient_norm);
+    f("epoch_end", run.progress.epoch_end);
+    f("validation", run.progress.validation);
+    f("order", run.order);
+    f("sequences_in_batch", run.batch);
+    f("steps_in_window", run.window);
+    f("state", run.state);
+    f("loss_sum", run.loss_sum);
+    f("columns", run.columns);
+    f("losses", run.losses);
+    f("validations", run.validations);
+    f("best_validation", run.best_validation);
+    f("best_epoch", run.best_epoch);
+    f("best", run.best);
+    f("good", run.good);
+    f("latest", run.latest);
+  }
 };
 
 }  // namespace recur

@@ -142,12 +142,13 @@ void save(const std::filesystem::path& path, const Net& net, const Metadata& met
 ///
 ///     const std::string alphabet = recur::load("model.safetensors", net).at("alphabet");
 ///
+/// A file that has been read (or was in memory all along) does as well as its path.
+///
 /// Throws std::runtime_error where the file's network is another one, saying what differs, and where a tensor is missing, of
 /// another shape, not finite, or no part of the network. The network is then as it was. Also reads a file of somebody
 /// else's, which does not say what it is: by its tensors' names and shapes alone.
 template <Parameterized Net>
-Metadata load(const std::filesystem::path& path, Net& net) {
-  const auto file = Safetensors::read(path);
+Metadata load(const Safetensors& file, Net& net) {
   if (file.metadata().contains("recur.network")) detail::require_description(file, "network", describe(net, "network"));
   Net loaded = net;
   detail::StrictReader reader{file};
@@ -161,6 +162,11 @@ Metadata load(const std::filesystem::path& path, Net& net) {
       loaded);
   net = std::move(loaded);
   return detail::metadata_of_user(file);
+}
+
+template <Parameterized Net>
+Metadata load(const std::filesystem::path& path, Net& net) {
+  return load(Safetensors::read(path), net);
 }
 
 }  // namespace recur
