@@ -8,9 +8,11 @@
 /// Those here give a number the same bits wherever it lies, in a packet or left over. Of Eigen's functions, arithmetic does,
 /// and exp, log and their like do not quite: with such a one, a series equals its steps run singly to rounding.
 ///
-/// A user's own is one more such struct, with members where it has constants (see LeakyRelu). One whose slope is not
+/// A user's own is one more such struct, with members where it has constants (see LeakyRelu), and a name or a description
+/// where a file should tell it from others (see describe.hpp). One whose slope is not
 /// a function of its value (sin, say) needs a rule that keeps a: see rule.hpp.
 
+#include "describe.hpp"
 #include "elementary.hpp"
 #include "matrix.hpp"
 
@@ -53,6 +55,7 @@ using PlainArray = typename Array::PlainObject;
 
 /// tanh(a)
 struct Tanh {
+  static constexpr const char* name = "tanh";
   auto value(const auto& a) const {
     using Scalar = typename std::decay_t<decltype(a)>::Scalar;
     if constexpr (detail::in_packets<Scalar>) {
@@ -66,6 +69,7 @@ struct Tanh {
 
 /// 1 / (1 + exp(-a))
 struct Logistic {
+  static constexpr const char* name = "logistic";
   auto value(const auto& a) const {
     using Scalar = typename std::decay_t<decltype(a)>::Scalar;
     if constexpr (detail::in_packets<Scalar>) {
@@ -79,6 +83,7 @@ struct Logistic {
 
 /// max(a, 0); its slope at 0 is 0.
 struct Relu {
+  static constexpr const char* name = "relu";
   auto value(const auto& a) const {
     return (a < 0).select(detail::PlainArray<std::decay_t<decltype(a)>>::Zero(a.rows(), a.cols()), a);
   }
@@ -88,6 +93,7 @@ struct Relu {
 /// a where a > 0, else negative_slope * a, for 0 < negative_slope < 1; its slope at 0 is negative_slope.
 struct LeakyRelu {
   double negative_slope = 0.01;
+  std::string description() const { return "leaky relu " + describe(negative_slope); }
 
   auto value(const auto& a) const { return (a > 0).select(a, below(a) * a); }
   auto slope(const auto& h) const {
@@ -101,18 +107,21 @@ struct LeakyRelu {
 
 /// a
 struct Identity {
+  static constexpr const char* name = "identity";
   auto value(const auto& a) const { return 1 * a; }
   auto slope(const auto& h) const { return detail::PlainArray<std::decay_t<decltype(h)>>::Ones(h.rows(), h.cols()); }
 };
 
 /// a / (1 + |a|)
 struct Softsign {
+  static constexpr const char* name = "softsign";
   auto value(const auto& a) const { return a / (1 + a.abs()); }
   auto slope(const auto& h) const { return (1 - h.abs()).square(); }
 };
 
 /// a, cut off at -1 and 1; its slope there is 0.
 struct HardTanh {
+  static constexpr const char* name = "hard tanh";
   auto value(const auto& a) const {
     return a.unaryExpr([](auto v) { return v < -1 ? decltype(v)(-1) : v > 1 ? decltype(v)(1) : v; });  // NaN stays NaN
   }

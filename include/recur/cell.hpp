@@ -2,6 +2,7 @@
 /// \file
 /// A rule with its parameters, unrolled over a series.
 
+#include "describe.hpp"
 #include "layer.hpp"
 #include "rules/elman.hpp"
 #include "rules/gru.hpp"
@@ -37,6 +38,8 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden>, public LayerOf<Cel
 
   using Base::Base;
   Index outputs() const { return hidden(); }
+  /// "Elman tanh 8 -> 32": see describe.hpp.
+  std::string description() const { return detail::describe_rule(rule) + detail::describe_sizes(inputs(), hidden()); }
 
   /// The same cell with its parameters in another type.
   template <class Other>

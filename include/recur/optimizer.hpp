@@ -8,6 +8,9 @@
 /// p is a parameter, g its gradient, and `options` may be changed between steps: adam.options.rate = ... A step throws
 /// std::invalid_argument where the network or the gradient has other shapes than the optimiser was made for, before
 /// anything is changed.
+///
+/// An optimiser of your own has step() and options.rate; for checkpoints (io/checkpoint.hpp) also a name, and visit_parts(),
+/// which calls f(name, part) for all that a step depends on: numbers and networks.
 
 #include "parameters.hpp"
 
@@ -61,6 +64,15 @@ class Sgd {
         net, gradient, momentum);
   }
 
+  static constexpr const char* name = "Sgd";
+  static void visit_parts(auto&& f, auto& sgd) {
+    f("rate", sgd.options.rate);
+    f("momentum_decay", sgd.options.momentum);
+    f("weight_decay", sgd.options.weight_decay);
+    f("nesterov", sgd.options.nesterov);
+    f("momentum", sgd.momentum);
+  }
+
   SgdOptions options;
   Net momentum;  ///< m
 };
@@ -95,6 +107,17 @@ class RmsProp {
         net, gradient, mean_square, momentum);
   }
 
+  static constexpr const char* name = "RmsProp";
+  static void visit_parts(auto&& f, auto& rms_prop) {
+    f("rate", rms_prop.options.rate);
+    f("decay", rms_prop.options.decay);
+    f("epsilon", rms_prop.options.epsilon);
+    f("momentum_decay", rms_prop.options.momentum);
+    f("weight_decay", rms_prop.options.weight_decay);
+    f("mean_square", rms_prop.mean_square);
+    f("momentum", rms_prop.momentum);
+  }
+
   RmsPropOptions options;
   Net mean_square;  ///< v
   Net momentum;     ///< m
@@ -118,6 +141,18 @@ class Adam {
   void step(Net& net, const Net& gradient) {
     detail::require_step("Adam::step", net, gradient, first_moment);
     advance(net, gradient, options.weight_decay);
+  }
+
+  static constexpr const char* name = "Adam";
+  static void visit_parts(auto&& f, auto& adam) {
+    f("rate", adam.options.rate);
+    f("beta1", adam.options.beta1);
+    f("beta2", adam.options.beta2);
+    f("epsilon", adam.options.epsilon);
+    f("weight_decay", adam.options.weight_decay);
+    f("steps", adam.steps);
+    f("first_moment", adam.first_moment);
+    f("second_moment", adam.second_moment);
   }
 
   AdamOptions options;
@@ -157,6 +192,7 @@ struct AdamWOptions {
 template <class Net>
 class AdamW : public Adam<Net> {
  public:
+  static constexpr const char* name = "AdamW";
   explicit AdamW(const Net& net, AdamWOptions o = {})
       : Adam<Net>(net, {o.rate, o.beta1, o.beta2, o.epsilon, o.weight_decay}) {}
 

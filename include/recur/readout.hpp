@@ -2,6 +2,7 @@
 /// \file
 /// y_t = V h_t, or V h_t + c.
 
+#include "describe.hpp"
 #include "layer.hpp"
 #include "packed.hpp"
 
@@ -54,6 +55,10 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
   Index inputs() const { return V.cols(); }
   Index outputs() const { return V.rows(); }
   bool has_bias() const { return has_bias_; }
+  /// "Readout 32 -> 4 with bias": see describe.hpp.
+  std::string description() const {
+    return "Readout" + detail::describe_sizes(inputs(), outputs()) + (has_bias_ ? " with bias" : "");
+  }
 
   static void visit(auto&& f, const Name& name, auto& first, auto&... others) {
     f(Name(name, "V"), first.V, others.V...);

@@ -6,6 +6,7 @@
 #include "random.hpp"      // random numbers that are the same everywhere
 #include "lengths.hpp"     // ... for sequences that end early
 #include "series.hpp"      // Series: T steps of F features for N sequences
+#include "describe.hpp"    // networks in words
 #include "activation.hpp"  // Tanh, Relu, Logistic ...: value and slope
 #include "parameters.hpp"  // visit(): walking over the parameters of models
 #include "tokens.hpp"      // Tokens: inputs that are kinds of things
@@ -40,4 +41,6 @@
 #include "schedule.hpp"        // learning rates
 #include "gradient_check.hpp"  // check_gradient(): is the gradient right?
 #include "data.hpp"            // what train() learns from
+#include "evaluate.hpp"        // evaluate(): the mean loss over data
+#include "train_run.hpp"       // what train() is told, what it tells, and where it is
 #include "train.hpp"           // train(): epochs, mini-batches, windows, early stopping

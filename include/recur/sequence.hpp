@@ -76,6 +76,7 @@ class Sequence : public LayerOf<Sequence<Layers...>> {
 
   Index inputs() const { return layer<0>().inputs(); }
   Index outputs() const { return layer<depth - 1>().outputs(); }
+  std::string description() const { return detail::describe_layers("Sequence", layers); }  ///< see describe.hpp
 
   static void visit(auto&& f, const Name& name, auto&... sequences) {
     [&]<std::size_t... I>(std::index_sequence<I...>) {

@@ -4,121 +4,43 @@
 
 #include "bptt.hpp"
 #include "data.hpp"
+#include "evaluate.hpp"
 #include "loss.hpp"
 #include "optimizer.hpp"
+#include "train_run.hpp"
 
 #include <algorithm>
-#include <functional>
-#include <limits>
-#include <numeric>
-#include <vector>
 
 namespace recur {
 
-/// Where training is, after every step of the optimiser and at the end of every epoch.
-struct Progress {
-  Index epoch = 0, epochs = 0;   ///< counted from 0
-  Index batch = 0, batches = 0;  ///< optimiser steps done in this epoch, and how many it has
-  Index step = 0;                ///< optimiser steps done altogether
-  double loss = 0;               ///< of this batch; at the end of an epoch, the mean over the epoch
-  double rate = 0;               ///< the learning rate
-  double gradient_norm = 0;      ///< before clipping
-  bool epoch_end = false;        ///< whether this is the end of an epoch
-  double validation = std::numeric_limits<double>::quiet_NaN();  ///< at the end of an epoch, where there is such data
-};
-
-struct TrainOptions {
-  Index epochs = 10;
-  Index batch = 32;       ///< sequences in a mini-batch
-  bool shuffle = true;    ///< the sequences, anew for each epoch
-  Index window = 0;       ///< steps that the gradient goes back: truncated BPTT; 0 for the whole series
-  bool carry = true;      ///< whether a window starts from the state that the one before it left, or from zero
-  double clip_norm = 0;   ///< global norm of the gradient; 0 for no clipping
-  double clip_value = 0;  ///< largest entry of the gradient; 0 for no clipping
-  Index patience = 0;     ///< epochs without a better validation loss before it stops; 0 for never
-  std::function<double(Index step)> schedule = {};        ///< the learning rate; the optimiser's own where it is empty
-  std::function<bool(const Progress&)> on_progress = {};  ///< false stops
-};
-
-/// What came of it.
-struct TrainResult {
-  std::vector<double> losses;       ///< mean of each epoch
-  std::vector<double> validations;  ///< after each epoch, where there is such data
-  Index best_epoch = -1;            ///< whose parameters the network has now, where there is validation data
-  bool stopped = false;             ///< by the callback or for lack of patience
-};
-
 namespace detail {
 
-/// Goes through some sequences in windows of at most `window` steps, as long as f(x, target, trace, y), called after
-/// each forward pass, gives true. Keeps its buffers.
-template <class Net, class Data>
-class Windows {
- public:
-  using Scalar = typename Net::Scalar;
-
-  void run(const Net& net, const Data& data, std::span<const Index> sequences, Index window, bool carry, auto&& f) {
-    typename Net::State zero{};
-    for (Index first = 0; first < data.steps(); first += window) {
-      data.read(sequences, first, std::min(window, data.steps() - first), x_, target_);
-      const auto y = net.forward(x_, trace_, first > 0 && carry ? state_ : zero);
-      if (!f(x_, target_, trace_, y)) return;
-      if (carry) net.final_state(trace_, state_);
-    }
-  }
-
- private:
-  typename InputOf<Data, Scalar>::type x_;
-  typename Data::Target target_;
-  typename Net::Trace trace_;
-  typename Net::State state_;
-};
-
-template <class Data>
-Index window_of(const Data& data, Index window, const char* where, const char* what = "data") {
-  require(data.sequences() > 0 && data.steps() > 0, where, ": ", what,
-          " must have at least one step of one sequence, got ", data.sequences(), " sequences of ", data.steps(),
-          " steps");
-  require(window >= 0, where, ": window >= 0 expected, got ", window);
-  const Index steps = data.steps();
-  return window > 0 ? std::min(window, steps) : steps;
+inline void require_options(const TrainOptions& options, bool validation) {
+  require(options.epochs > 0, "train: epochs > 0 expected, got ", options.epochs);
+  require(options.batch > 0, "train: batch > 0 expected, got ", options.batch);
+  require(options.clip_norm >= 0 && options.clip_value >= 0, "train: clip_norm >= 0 and clip_value >= 0 expected, got ",
+          options.clip_norm, " and ", options.clip_value);
+  require(options.patience >= 0, "train: patience >= 0 expected, got ", options.patience);
+  require(options.patience == 0 || validation, "train: patience needs validation data");
 }
 
-/// 0, 1 .. count - 1
-inline std::vector<Index> in_order(Index count) {
-  std::vector<Index> order(static_cast<std::size_t>(count));
-  std::iota(order.begin(), order.end(), Index(0));
-  return order;
-}
-
-/// The sequences of the k-th mini-batch.
-inline std::span<const Index> mini_batch(const std::vector<Index>& order, Index k, Index batch) {
-  const std::span<const Index> all(order);
-  const auto first = static_cast<std::size_t>(k * batch);
-  return all.subspan(first, std::min(static_cast<std::size_t>(batch), all.size() - first));
+/// Within an epoch, a run can go on only in mini-batches and windows of the same sizes, through the same data.
+template <class Net>
+void require_run(const TrainRun<Net>& run, Index sequences, Index batch, Index window, Index batches) {
+  const Progress& now = run.progress;
+  if (now.epoch_end || run.order.empty()) return;  // none has begun
+  require(run.batch == batch && run.window == window, "train: the run is within an epoch of mini-batches of ",
+          run.batch, " and windows of ", run.window, ", got ", batch, " and ", window);
+  require(std::ssize(run.order) == sequences, "train: the run is within an epoch of ", run.order.size(),
+          " sequences, got data of ", sequences);
+  auto order = run.order;
+  std::sort(order.begin(), order.end());
+  require(order == in_order(sequences), "train: the run's order must have each of ", sequences, " sequences once");
+  require(now.batch >= 0 && now.batch <= batches, "train: the run has done ", now.batch,
+          " steps in this epoch, of which the data has ", batches);
 }
 
 }  // namespace detail
-
-/// The mean loss over all of `data`: each sequence from a zero state, in windows of `window` steps (0: all at once)
-/// through which the state is carried. Windows weigh as their number of columns.
-template <class Net, class LossFunction, DataSource<typename Net::Scalar> Data>
-double evaluate(const Net& net, const LossFunction& loss, const Data& data, Index window = 0, Index batch = 32) {
-  window = detail::window_of(data, window, "evaluate");
-  require(batch > 0, "evaluate: batch > 0 expected, got ", batch);
-  const auto order = detail::in_order(data.sequences());
-  detail::Windows<Net, Data> windows;
-  Series<typename Net::Scalar> dy;
-  double sum = 0;
-  for (Index k = 0; k * batch < data.sequences(); ++k) {
-    windows.run(net, data, detail::mini_batch(order, k, batch), window, true,
-                [&](const auto&, const auto& target, const auto&, const auto& y) {
-                  sum += loss(y, target, dy) * static_cast<double>(y.columns());
-                  return true;
-                });
-  }
-  return sum / static_cast<double>(data.sequences() * data.steps());
-}
 
 /// Trains `net` in place: for each epoch, for each mini-batch of sequences, for each window of steps, one step of the
 /// optimiser down the gradient of loss(y, target, dy).
@@ -131,120 +53,167 @@ double evaluate(const Net& net, const LossFunction& loss, const Data& data, Inde
 /// options.rate. With `validation` data, evaluate() is called on it after each epoch, and in the end the network has
 /// the parameters that did best there; `.patience` epochs without improvement end it early.
 ///
-/// Throws std::invalid_argument on data, or validation data, that do not fit the network, before the first step (where
-/// only a later window does not, when it comes to that); and std::runtime_error where the loss or its gradient is NaN or
-/// infinite, saying where: the network then has the last parameters that gave a finite loss.
+/// A `run` that is given (before the options) says at any time where training is, and has it go on from there:
+///
+///     recur::TrainRun<Net> run;
+///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // until the callback stops it, say
+///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // the rest, to the same bits
+///
+/// An epoch that a callback cuts short counts in what that call tells and gives, and is then finished by the next.
+///
+/// Throws std::invalid_argument on data, or validation data, that do not fit the network, or a run that does not fit the
+/// data, before the first step (where only a later window does not, when it comes to that); and std::runtime_error where
+/// the loss or its gradient is NaN or infinite, saying where: the network then has the last parameters that gave a finite
+/// loss.
 template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data,
           DataSource<typename Net::Scalar> Validation, class Engine>
 TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
-                  const Validation* validation, Engine& rng, const TrainOptions& options = {}) {
+                  const Validation* validation, Engine& rng, TrainRun<Net>& run, const TrainOptions& options = {}) {
   const Index window = detail::window_of(data, options.window, "train");
-  require(options.epochs > 0, "train: epochs > 0 expected, got ", options.epochs);
-  require(options.batch > 0, "train: batch > 0 expected, got ", options.batch);
-  require(options.clip_norm >= 0 && options.clip_value >= 0, "train: clip_norm >= 0 and clip_value >= 0 expected, got ",
-          options.clip_norm, " and ", options.clip_value);
-  require(options.patience >= 0, "train: patience >= 0 expected, got ", options.patience);
-  require(options.patience == 0 || validation, "train: patience needs validation data");
+  detail::require_options(options, validation != nullptr);
+  const Index sequences = data.sequences(), batch = std::min(options.batch, sequences);
+  const Index windows_each = (data.steps() + window - 1) / window;
+  const Index batches = (sequences + batch - 1) / batch * windows_each;
+  detail::require_run(run, sequences, batch, window, batches);
 
-  Net gradient = zeros_like(net), good = net, best = net;
+  Net gradient = zeros_like(net);
   detail::Windows<Net, Data> windows;
   Series<typename Net::Scalar> dy;
-  auto order = detail::in_order(data.sequences());
-  const Index batch = std::min(options.batch, Index(data.sequences()));
-
   if (validation) {  // What does not fit is to be found before the first step, not after an epoch.
     const Index steps = detail::window_of(*validation, options.window, "train", "validation");
-    const auto first = detail::in_order(std::min(options.batch, Index(validation->sequences())));
-    detail::Windows<Net, Validation>().run(net, *validation, first, steps, false,
-                                           [&](const auto&, const auto& target, const auto&, const auto& y) {
-                                             loss(y, target, dy);
-                                             return false;
-                                           });
+    const auto some = detail::in_order(std::min(options.batch, Index(validation->sequences())));
+    detail::Windows<Net, Validation>().read(
+        net, *validation, some, 0, steps, {},
+        [&](const auto&, const auto& target, const auto&, const auto& y) { loss(y, target, dy); });
   }
+  if (run.latest) net = *run.latest;
+  run.latest.reset();
 
-  TrainResult result;
-  Progress progress;
-  const Index windows_each = (data.steps() + window - 1) / window;
-  const Index mini_batches = (data.sequences() + batch - 1) / batch;
-  progress.epochs = options.epochs;
-  progress.batches = mini_batches * windows_each;
-  double best_validation = std::numeric_limits<double>::infinity();
-
-  const auto report = [&] {
-    if (options.on_progress && !options.on_progress(progress)) result.stopped = true;
+  bool stopped = false;
+  const auto report = [&](const Progress& progress) {
+    if (options.on_progress && !options.on_progress(progress)) stopped = true;
   };
   const auto require_finite = [&](const char* what, double value) {
     if (std::isfinite(value)) return;
-    net = good;
+    run.latest = net;
+    if (run.good) net = *run.good;
     std::ostringstream message;
     message << "train: " << what << " is " << (std::isnan(value) ? std::abs(value) : value)  // no "-nan"
-            << " at epoch " << progress.epoch << ", batch " << progress.batch
+            << " at epoch " << run.progress.epoch << ", batch " << run.progress.batch
             << " (both counted from 0); the network keeps the last parameters that gave a finite loss";
     throw std::runtime_error(message.str());
   };
 
-  for (progress.epoch = 0; progress.epoch < options.epochs && !result.stopped; ++progress.epoch) {
-    if (options.shuffle) shuffle(order, rng);
-    double epoch_sum = 0;
-    Index epoch_columns = 0;
-    progress.batch = 0;
-    progress.epoch_end = false;
-    progress.validation = std::numeric_limits<double>::quiet_NaN();
-    for (Index k = 0; k < mini_batches && !result.stopped; ++k) {
-      windows.run(net, data, detail::mini_batch(order, k, batch), window, options.carry,
-                  [&](const auto& x, const auto& target, auto& trace, const auto& y) {
-                    progress.loss = loss(y, target, dy);
-                    require_finite("the loss", progress.loss);
-                    bptt(net, x, trace, dy, gradient);
-                    progress.gradient_norm = global_norm(gradient);
-                    require_finite("the norm of the gradient", progress.gradient_norm);
-                    good = net;
-                    if (options.clip_value > 0) clip_value(gradient, options.clip_value);
-                    if (options.clip_norm > 0) clip_norm(gradient, options.clip_norm);
-                    if (options.schedule) optimizer.options.rate = options.schedule(progress.step);
-                    progress.rate = optimizer.options.rate;
-                    optimizer.step(net, gradient);
-                    ++progress.batch;
-                    ++progress.step;
-                    epoch_sum += progress.loss * static_cast<double>(y.columns());
-                    epoch_columns += y.columns();
-                    report();
-                    return !result.stopped;
-                  });
-    }
-
-    progress.epoch_end = true;
-    progress.loss = epoch_sum / static_cast<double>(epoch_columns);
-    result.losses.push_back(progress.loss);
+  const auto begin_epoch = [&] {
+    Progress& now = run.progress;
+    now = {
+        .epoch = now.epoch + (now.epoch_end ? 1 : 0), .epochs = options.epochs, .batches = batches, .step = now.step};
+    run.batch = batch;
+    run.window = window;
+    run.loss_sum = 0;
+    run.columns = 0;
+    if (std::ssize(run.order) != sequences) run.order = detail::in_order(sequences);
+    if (options.shuffle) shuffle(run.order, rng);
+  };
+  const auto step = [&](const auto& x, const auto& target, auto& trace, const auto& y) {
+    Progress now = run.progress;
+    now.loss = loss(y, target, dy);
+    require_finite("the loss", now.loss);
+    bptt(net, x, trace, dy, gradient);
+    now.gradient_norm = global_norm(gradient);
+    require_finite("the norm of the gradient", now.gradient_norm);
+    run.good = net;
+    if (options.clip_value > 0) clip_value(gradient, options.clip_value);
+    if (options.clip_norm > 0) clip_norm(gradient, options.clip_norm);
+    if (options.schedule) optimizer.options.rate = options.schedule(now.step);
+    now.rate = optimizer.options.rate;
+    optimizer.step(net, gradient);
+    ++now.batch;
+    ++now.step;
+    run.loss_sum += now.loss * static_cast<double>(y.columns());
+    run.columns += y.columns();
+    run.progress = now;
+  };
+  const auto end_epoch = [&](TrainRun<Net>& epoch) {
+    Progress now = epoch.progress;
+    now.epoch_end = true;
+    now.loss = epoch.loss_sum / static_cast<double>(epoch.columns);
     if (validation) {
-      progress.validation = evaluate(net, loss, *validation, options.window, options.batch);
-      require_finite("the validation loss", progress.validation);
-      result.validations.push_back(progress.validation);
-      if (progress.validation < best_validation) {
-        best_validation = progress.validation;
-        best = net;
-        result.best_epoch = progress.epoch;
-      } else if (options.patience > 0 && progress.epoch - result.best_epoch >= options.patience) {
-        result.stopped = true;
+      now.validation = evaluate(net, loss, *validation, options.window, options.batch);
+      require_finite("the validation loss", now.validation);
+      epoch.validations.push_back(now.validation);
+      if (now.validation < epoch.best_validation) {
+        epoch.best_validation = now.validation;
+        epoch.best_epoch = now.epoch;
+        epoch.best = net;
       }
     }
-    report();
+    epoch.losses.push_back(now.loss);
+    epoch.progress = now;
+  };
+  const auto out_of_patience = [&] {
+    const Progress& now = run.progress;
+    return now.epoch_end && options.patience > 0 && now.epoch - run.best_epoch >= options.patience;
+  };
+
+  const typename Net::State zero{};
+  const Progress& now = run.progress;
+  run.progress.epochs = options.epochs;
+  while (!stopped && !out_of_patience() && !(now.epoch_end && now.epoch + 1 >= options.epochs)) {
+    if (now.epoch_end || run.order.empty()) begin_epoch();
+    while (now.batch < batches && !stopped) {
+      const Index first = now.batch % windows_each * window;
+      windows.read(net, data, detail::mini_batch(run.order, now.batch / windows_each, batch), first, window,
+                   first > 0 && options.carry ? run.state : zero, step);
+      if (options.carry) windows.final_state(net, run.state);
+      report(now);
+    }
+    if (!stopped) {
+      end_epoch(run);
+      report(now);
+    }
   }
-  if (validation) net = best;
-  return result;
+
+  TrainRun<Net> told = run;
+  if (stopped && !now.epoch_end) {
+    end_epoch(told);
+    report(told.progress);
+  }
+  if (validation && told.best) {
+    run.latest = net;
+    net = *told.best;
+  }
+  return {told.losses, told.validations, told.best_epoch, stopped || out_of_patience()};
 }
 template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data,
           DataSource<typename Net::Scalar> Validation, class Engine>
   requires(!std::is_pointer_v<Validation>)
 TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
+                  const Validation& validation, Engine& rng, TrainRun<Net>& run, const TrainOptions& options = {}) {
+  return train(net, optimizer, loss, data, &validation, rng, run, options);
+}
+template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data, class Engine>
+  requires(!DataSource<Engine, typename Net::Scalar>)
+TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data, Engine& rng,
+                  TrainRun<Net>& run, const TrainOptions& options = {}) {
+  return train(net, optimizer, loss, data, static_cast<const Data*>(nullptr), rng, run, options);
+}
+
+// The same without a run.
+template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data, class Validation,
+          class Engine>
+  requires(DataSource<std::remove_pointer_t<Validation>, typename Net::Scalar>)
+TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
                   const Validation& validation, Engine& rng, const TrainOptions& options = {}) {
-  return train(net, optimizer, loss, data, &validation, rng, options);
+  TrainRun<Net> run;
+  return train(net, optimizer, loss, data, validation, rng, run, options);
 }
 template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data, class Engine>
   requires(!DataSource<Engine, typename Net::Scalar>)
 TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data, Engine& rng,
                   const TrainOptions& options = {}) {
-  return train(net, optimizer, loss, data, static_cast<const Data*>(nullptr), rng, options);
+  TrainRun<Net> run;
+  return train(net, optimizer, loss, data, rng, run, options);
 }
 
 }  // namespace recur

@@ -15,6 +15,7 @@ struct ElmanRule {
   static constexpr BlockRange from_hidden{h, 1};
   static constexpr BlockRange state{h, 1};
   [[no_unique_address]] F f = {};
+  std::string description() const { return "Elman " + describe(f, "with an activation of its own"); }
 
   /// h_t = f(a_t)
   void forward(const auto&, auto& now) const { now[h] = f.value(now[h]); }

@@ -1,0 +1,56 @@
+#pragma once
+/// \file
+/// Networks in words, such as "Sequence(Elman tanh 8 -> 32, Readout 32 -> 4)": for files, which say what they hold, and for
+/// messages. A description has everything of a network but its parameters and their type.
+
+#include <charconv>
+#include <string>
+#include <tuple>
+
+namespace recur {
+
+/// Any part of a network in words: what its `std::string description() const` says, which is for parts with constants of
+/// their own; else its `static constexpr const char* name`; else `otherwise`.
+template <class Any>
+std::string describe(const Any& part, const std::string& otherwise) {
+  if constexpr (requires { part.description(); }) {
+    return part.description();
+  } else if constexpr (requires { std::string(Any::name); }) {
+    return Any::name;
+  } else {
+    return otherwise;
+  }
+}
+
+/// A number in as few digits as tell it from all others, "0.01".
+inline std::string describe(double number) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, number).ptr};
+}
+
+namespace detail {
+
+/// A rule without a name is known by its blocks: "Rule(5 blocks, inputs into 0-2, hidden into 1-3, state 4-4)".
+template <class Rule>
+std::string describe_rule(const Rule& rule) {
+  const auto range = [](auto blocks) { return std::to_string(blocks.first) + "-" + std::to_string(blocks.end() - 1); };
+  return describe(rule, "Rule(" + std::to_string(int(Rule::blocks)) + " blocks, inputs into " +
+                            range(Rule::from_input) + ", hidden into " + range(Rule::from_hidden) + ", state " +
+                            range(Rule::state) + ")");
+}
+
+inline std::string describe_sizes(long inputs, long outputs) {
+  return " " + std::to_string(inputs) + " -> " + std::to_string(outputs);
+}
+
+/// "Sequence(Elman tanh 8 -> 32, Readout 32 -> 4)"
+template <class... Layers>
+std::string describe_layers(const char* name, const std::tuple<Layers...>& layers) {
+  std::string text;
+  std::apply([&](const auto&... each) { ((text += (text.empty() ? "" : ", ") + describe(each, "layer")), ...); },
+             layers);
+  return name + ("(" + text + ")");
+}
+
+}  // namespace detail
+}  // namespace recur

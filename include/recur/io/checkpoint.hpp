@@ -1,0 +1,126 @@
+#pragma once
+/// \file
+/// Checkpoints: all that it takes to go on with training where it was interrupted, in one safetensors file.
+///
+///     recur::TrainRun<Net> run;
+///     if (std::filesystem::exists("run.safetensors")) recur::load_checkpoint("run.safetensors", net, adam, run, rng);
+///     options.on_progress = [&](const recur::Progress& now) {
+///       if (now.step % 1000 == 0) recur::save_checkpoint("run.safetensors", net, adam, run, rng);
+///       return true;
+///     };
+///     recur::train(net, adam, recur::squared_error, data, rng, run, options);
+///
+/// Killed at any moment and started again, this ends with the same bits as if it had not been killed. The data, the loss
+/// and the TrainOptions are not in the file: give the same.
+///
+/// In the file, network.0.U and its like are the parameters, optimizer.* the moments, options and step count, run.* the
+/// TrainRun; numbers are tensors too, so that they keep their bits.
+
+#include "../train_run.hpp"
+#include "network.hpp"
+#include "parts.hpp"
+
+#include <algorithm>
+#include <locale>
+#include <sstream>
+
+namespace recur {
+
+namespace detail {
+
+/// The state of a random engine, as the standard has it written.
+template <class Engine>
+std::string engine_state(const Engine& engine) {
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  text << engine;
+  return text.str();
+}
+/// Random engines have no names; this tells them apart.
+template <class Engine>
+std::string describe_engine() {
+  Engine engine;
+  const std::string state = engine_state(engine);
+  return "of " + std::to_string(std::count(state.begin(), state.end(), ' ') + 1) + " words of state and numbers to " +
+         std::to_string(Engine::max()) + ", by default " + std::to_string(engine()) + " first";
+}
+template <class Engine>
+void read_engine(const Safetensors& file, Engine& engine) {
+  const std::string& state = file.metadata("recur.engine_state");
+  std::istringstream text(state);
+  text.imbue(std::locale::classic());
+  text >> engine;
+  if (text.fail() || engine_state(engine) != state) {
+    file.fail("must have the state of a random engine in the metadata 'recur.engine_state', got " + quote(state));
+  }
+}
+
+/// The file that save_checkpoint() writes.
+template <class Net, class Optimizer, class Engine>
+SafetensorsWriter checkpoint(const Net& net, const Optimizer& optimizer, const TrainRun<Net>& run, const Engine& rng,
+                             const Metadata& metadata) {
+  detail::require_finite("save_checkpoint", net);
+  SafetensorsWriter file;
+  detail::set_metadata(file, "save_checkpoint", metadata);
+  file.set_metadata("recur.network", describe(net, "network"));
+  file.set_metadata("recur.optimizer", Optimizer::name);
+  file.set_metadata("recur.engine", detail::describe_engine<Engine>());
+  file.set_metadata("recur.engine_state", detail::engine_state(rng));
+  detail::PartWriter<Net> writer{file};
+  writer.add("network", net);
+  Optimizer::visit_parts([&](const std::string& name, auto& part) { writer.add("optimizer." + name, part); },
+                         optimizer);
+  TrainRun<Net>::visit_parts([&](const std::string& name, auto& part) { writer.add("run." + name, part); }, run);
+  return file;
+}
+
+}  // namespace detail
+
+/// Writes a checkpoint of train(), to be called when its callback is, or when it has returned. It takes the place of an
+/// older one whole or not at all (see write_file()). `metadata` are texts that should travel with it.
+///
+/// Throws std::invalid_argument where a parameter is NaN or infinite, from where training could not go on; and
+/// std::runtime_error where the file cannot be written. The old file is then as it was.
+template <Parameterized Net, class Optimizer, class Engine>
+void save_checkpoint(const std::filesystem::path& path, const Net& net, const Optimizer& optimizer,
+                     const TrainRun<Net>& run, const Engine& rng, const Metadata& metadata = {}) {
+  detail::checkpoint(net, optimizer, run, rng, metadata).write(path);
+}
+
+/// Reads what save_checkpoint() wrote into a network, optimiser and random engine of the same kinds, to the bit; train()
+/// then goes on from there. Gives the metadata that it was saved with.
+///
+/// Throws std::runtime_error where the file is of another network, scalar type, optimiser or random engine, saying what
+/// differs, and where a tensor is missing, of another shape, or no part of a checkpoint. Nothing is changed then.
+template <Parameterized Net, class Optimizer, class Engine>
+Metadata load_checkpoint(const Safetensors& file, Net& net, Optimizer& optimizer, TrainRun<Net>& run, Engine& rng) {
+  detail::require_description(file, "network", describe(net, "network"));
+  detail::require_description(file, "optimizer", Optimizer::name);
+  detail::require_description(file, "engine", detail::describe_engine<Engine>());
+  Net loaded_net = net;
+  Optimizer loaded_optimizer = optimizer;
+  TrainRun<Net> loaded_run;
+  Engine loaded_rng = rng;
+  detail::read_engine(file, loaded_rng);
+  detail::StrictReader all{file};
+  detail::PartReader<Net> reader{all, net};
+  reader.read("network", loaded_net);
+  Optimizer::visit_parts([&](const std::string& name, auto& part) { reader.read("optimizer." + name, part); },
+                         loaded_optimizer);
+  TrainRun<Net>::visit_parts([&](const std::string& name, auto& part) { reader.read("run." + name, part); },
+                             loaded_run);
+  all.require_all_used("checkpoint");
+  net = std::move(loaded_net);
+  optimizer = std::move(loaded_optimizer);
+  run = std::move(loaded_run);
+  rng = loaded_rng;
+  return detail::metadata_of_user(file);
+}
+
+template <Parameterized Net, class Optimizer, class Engine>
+Metadata load_checkpoint(const std::filesystem::path& path, Net& net, Optimizer& optimizer, TrainRun<Net>& run,
+                         Engine& rng) {
+  return load_checkpoint(Safetensors::read(path), net, optimizer, run, rng);
+}
+
+}  // namespace recur

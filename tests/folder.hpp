@@ -1,0 +1,31 @@
+// A folder for the files of a test.
+#pragma once
+
+#include <filesystem>
+#include <random>
+#include <string>
+#include <system_error>
+
+namespace recur_test {
+
+/// A new empty folder, which goes away with what is in it.
+class Folder {
+ public:
+  Folder() {
+    std::random_device random;
+    do path_ = std::filesystem::temp_directory_path() / ("recur-test-" + std::to_string(random()));
+    while (!std::filesystem::create_directory(path_));
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace recur_test
