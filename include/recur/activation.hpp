@@ -135,6 +135,8 @@ struct Clipped {
   double limit;
   [[no_unique_address]] F f = {};
 
+  std::string description() const { return "clipped " + describe(limit) + " " + describe(f, "own"); }
+
   auto value(const auto& a) const {
     const auto most = static_cast<typename std::decay_t<decltype(a)>::Scalar>(limit);
     return f.value(a.template max<Eigen::PropagateNaN>(-most).template min<Eigen::PropagateNaN>(most));

@@ -30,6 +30,13 @@ inline std::string describe(double number) {
 
 namespace detail {
 
+/// "LSTM logistic tanh tanh"
+template <class... Parts>
+std::string describe_parts(std::string name, const Parts&... parts) {
+  ((name += " " + describe(parts, "own")), ...);
+  return name;
+}
+
 /// A rule without a name is known by its blocks: "Rule(5 blocks, inputs into 0-2, hidden into 1-3, state 4-4)".
 template <class Rule>
 std::string describe_rule(const Rule& rule) {
@@ -43,6 +50,13 @@ inline std::string describe_sizes(long inputs, long outputs) {
   return " " + std::to_string(inputs) + " -> " + std::to_string(outputs);
 }
 
+/// "Stack(LSTM logistic tanh tanh 8 -> 32, ...)"
+template <class Layers>
+std::string describe_each(const std::string& name, const Layers& layers) {
+  std::string text;
+  for (const auto& each : layers) text += (text.empty() ? "" : ", ") + describe(each, "layer");
+  return name + "(" + text + ")";
+}
 /// "Sequence(Elman tanh 8 -> 32, Readout 32 -> 4)"
 template <class... Layers>
 std::string describe_layers(const char* name, const std::tuple<Layers...>& layers) {

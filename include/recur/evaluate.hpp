@@ -19,17 +19,24 @@ class Windows {
   using State = typename Net::State;
 
   /// Reads the window of at most `window` steps from step `first` on, goes forward through it from `initial`, and calls
-  /// f(x, target, trace, y).
-  void read(const Net& net, const Data& data, std::span<const Index> sequences, Index first, Index window,
+  /// f(x, target, trace, y). Gives false, and does not, where all sequences have come to their ends before.
+  bool read(const Net& net, const Data& data, std::span<const Index> sequences, Index first, Index window,
             const State& initial, auto&& f) {
     data.read(sequences, first, std::min<Index>(window, data.steps() - first), x_, target_);
+    if (all_lengths(x_) == 0) return false;
     const auto y = net.forward(x_, trace_, initial);
     f(x_, target_, trace_, y);
+    return true;
   }
+  /// What a Dropout leaves out in the windows from here on.
+  void train(std::uint64_t seed) { trace_.train(seed); }
   /// The state after the window that was read last.
   void final_state(const Net& net, State& state) const { net.final_state(trace_, state); }
 
  private:
+  static Index all_lengths(const Series<typename Net::Scalar>& x) { return SeriesView(x).all_lengths(); }
+  static Index all_lengths(const TokensView& x) { return x.all_lengths(); }
+
   typename InputOf<Data, typename Net::Scalar>::type x_;
   typename Data::Target target_;
   typename Net::Trace trace_;
@@ -63,7 +70,8 @@ inline std::span<const Index> mini_batch(const std::vector<Index>& order, Index 
 }  // namespace detail
 
 /// The mean loss over all of `data`: each sequence from a zero state, in windows of `window` steps (0: all at once)
-/// through which the state is carried. Windows weigh as their number of columns.
+/// through which the state is carried. Windows weigh as their number of columns, of sequences that have not come to
+/// their ends.
 template <class Net, class LossFunction, DataSource<typename Net::Scalar> Data>
 double evaluate(const Net& net, const LossFunction& loss, const Data& data, Index window = 0, Index batch = 32) {
   window = detail::window_of(data, window, "evaluate");
@@ -72,17 +80,21 @@ double evaluate(const Net& net, const LossFunction& loss, const Data& data, Inde
   detail::Windows<Net, Data> windows;
   Series<typename Net::Scalar> dy;
   double sum = 0;
+  Index columns = 0;
   for (Index k = 0; k * batch < data.sequences(); ++k) {
     typename Net::State state{};
     for (Index first = 0; first < data.steps(); first += window) {
-      windows.read(net, data, detail::mini_batch(order, k, batch), first, window, state,
-                   [&](const auto&, const auto& target, const auto&, const auto& y) {
-                     sum += loss(y, target, dy) * static_cast<double>(y.columns());
-                   });
+      const bool some = windows.read(net, data, detail::mini_batch(order, k, batch), first, window, state,
+                                     [&](const auto&, const auto& target, const auto&, const auto& y) {
+                                       sum += loss(y, target, dy) * static_cast<double>(y.all_lengths());
+                                       columns += y.all_lengths();
+                                     });
+      if (!some) break;
       windows.final_state(net, state);
     }
   }
-  return sum / static_cast<double>(data.sequences() * data.steps());
+  require(columns > 0, "evaluate: data must have at least one step of one sequence, got none within the lengths");
+  return sum / static_cast<double>(columns);
 }
 
 }  // namespace recur

@@ -95,8 +95,8 @@ void orthogonal(Block&& block, Engine& rng, double gain = 1) {
 /// and the inputs of a readout.
 template <class Layer, class Engine>
 void initialize(Layer& layer, Engine& rng) {
-  if constexpr (requires { layer.visit_layers([](auto&) {}); }) {
-    layer.visit_layers([&](auto& each) { initialize(each, rng); });
+  if constexpr (requires { Layer::visit_layers(layer, [](auto&) {}); }) {
+    Layer::visit_layers(layer, [&](auto& each) { initialize(each, rng); });
   } else {
     double units = static_cast<double>(layer.inputs());
     if constexpr (requires { layer.hidden(); }) units = static_cast<double>(layer.hidden());

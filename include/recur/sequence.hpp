@@ -84,8 +84,8 @@ class Sequence : public LayerOf<Sequence<Layers...>> {
     }(std::make_index_sequence<depth>());
   }
 
-  void visit_layers(auto&& f) {
-    std::apply([&](auto&... each) { (f(each), ...); }, layers);
+  static void visit_layers(auto& sequence, auto&& f) {
+    std::apply([&](auto&... each) { (f(each), ...); }, sequence.layers);
   }
 
   /// The same network with its parameters in another type.

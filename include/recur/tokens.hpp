@@ -53,6 +53,12 @@ class TokensView {
   bool has_lengths() const { return lengths_.data; }
   Index length(Index n) const { return lengths_.of(n, steps_); }  ///< the steps of sequence n
   bool empty() const { return batch_ * steps_ == 0; }
+  /// The steps of all sequences together.
+  Index all_lengths() const {
+    Index sum = 0;
+    for (Index n = 0; n < batch_; ++n) sum += length(n);
+    return sum;
+  }
   /// Token t N + n is that of sequence n at step t.
   const int* data() const { return data_; }
   const int* columns(Index first, Index) const { return data_ + first; }

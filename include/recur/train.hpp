@@ -24,6 +24,21 @@ inline void require_options(const TrainOptions& options, bool validation) {
   require(options.patience == 0 || validation, "train: patience needs validation data");
 }
 
+/// Whether some layer is a Dropout.
+template <class Layer>
+bool has_dropout(const Layer& layer) {
+  bool some = false;
+  if constexpr (requires { layer.probability(); }) some = layer.probability() > 0;
+  if constexpr (requires { layer.dropout(); }) some = layer.dropout() > 0;
+  if constexpr (requires { Layer::visit_layers(layer, [](const auto&) {}); })
+    Layer::visit_layers(layer, [&](const auto& each) { some = some || has_dropout(each); });
+  return some;
+}
+template <class Engine>
+std::uint64_t dropout_seed(Engine& rng) {
+  return static_cast<std::uint64_t>(uniform(rng) * 0x1p53);
+}
+
 /// Within an epoch, a run can go on only in mini-batches and windows of the same sizes, through the same data.
 template <class Net>
 void require_run(const TrainRun<Net>& run, Index sequences, Index batch, Index window, Index batches) {
@@ -58,6 +73,9 @@ void require_run(const TrainRun<Net>& run, Index sequences, Index batch, Index w
 ///     recur::TrainRun<Net> run;
 ///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // until the callback stops it, say
 ///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // the rest, to the same bits
+///
+/// Sequences that have lengths weigh by them; windows in which all have come to their ends are passed over. A Dropout leaves
+/// out other numbers in every step, and nothing in evaluate().
 ///
 /// An epoch that a callback cuts short counts in what that call tells and gives, and is then finished by the next.
 ///
@@ -130,11 +148,12 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     optimizer.step(net, gradient);
     ++now.batch;
     ++now.step;
-    run.loss_sum += now.loss * static_cast<double>(y.columns());
-    run.columns += y.columns();
+    run.loss_sum += now.loss * static_cast<double>(y.all_lengths());
+    run.columns += y.all_lengths();
     run.progress = now;
   };
   const auto end_epoch = [&](TrainRun<Net>& epoch) {
+    require(epoch.columns > 0, "train: data must have at least one step of one sequence, got none within the lengths");
     Progress now = epoch.progress;
     now.epoch_end = true;
     now.loss = epoch.loss_sum / static_cast<double>(epoch.columns);
@@ -163,8 +182,13 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     if (now.epoch_end || run.order.empty()) begin_epoch();
     while (now.batch < batches && !stopped) {
       const Index first = now.batch % windows_each * window;
-      windows.read(net, data, detail::mini_batch(run.order, now.batch / windows_each, batch), first, window,
-                   first > 0 && options.carry ? run.state : zero, step);
+      if (detail::has_dropout(net)) windows.train(detail::dropout_seed(rng));
+      const bool some = windows.read(net, data, detail::mini_batch(run.order, now.batch / windows_each, batch), first,
+                                     window, first > 0 && options.carry ? run.state : zero, step);
+      if (!some) {
+        ++run.progress.batch;
+        continue;
+      }
       if (options.carry) windows.final_state(net, run.state);
       report(now);
     }

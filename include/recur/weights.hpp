@@ -10,6 +10,19 @@
 
 namespace recur {
 
+namespace detail {
+
+/// The left sides of a step's products.
+template <class Hidden, class Halfway>
+struct Products {
+  Hidden hidden;
+  Halfway halfway;
+};
+template <class Hidden, class Halfway>
+Products(Hidden, Halfway) -> Products<Hidden, Halfway>;
+
+}  // namespace detail
+
 /// A rule with its parameters: the input weights U: (G_u H) x I, the recurrent weights W: (G_w H) x H and the bias b:
 /// (G H), for a rule whose inputs reach G_u blocks, whose hidden state reaches G_w and that has G pre-activation
 /// blocks altogether: all 1 for the Elman network, all 4 for the LSTM. Sizes are given to the constructor, or fixed as template arguments.

@@ -2,6 +2,7 @@
 /// \file
 /// Two layers, of which one reads a series from its end (M. Schuster, K. Paliwal, 1997).
 
+#include "../describe.hpp"
 #include "../layer.hpp"
 
 namespace recur {
@@ -59,14 +60,16 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>> {
 
   Index inputs() const { return ahead.inputs(); }
   Index outputs() const { return 2 * ahead.outputs(); }
+  /// "Bidirectional(LSTM ..., LSTM ...)": see describe.hpp.
+  std::string description() const { return detail::describe_layers("Bidirectional", std::tie(ahead, back)); }
 
   static void visit(auto&& f, const Name& name, auto&... layers) {
     Layer::visit(f, Name(name, "ahead"), layers.ahead...);
     Layer::visit(f, Name(name, "back"), layers.back...);
   }
-  void visit_layers(auto&& f) {
-    f(ahead);
-    f(back);
+  static void visit_layers(auto& layer, auto&& f) {
+    f(layer.ahead);
+    f(layer.back);
   }
 
   /// The same layer with its parameters in another type.

@@ -2,6 +2,7 @@
 /// \file
 /// Dropout (N. Srivastava et al., 2014).
 
+#include "../describe.hpp"
 #include "../layer.hpp"
 
 namespace recur {
@@ -48,6 +49,8 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
   Index inputs() const { return features_; }
   Index outputs() const { return features_; }
   double probability() const { return p_; }
+  /// "Dropout 0.2 32 -> 32": see describe.hpp.
+  std::string description() const { return "Dropout " + describe(p_) + detail::describe_sizes(inputs(), outputs()); }
 
   static void visit(auto&&, const Name&, auto&...) {}
   template <class Other>

@@ -72,13 +72,17 @@ class Stack : public LayerOf<Stack<Layer_>> {
   Index outputs() const { return layers.front().outputs(); }
   Index depth() const { return std::ssize(layers); }
   double dropout() const { return dropout_.probability(); }
+  /// "Stack(LSTM ..., LSTM ...)": see describe.hpp.
+  std::string description() const {
+    return detail::describe_each(dropout() > 0 ? "Stack with dropout " + describe(dropout()) : "Stack", layers);
+  }
 
   static void visit(auto&& f, const Name& name, auto& first, auto&... others) {
     for (std::size_t l = 0; l < first.layers.size(); ++l)
       Layer::visit(f, Name(name, l), first.layers[l], others.layers[l]...);
   }
-  void visit_layers(auto&& f) {
-    for (auto& each : layers) f(each);
+  static void visit_layers(auto& stack, auto&& f) {
+    for (auto& each : stack.layers) f(each);
   }
 
   /// The same stack with its parameters in another type.

@@ -22,6 +22,8 @@ struct GruRule {
   [[no_unique_address]] Gate gate = {};
   [[no_unique_address]] Candidate candidate = {};
 
+  std::string description() const { return detail::describe_parts("GRU", gate, candidate); }
+
   void forward(const auto& before, auto& now) const {
     now[r] = gate.value(now[r]);
     now[z] = gate.value(now[z]);
@@ -52,6 +54,8 @@ struct GruResetBeforeRule {
   static constexpr int halfway = q;
   [[no_unique_address]] Gate gate = {};
   [[no_unique_address]] Candidate candidate = {};
+
+  std::string description() const { return detail::describe_parts("GRU reset before", gate, candidate); }
 
   void forward_halfway(const auto& before, auto& now) const {
     now[r] = gate.value(now[r]);

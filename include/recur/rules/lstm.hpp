@@ -21,6 +21,8 @@ struct LstmRule {
   [[no_unique_address]] Candidate candidate = {};
   [[no_unique_address]] Output output = {};
 
+  std::string description() const { return detail::describe_parts("LSTM", gate, candidate, output); }
+
   void forward(const auto& before, auto& now) const {
     now[i] = gate.value(now[i]);
     now[f] = gate.value(now[f]);

@@ -21,6 +21,8 @@ struct PeepholeLstmRule {
   [[no_unique_address]] Candidate candidate = {};
   [[no_unique_address]] Output output = {};
 
+  std::string description() const { return detail::describe_parts("LSTM with peepholes", gate, candidate, output); }
+
   void forward(const auto& before, auto& now, const auto& p) const {
     now[i] = gate.value(now[i] + p[p_i] * before[c]);
     now[f] = gate.value(now[f] + p[p_f] * before[c]);
