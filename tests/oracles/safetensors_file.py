@@ -53,9 +53,10 @@ def read_safetensors(path):
 
     metadata = header.pop("__metadata__", {})
     check(all(isinstance(value, str) for value in metadata.values()), "has metadata that is not a string")
+    for name, entry in header.items():
+        check(set(entry) == {"dtype", "shape", "data_offsets"}, f"{name} has the keys {sorted(entry)}")
     tensors, end = {}, 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-        check(set(entry) == {"dtype", "shape", "data_offsets"}, f"{name} has the keys {sorted(entry)}")
         check(entry["dtype"] in DTYPES, f"{name} has dtype {entry['dtype']}, expected F32 or F64")
         dtype, shape, offsets = DTYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
         check(offsets[0] == end, f"{name} begins at byte {offsets[0]}, but what is before it ends at {end}")
