@@ -11,8 +11,8 @@ namespace {
 struct SaidLeak : LeakyIntegrator<> {
   std::string description() const { return "leaky " + describe(alpha); }
 };
-struct NamedGated : Gated {
-  static constexpr const char* name = "gated";
+struct NamedRule : TwoStates {
+  static constexpr const char* name = "named";
 };
 struct Sine {
   auto value(const auto& a) const { return a.sin(); }
@@ -29,6 +29,14 @@ TEST_CASE("A network says what it is, but for its parameters and their type", "[
   CHECK(Sequence(Elman<float>(8, 32)).description() == "Sequence(Elman tanh 8 -> 32)");
   CHECK(Sequence(Elman<float>(8, 32), Elman<float, Relu>(32, 5), Readout<float>(5, 4)).description() ==
         "Sequence(Elman tanh 8 -> 32, Elman relu 32 -> 5, Readout 5 -> 4)");
+}
+
+TEST_CASE("Layers of layers say what is in them", "[describe]") {
+  CHECK(Stack<Elman<float>>(1, 2, 2).description() == "Stack(Elman tanh 1 -> 2, Elman tanh 2 -> 2)");
+  CHECK(Stack<Elman<float>>(1, 2, 1, {.dropout = 0.25}).description() == "Stack with dropout 0.25(Elman tanh 1 -> 2)");
+  CHECK(Bidirectional<Gru<float>>(1, 2).description() ==
+        "Bidirectional(GRU logistic tanh 1 -> 2, GRU logistic tanh 1 -> 2)");
+  CHECK(Dropout<float>(2, 0.5).description() == "Dropout 0.5 2 -> 2");
 }
 
 TEST_CASE("Activations have names, and those with constants tell them", "[describe]") {
@@ -49,8 +57,13 @@ TEST_CASE("Activations have names, and those with constants tell them", "[descri
 TEST_CASE("A rule has a name or a description; one without is known by its blocks", "[describe]") {
   CHECK(Cell<SaidLeak, float>(1, 2).description() == "leaky 0.3 1 -> 2");
   CHECK(Cell<SaidLeak, float>(1, 2, {{.alpha = 0.25}}).description() == "leaky 0.25 1 -> 2");
-  CHECK(Cell<NamedGated, float>(1, 2).description() == "gated 1 -> 2");
-  CHECK(Cell<Gated, float>(1, 2).description() == "Rule(5 blocks, inputs into 0-2, hidden into 1-3, state 4-4) 1 -> 2");
+  CHECK(Cell<NamedRule, float>(1, 2).description() == "named 1 -> 2");
+  CHECK(Lstm<float>(1, 2).description() == "LSTM logistic tanh tanh 1 -> 2");
+  CHECK(PeepholeLstm<float>(1, 2).description() == "LSTM with peepholes logistic tanh tanh 1 -> 2");
+  CHECK(Gru<float>(1, 2).description() == "GRU logistic tanh 1 -> 2");
+  CHECK(GruResetBefore<float>(1, 2).description() == "GRU reset before logistic tanh 1 -> 2");
+  CHECK(Cell<LstmRule<HardTanh, Clipped<Relu>>, float>(1, 2, {.candidate = {.limit = 3}}).description() ==
+        "LSTM hard tanh clipped 3 relu tanh 1 -> 2");
   CHECK(Cell<TwoStates, float>(1, 2).description() ==
         "Rule(4 blocks, inputs into 0-1, hidden into 0-1, state 2-3) 1 -> 2");
 }

@@ -159,11 +159,11 @@ TEST_CASE("Loading into another network says what differs", "[network]") {
   save(path, random_net(Cell<ElmanRule<LeakyRelu>, float>(3, 5, {{0.2}})));
   CHECK(refusal(path, Elman<float, LeakyRelu>(3, 5)) ==
         "must have the network Elman leaky relu 0.01 3 -> 5, got Elman leaky relu 0.2 3 -> 5");
-  save(path, random_net(Sequence(Cell<Gated, float>(3, 5), Readout<float>(5, 2))));
+  save(path, random_net(Sequence(Cell<LeakyIntegrator<>, float>(3, 5), Readout<float>(5, 2))));
   CHECK(refusal(path, Sequence(Cell<TwoStates, float>(3, 5), Readout<float>(5, 2)))
             .ends_with(": layer 0 must be Rule(4 blocks, inputs into 0-1, hidden into 0-1, state 2-3) 3 -> 5, got "
-                       "Rule(5 blocks, inputs "
-                       "into 0-2, hidden into 1-3, state 4-4) 3 -> 5"));
+                       "Rule(2 blocks, inputs "
+                       "into 0-0, hidden into 0-0, state 1-1) 3 -> 5"));
 }
 
 TEST_CASE("Missing, unused and misshapen tensors are errors", "[network]") {
