@@ -45,6 +45,20 @@ struct InPackets {
   }
 };
 
+/// a, cut off at -limit and limit.
+template <class Scalar>
+struct CutOff {
+  Scalar limit;
+
+  EIGEN_ALWAYS_INLINE Scalar operator()(const Scalar& a) const { return a < -limit ? -limit : a > limit ? limit : a; }
+  template <class Packet>
+  EIGEN_ALWAYS_INLINE Packet packetOp(const Packet& a) const {
+    using namespace Eigen::internal;
+    const Packet most = pset1<Packet>(limit);
+    return pselect(pcmp_eq(a, a), pmin(pmax(a, pnegate(most)), most), a);  // NaN stays NaN
+  }
+};
+
 template <class Scalar>
 inline constexpr bool in_packets = std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>;
 
@@ -138,8 +152,8 @@ struct Clipped {
   std::string description() const { return "clipped " + describe(limit) + " " + describe(f, "own"); }
 
   auto value(const auto& a) const {
-    const auto most = static_cast<typename std::decay_t<decltype(a)>::Scalar>(limit);
-    return f.value(a.template max<Eigen::PropagateNaN>(-most).template min<Eigen::PropagateNaN>(most));
+    using Scalar = typename std::decay_t<decltype(a)>::Scalar;
+    return f.value(a.unaryExpr(detail::CutOff<Scalar>{static_cast<Scalar>(limit)}));
   }
   auto slope(const auto& h) const {
     using Array = detail::PlainArray<std::decay_t<decltype(h)>>;
@@ -155,5 +169,9 @@ namespace Eigen::internal {
 template <class Function, class Scalar>
 struct functor_traits<recur::detail::InPackets<Function, Scalar>> {
   enum { Cost = 10 * NumTraits<Scalar>::MulCost, PacketAccess = packet_traits<Scalar>::Vectorizable };
+};
+template <class Scalar>
+struct functor_traits<recur::detail::CutOff<Scalar>> {
+  enum { Cost = 4 * NumTraits<Scalar>::AddCost, PacketAccess = packet_traits<Scalar>::Vectorizable };
 };
 }  // namespace Eigen::internal
