@@ -236,6 +236,19 @@ TEST_CASE("All halfs and bfloats, by their definitions", "[safetensors]") {
   check("BF16", 8, 7);
 }
 
+TEST_CASE("An empty tensor may have any size but one, and nothing loops over it", "[safetensors]") {
+  const auto wide =
+      parse(file_of("{\"w\":{\"dtype\":\"F32\",\"shape\":[0,9223372036854775807],\"data_offsets\":[0,0]}}"));
+  const Matrix<float> w = wide.matrix<float>("w");
+  CHECK(w.rows() == 0);
+  CHECK(w.cols() == std::numeric_limits<Index>::max());
+  const Matrix<float> high(std::numeric_limits<Index>::max(), 0);
+  SafetensorsWriter writer;
+  writer.add("w", w);
+  writer.add("high", high, {0});
+  CHECK(parse(writer.bytes()).tensor("w").data.empty());
+}
+
 TEST_CASE("A double read as float is rounded to the nearest", "[safetensors]") {
   SafetensorsWriter writer;
   writer.add("t", Matrix<double>{{0.1, 1 + 0x1p-24, 1 + 0x1.8p-24, 1e300, -1e-300, 0x1p-149}});

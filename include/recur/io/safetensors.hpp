@@ -94,6 +94,7 @@ class Safetensors {
     }
     using RowMajor = Eigen::Array<Scalar, Dynamic, Dynamic, Eigen::RowMajor>;
     const auto numbers = values<Scalar>(name);
+    if (numbers.empty()) return Matrix<Scalar>(rows, cols);  // a loop over 0 rows of 2^62 columns would not end
     return Eigen::Map<const RowMajor>(numbers.data(), rows, cols);
   }
   /// Fills a matrix with a tensor of its very shape.

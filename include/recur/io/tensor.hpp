@@ -142,7 +142,7 @@ std::vector<std::byte> tensor_bytes(const Eigen::MatrixBase<Derived>& matrix) {
   using Bits = std::conditional_t<std::is_same_v<Scalar, float>, std::uint32_t, std::uint64_t>;
   std::vector<std::byte> bytes(static_cast<std::size_t>(matrix.size()) * sizeof(Bits));
   std::byte* at = bytes.data();
-  for (Index i = 0; i < matrix.rows(); ++i) {
+  for (Index i = 0; i < matrix.rows() && !bytes.empty(); ++i) {
     for (Index j = 0; j < matrix.cols(); ++j, at += sizeof(Bits)) {
       detail::store_little_endian(std::bit_cast<Bits>(Scalar(matrix.coeff(i, j))), at);
     }
