@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <set>
 #include <sstream>
 #include <stdexcept>
@@ -59,10 +60,26 @@ struct Corpus {
     }
   }
 
+  void print_sizes() const {
+    std::printf("%zu characters of %zu kinds to learn, %zu held out\n", known, alphabet.size(), text.size() - known);
+  }
   std::string_view to_learn() const { return std::string_view(text).substr(0, known); }
   /// With the character before it, which says something of its first.
   std::string_view held_out() const { return std::string_view(text).substr(known - 1); }
 };
+
+/// The bytes of a text as numbers, "10 32 97": for files in which text must be UTF-8, as single bytes are not.
+inline std::string numbers_of(std::string_view text) {
+  std::string numbers;
+  for (const char c : text) numbers += std::to_string(static_cast<unsigned char>(c)) + ' ';
+  return numbers;
+}
+inline std::string text_of(const std::string& numbers) {
+  std::istringstream stream(numbers);
+  std::string text;
+  for (int number = 0; stream >> number;) text += static_cast<char>(number);
+  return text;
+}
 
 /// Bits per character of what is held out, under unigram, bigram and trigram models of the rest: with n(s) characters
 /// of k(s) kinds after the string s (I. H. Witten, T. C. Bell, 1991),
@@ -104,14 +121,16 @@ inline double xz_bits(std::string_view text) {
   return bytes > 0 ? 8 * bytes : std::nan("");
 }
 
-/// A table of how well what is held out is foretold from the rest. For xz: what it adds to the compressed file.
-inline void print_baselines(const Corpus& corpus) {
+/// A table of how well what is held out is foretold from the rest: by a network, in bits per character, and by simpler
+/// models. For xz: what it adds to the compressed file.
+inline void print_result(const Corpus& corpus, double network) {
   const std::size_t held_out = corpus.text.size() - corpus.known;
   const auto [unigrams, bigrams, trigrams] = ngram_bits(corpus);
   const double xz = (xz_bits(corpus.text) - xz_bits(corpus.to_learn())) / double(held_out);
   std::printf("\nbits per character of the %zu held out:\n", held_out);
   std::printf("  unigrams  %.3f\n  bigrams   %.3f\n  trigrams  %.3f\n", unigrams, bigrams, trigrams);
   std::printf(std::isnan(xz) ? "  xz -9e    cannot be run here\n" : "  xz -9e    %.3f\n", xz);
+  std::printf("  network   %.3f\n\n", network);
 }
 
 /// With blanks for control characters, such as would upset a terminal.
@@ -120,13 +139,19 @@ inline std::string printable(std::string text) {
   return text;
 }
 
+inline void print(const std::string& text) { std::printf("%s\n", printable(text).c_str()); }
+
 /// The last line of a terminal, drawn again and again; where the output is none, a plain line now and then.
 class Bar {
  public:
+  /// `before` are seconds that have already been spent.
+  explicit Bar(double before) : before_(before) {}
   ~Bar() {
     if (open_) std::printf("\n");
   }
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  double seconds() const {
+    return before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
   /// Whether it is time for a line above the bar: every four seconds.
   bool due() const { return seconds() >= due_; }
   void above(std::string line) {
@@ -135,15 +160,20 @@ class Bar {
     due_ = seconds() + 4;
     shown_ = -1;
   }
-  /// `share` is how much is done, of 1; `loss` in nats.
+  /// How many steps will have been done when `seconds` are over, if so far it were `steps`; at first there is no telling.
+  long steps_within(double within, long steps) const {
+    return seconds() > 1 ? static_cast<long>(double(steps) * within / seconds()) : std::numeric_limits<long>::max();
+  }
+  /// `share` is how much is done, of 1; `loss` in nats, of which the mean over some 50 calls is shown.
   void show(double share, double loss) {
+    mean_ += (loss - mean_) / std::min(++calls_, 50.0);
     const double now = seconds();
     if (share < 1 && shown_ >= 0 && now < (terminal_ ? shown_ + 0.1 : due_)) return;
     shown_ = now;
     open_ = terminal_ && share < 1;
     const std::string done(static_cast<std::size_t>(20 * std::min(share, 1.0)), '#');
-    std::printf("%s[%-20s] %3.0f %%, loss %.3f, %.2f bits per character, ", erase(), done.c_str(), 100 * share, loss,
-                loss / std::log(2.0));
+    std::printf("%s[%-20s] %3.0f %%, loss %.3f, %.2f bits per character, ", erase(), done.c_str(), 100 * share, mean_,
+                mean_ / std::log(2.0));
     std::printf(share < 1 ? "%.0f s left%s" : "%.0f s%s", share < 1 ? now / share - now : now, open_ ? "" : "\n");
     std::fflush(stdout);
   }
@@ -151,7 +181,8 @@ class Bar {
  private:
   const char* erase() const { return terminal_ ? "\r\033[K" : ""; }
 
+  double before_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   bool terminal_ = isatty(STDOUT_FILENO) != 0, open_ = false;
-  double due_ = 0, shown_ = -1;
+  double due_ = 0, shown_ = -1, mean_ = 0, calls_ = 0;
 };
