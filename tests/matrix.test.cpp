@@ -8,7 +8,7 @@ using recur_test::message_of;
 
 namespace {
 
-struct Steps {
+struct Sized {
   Index batch_, steps_;
   Index batch() const { return batch_; }
   Index steps() const { return steps_; }
@@ -49,7 +49,7 @@ TEST_CASE("require_equal names the argument, what was expected and what came", "
 }
 
 TEST_CASE("require_same_steps wants the same batch and the same steps", "[matrix]") {
-  const auto message = [](Steps got, Steps expected) {
+  const auto message = [](Sized got, Sized expected) {
     return message_of([&] { require_same_steps("bptt", "dy", got, "x", expected); });
   };
   CHECK(message({2, 5}, {3, 5}) == "bptt: dy must have batch 3 and steps 5 (as x), got batch 2 and steps 5");
