@@ -297,6 +297,13 @@ TEMPLATE_TEST_CASE("Tanh and Logistic have the same bits at every address", "[ac
   check(Logistic());
 }
 
+TEST_CASE("Without a limit nothing is clipped", "[activation]") {
+  const auto a = arguments<double>(2000);
+  const auto h = values(a, Clipped<Softsign>());
+  CHECK(identical(h, values(a, Softsign())));
+  CHECK(identical(slopes(h, Clipped<Softsign>()), slopes(h, Softsign())));
+}
+
 TEST_CASE("A user's own activation works in a cell", "[activation]") {
   check_slopes<Algebraic>();
   Elman<double, Algebraic> cell(2, 3, {.f = {.scale = 0.5}});

@@ -18,6 +18,7 @@
 
 #include <cmath>
 #include <concepts>
+#include <limits>
 #include <type_traits>
 
 namespace recur {
@@ -143,10 +144,10 @@ struct HardTanh {
 };
 
 /// f(a), with a cut off at -limit and limit beforehand, for f that rise all the way: ONNX's `clip`. Its slope beyond is
-/// 0. There h is f(limit) or f(-limit) to the bit, and so tells.
+/// 0. There h is f(limit) or f(-limit) to the bit, and so tells. Without a limit it is f.
 template <Activation F>
 struct Clipped {
-  double limit;
+  double limit = std::numeric_limits<double>::infinity();
   [[no_unique_address]] F f = {};
 
   std::string description() const { return "clipped " + describe(limit) + " " + describe(f, "own"); }
@@ -159,7 +160,8 @@ struct Clipped {
     using Array = detail::PlainArray<std::decay_t<decltype(h)>>;
     using Scalar = typename Array::Scalar;
     const auto at = [&](double a) { return f.value(Eigen::Array<Scalar, 1, 1>(static_cast<Scalar>(a))).eval()(0); };
-    return (h > at(-limit) && h < at(limit)).select(f.slope(h), Array::Zero(h.rows(), h.cols()));
+    // An end that is NaN, as that of Softsign at infinity, is none.
+    return (h <= at(-limit) || h >= at(limit)).select(Array::Zero(h.rows(), h.cols()), f.slope(h));
   }
 };
 
