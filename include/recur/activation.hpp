@@ -5,12 +5,13 @@
 ///     value(a)   f(a), from the pre-activation a
 ///     slope(h)   f'(a), from what the record keeps: h = f(a)
 ///
-/// Those here give a number the same bits wherever it lies, in a packet or left over. Of Eigen's functions, arithmetic does,
-/// and exp, log and their like do not quite: with such a one, a series equals its steps run singly to rounding.
+/// Those here and in more_activations.hpp give a number the same bits wherever it lies, in a packet or left over. Of
+/// Eigen's functions, arithmetic does, and exp, log and their like do not quite: with such a one, a series equals its
+/// steps run singly to rounding.
 ///
 /// A user's own is one more such struct, with members where it has constants (see LeakyRelu), and a name or a description
-/// where a file should tell it from others (see describe.hpp). One whose slope is not
-/// a function of its value (sin, say) needs a rule that keeps a: see rule.hpp.
+/// where a file should tell it from others (see describe.hpp). One whose slope is not a function of its value (sin, say)
+/// needs a rule that keeps a: see rule.hpp.
 
 #include "describe.hpp"
 #include "elementary.hpp"
@@ -60,8 +61,16 @@ struct CutOff {
   }
 };
 
-template <class Scalar>
-inline constexpr bool in_packets = std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>;
+/// A function of elementary.hpp, of every number of an array; of numbers that are neither float nor double otherwise(a).
+template <class Function>
+auto in_packets(const auto& a, auto otherwise) {
+  using Scalar = typename std::decay_t<decltype(a)>::Scalar;
+  if constexpr (std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>) {
+    return a.unaryExpr(InPackets<Function, Scalar>());
+  } else {
+    return a.unaryExpr([otherwise](Scalar v) -> Scalar { return otherwise(v); });
+  }
+}
 
 template <class Array>
 using PlainArray = typename Array::PlainObject;
@@ -72,12 +81,7 @@ using PlainArray = typename Array::PlainObject;
 struct Tanh {
   static constexpr const char* name = "tanh";
   auto value(const auto& a) const {
-    using Scalar = typename std::decay_t<decltype(a)>::Scalar;
-    if constexpr (detail::in_packets<Scalar>) {
-      return a.unaryExpr(detail::InPackets<detail::TanhFunction, Scalar>());
-    } else {
-      return a.unaryExpr([](Scalar v) -> Scalar { return std::tanh(v); });
-    }
+    return detail::in_packets<detail::TanhFunction>(a, [](auto v) { return std::tanh(v); });
   }
   auto slope(const auto& h) const { return 1 - h.square(); }
 };
@@ -86,12 +90,7 @@ struct Tanh {
 struct Logistic {
   static constexpr const char* name = "logistic";
   auto value(const auto& a) const {
-    using Scalar = typename std::decay_t<decltype(a)>::Scalar;
-    if constexpr (detail::in_packets<Scalar>) {
-      return a.unaryExpr(detail::InPackets<detail::LogisticFunction, Scalar>());
-    } else {
-      return a.unaryExpr([](Scalar v) -> Scalar { return 1 / (1 + std::exp(-v)); });
-    }
+    return detail::in_packets<detail::LogisticFunction>(a, [](auto v) { return 1 / (1 + std::exp(-v)); });
   }
   auto slope(const auto& h) const { return h * (1 - h); }
 };
