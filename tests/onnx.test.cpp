@@ -94,8 +94,11 @@ Series<Scalar> inputs_of(const Safetensors& file) {
 template <class Scalar>
 Matrix<Scalar> state_of(const Safetensors& file, const std::string& name, Index d) {
   if (!batch_first(file)) return slice<Scalar>(file, name, d);
-  const auto& shape = file.shape(name);
-  return columns<Scalar>(file, name)(Eigen::all, Eigen::seqN(d, shape.at(0), shape.at(1)));
+  const auto all = columns<Scalar>(file, name);
+  const Index N = file.shape(name).at(0), D = file.shape(name).at(1);
+  Matrix<Scalar> state(all.rows(), N);
+  for (Index n = 0; n < N; ++n) state.col(n) = all.col(n * D + d);
+  return state;
 }
 /// One direction of Y, [T, D, N, H] or [N, T, D, H], as H x (N T).
 template <class Scalar>
