@@ -3,6 +3,7 @@
 
 #include <recur/activation.hpp>
 #include <recur/cell.hpp>
+#include <recur/more_activations.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -15,7 +16,19 @@ using recur_test::identical;
 
 namespace {
 
-using Activations = std::tuple<Tanh, Logistic, Relu, LeakyRelu, Identity, Softsign, HardTanh>;
+using Activations = std::tuple<Tanh, Logistic, Relu, LeakyRelu, Identity, Softsign, HardTanh, Clipped<Tanh>,
+                               Clipped<LeakyRelu>, HardSigmoid, Elu, Softplus, Affine, ScaledTanh, ThresholdedRelu>;
+
+/// With constants that are not its defaults, where it has some; kinks at 0, 1 and -1 only.
+template <class F>
+F sample() {
+  if constexpr (std::is_same_v<F, Clipped<Tanh>> || std::is_same_v<F, Clipped<LeakyRelu>>) return {.limit = 1};
+  if constexpr (std::is_same_v<F, HardSigmoid>) return {.alpha = 0.5, .beta = 0.5};
+  if constexpr (std::is_same_v<F, Elu>) return {.alpha = 0.5};
+  if constexpr (std::is_same_v<F, Affine>) return {.alpha = -0.5, .beta = 0.25};
+  if constexpr (std::is_same_v<F, ScaledTanh>) return {.alpha = 1.5, .beta = -0.75};
+  return {};
+}
 
 template <class Scalar>
 using Values = Eigen::Array<Scalar, Dynamic, 1>;
@@ -29,6 +42,14 @@ long double reference(long double a) {
   if constexpr (std::is_same_v<F, Identity>) return a;
   if constexpr (std::is_same_v<F, Softsign>) return a / (1 + std::abs(a));
   if constexpr (std::is_same_v<F, HardTanh>) return a < -1 ? -1 : a > 1 ? 1 : a;
+  if constexpr (std::is_same_v<F, Clipped<Tanh>>) return std::tanh(reference<HardTanh>(a));
+  if constexpr (std::is_same_v<F, Clipped<LeakyRelu>>) return reference<LeakyRelu>(reference<HardTanh>(a));
+  if constexpr (std::is_same_v<F, HardSigmoid>) return (reference<HardTanh>(a) + 1) / 2;
+  if constexpr (std::is_same_v<F, Elu>) return a > 0 ? a : std::expm1(a) / 2;
+  if constexpr (std::is_same_v<F, Softplus>) return a > 0 ? a + std::log1p(std::exp(-a)) : std::log1p(std::exp(a));
+  if constexpr (std::is_same_v<F, Affine>) return 0.25L - a / 2;
+  if constexpr (std::is_same_v<F, ScaledTanh>) return -1.5L * std::tanh(0.75L * a);
+  if constexpr (std::is_same_v<F, ThresholdedRelu>) return a < 1 ? 0 : a;
 }
 
 /// Of every sign and size between 2^-12 and 2^6.
@@ -45,11 +66,11 @@ Values<Scalar> arguments(Index count) {
 
 // One instance of each activation, whatever is asked of it: each takes the compiler a while.
 template <class F, class Scalar>
-Values<Scalar> values(const Values<Scalar>& a, const F& f = {}) {
+Values<Scalar> values(const Values<Scalar>& a, const F& f = sample<F>()) {
   return f.value(a);
 }
 template <class F, class Scalar>
-Values<Scalar> slopes(const Values<Scalar>& h, const F& f = {}) {
+Values<Scalar> slopes(const Values<Scalar>& h, const F& f = sample<F>()) {
   return f.slope(h);
 }
 template <class F, class Scalar>
@@ -115,8 +136,8 @@ void check_slopes() {
 /// Whether the first Rows values, in arrays of Rows x 1 and Rows x 3, are what is expected.
 template <class F, int Rows, class Scalar>
 bool same_in_fixed_arrays(const Values<Scalar>& a, const Values<Scalar>& expected) {
-  const Eigen::Array<Scalar, Rows, 1> one = a.template head<Rows>(), value = F().value(one);
-  const Eigen::Array<Scalar, Rows, 3> three = one.template replicate<1, 3>(), each = F().value(three);
+  const Eigen::Array<Scalar, Rows, 1> one = a.template head<Rows>(), value = sample<F>().value(one);
+  const Eigen::Array<Scalar, Rows, 3> three = one.template replicate<1, 3>(), each = sample<F>().value(three);
   const Values<Scalar> wanted = expected.head(Rows);
   return identical(Values<Scalar>(value), wanted) && identical(Values<Scalar>(each.col(0)), wanted) &&
          identical(Values<Scalar>(each.col(2)), wanted);
@@ -141,12 +162,15 @@ TEMPLATE_LIST_TEST_CASE("Values agree with the standard library's in long double
   check(double());
 }
 
-TEMPLATE_TEST_CASE("Tanh and Logistic are accurate to a few units in the last place", "[activation]", float, double) {
+TEMPLATE_TEST_CASE("Tanh, Logistic, Elu and Softplus are accurate to a few units in the last place", "[activation]",
+                   float, double) {
   constexpr bool single = std::is_same_v<TestType, float>;
   for (const double limit : {1.0, 20.0, single ? 110.0 : 750.0}) {
     const auto a = whole_range<TestType>(limit);
     CHECK(worst_ulps<Tanh>(a) <= 5);
     CHECK(worst_ulps<Logistic>(a) <= 3);
+    CHECK(worst_ulps<Elu>(a) <= 7);
+    CHECK(worst_ulps<Softplus>(a) <= 5);
   }
 }
 
@@ -193,7 +217,23 @@ TEMPLATE_TEST_CASE("Values stay in their range, at infinity too, NaN stays NaN, 
     CHECK(value_of<Identity>(-a) == -a);
     CHECK(value_of<HardTanh>(a) == 1);
     CHECK(value_of<HardTanh>(-a) == -1);
+    CHECK(value_of<Clipped<LeakyRelu>>(a) == 1);
+    CHECK(value_of<Clipped<LeakyRelu>>(-a) == TestType(-0.01));
+    CHECK(value_of<HardSigmoid>(a) == 1);
+    CHECK(value_of<HardSigmoid>(-a) == 0);
+    CHECK(value_of<Elu>(a) == a);
+    CHECK(value_of<Elu>(-a) == TestType(-0.5));
+    CHECK(value_of<Softplus>(a) == a);
+    CHECK(value_of<Softplus>(-a) == 0);
+    CHECK(value_of<Affine>(a) == a / -2 + TestType(0.25));
+    CHECK(value_of<Affine>(-a) == a / 2 + TestType(0.25));
+    CHECK(value_of<ScaledTanh>(a) == -1.5);
+    CHECK(value_of<ScaledTanh>(-a) == 1.5);
+    CHECK(value_of<ThresholdedRelu>(a) == a);
+    CHECK(value_of<ThresholdedRelu>(-a) == 0);
   }
+  CHECK(value_of<ThresholdedRelu>(TestType(1)) == 1);
+  CHECK(value_of<ThresholdedRelu>(std::nextafter(TestType(1), zero)) == 0);
   CHECK(value_of<Softsign>(largest) == 1);
   CHECK(value_of<Softsign>(-largest) == -1);
   CHECK(std::isnan(value_of<Softsign>(infinity)));  // inf / inf, as in PyTorch
@@ -206,6 +246,9 @@ TEMPLATE_TEST_CASE("Values stay in their range, at infinity too, NaN stays NaN, 
   CHECK((std::isnan(value_of<Tanh>(nan)) && std::isnan(value_of<Logistic>(nan)) && std::isnan(value_of<Relu>(nan)) &&
          std::isnan(value_of<LeakyRelu>(nan)) && std::isnan(value_of<Identity>(nan)) &&
          std::isnan(value_of<Softsign>(nan)) && std::isnan(value_of<HardTanh>(nan))));
+  CHECK((std::isnan(value_of<Clipped<Tanh>>(nan)) && std::isnan(value_of<HardSigmoid>(nan)) &&
+         std::isnan(value_of<Elu>(nan)) && std::isnan(value_of<Softplus>(nan)) && std::isnan(value_of<Affine>(nan)) &&
+         std::isnan(value_of<ScaledTanh>(nan)) && std::isnan(value_of<ThresholdedRelu>(nan))));
   for (const TestType a : {zero, -zero}) {
     CHECK(identical(value_of<Tanh>(a), a));
     CHECK(value_of<Logistic>(a) == TestType(0.5));
@@ -214,6 +257,13 @@ TEMPLATE_TEST_CASE("Values stay in their range, at infinity too, NaN stays NaN, 
     CHECK(identical(value_of<Identity>(a), a));
     CHECK(identical(value_of<Softsign>(a), a));
     CHECK(identical(value_of<HardTanh>(a), a));
+    CHECK(identical(value_of<Clipped<Tanh>>(a), a));
+    CHECK(value_of<HardSigmoid>(a) == TestType(0.5));
+    CHECK(identical(value_of<Elu>(a), a / 2));
+    CHECK(value_of<Softplus>(a) == std::log(TestType(2)));
+    CHECK(value_of<Affine>(a) == TestType(0.25));
+    CHECK(value_of<ScaledTanh>(a) == 0);
+    CHECK(value_of<ThresholdedRelu>(a) == 0);
   }
 }
 
@@ -235,6 +285,18 @@ TEMPLATE_TEST_CASE("Slopes at the kinks are those that are documented", "[activa
   CHECK(slope_at<Tanh>(TestType(0)) == 1);
   CHECK(slope_at<Tanh>(TestType(1)) == 0);
   CHECK(slope_at<Logistic>(TestType(0.5)) == TestType(0.25));
+  CHECK(slope_at<HardSigmoid>(TestType(0)) == 0);
+  CHECK(slope_at<HardSigmoid>(TestType(1)) == 0);
+  CHECK(slope_at<HardSigmoid>(TestType(0.5)) == TestType(0.5));
+  CHECK(slope_at<Elu>(TestType(0)) == TestType(0.5));
+  CHECK(slope_at<Elu>(std::numeric_limits<TestType>::denorm_min()) == 1);
+  CHECK(slope_at<Elu>(value_of<Elu>(TestType(-1e4))) == 0);
+  CHECK(slope_at<Softplus>(TestType(0)) == 0);
+  CHECK(slope_at<Softplus>(TestType(1e4)) == 1);
+  CHECK(slope_at<ScaledTanh>(TestType(1.5)) == 0);
+  CHECK(slope_at<ScaledTanh>(TestType(0)) == TestType(-0.75 * 1.5));
+  CHECK(slope_at<ThresholdedRelu>(TestType(0)) == 0);
+  CHECK(slope_at<ThresholdedRelu>(TestType(1)) == 1);
 
   const LeakyRelu steeper{.negative_slope = 0.25};
   const auto value = values<LeakyRelu, TestType>(Values<TestType>::Constant(1, -8), steeper);
@@ -264,7 +326,8 @@ TEMPLATE_LIST_TEST_CASE("A value depends neither on where it lies nor on its nei
       }
     }
     // Fixed sizes: Eigen computes those in narrower packets.
-    if constexpr (std::is_same_v<TestType, Tanh> || std::is_same_v<TestType, Logistic>) {
+    if constexpr (std::is_same_v<TestType, Tanh> || std::is_same_v<TestType, Logistic> ||
+                  std::is_same_v<TestType, Elu> || std::is_same_v<TestType, Softplus>) {
       const bool same = [&]<int... Rows>(std::integer_sequence<int, Rows...>) {
         return (same_in_fixed_arrays<TestType, Rows>(a, h) && ...);
       }(std::integer_sequence<int, 4, 8, 16>());
@@ -275,7 +338,8 @@ TEMPLATE_LIST_TEST_CASE("A value depends neither on where it lies nor on its nei
   check(double());
 }
 
-TEMPLATE_TEST_CASE("Tanh and Logistic have the same bits at every address", "[activation]", float, double) {
+TEMPLATE_TEST_CASE("Tanh, Logistic, Elu and Softplus have the same bits at every address", "[activation]", float,
+                   double) {
   constexpr Index most = 40, offsets = 17;
   const auto check = [&](const auto& f) {
     using F = std::decay_t<decltype(f)>;
@@ -295,6 +359,47 @@ TEMPLATE_TEST_CASE("Tanh and Logistic have the same bits at every address", "[ac
   };
   check(Tanh());
   check(Logistic());
+  check(sample<Elu>());
+  check(Softplus());
+}
+
+TEMPLATE_TEST_CASE("The slope of what is clipped is 0 from the limit on", "[activation]", float, double) {
+  const auto check = [](const auto& f, double limit) {
+    using F = std::decay_t<decltype(f)>;
+    const Clipped<F> clipped{.limit = limit, .f = f};
+    const auto a = arguments<TestType>(2000);
+    const Values<TestType> inside = (a.abs() < TestType(0.9 * limit)).select(a, TestType(0.5 * limit));
+    CHECK(identical(values(inside, clipped), values(inside, f)));
+    CHECK(identical(slopes(values(inside, clipped), clipped), slopes(values(inside, f), f)));
+    for (const double beyond : {limit, 1.1 * limit, 1e6}) {
+      for (const double sign : {1, -1}) {
+        const Values<TestType> h =
+            values(Values<TestType>(Values<TestType>::Constant(5, TestType(sign * beyond))), clipped);
+        CHECK((h == values(Values<TestType>(Values<TestType>::Constant(5, TestType(sign * limit))), f)).all());
+        CHECK((slopes(h, clipped) == 0).all());
+      }
+    }
+  };
+  check(Tanh(), 0.7);
+  check(Softplus(), 1.3);
+  check(LeakyRelu(), 3.1);
+}
+
+TEST_CASE("Without a limit nothing is clipped", "[activation]") {
+  const auto a = arguments<double>(2000);
+  const auto h = values(a, Clipped<Softsign>());
+  CHECK(identical(h, values(a, Softsign())));
+  CHECK(identical(slopes(h, Clipped<Softsign>()), slopes(h, Softsign())));
+}
+
+TEST_CASE("Activations with constants tell them all", "[activation]") {
+  CHECK(describe(HardSigmoid(), "") == "hard sigmoid 0.2 0.5");
+  CHECK(describe(Elu(), "") == "elu 1");
+  CHECK(describe(Softplus(), "") == "softplus");
+  CHECK(describe(Affine{2, -1}, "") == "affine 2 -1");
+  CHECK(describe(ScaledTanh{1.25, 0.75}, "") == "scaled tanh 1.25 0.75");
+  CHECK(describe(ThresholdedRelu(), "") == "thresholded relu 1");
+  CHECK(describe(Clipped<Elu>{.limit = 3, .f = {0.5}}, "") == "clipped 3 elu 0.5");
 }
 
 TEST_CASE("A user's own activation works in a cell", "[activation]") {

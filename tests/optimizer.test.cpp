@@ -3,10 +3,11 @@
 #include "helpers.hpp"
 
 #include <recur/io/safetensors.hpp>
-#include <recur/optimizer.hpp>
+#include <recur/recur.hpp>
 
 #include <limits>
 #include <set>
+#include <utility>
 
 using namespace recur;
 using recur_test::message_of;
@@ -90,6 +91,80 @@ void follow_in_float(const std::string& run, Optimizer optimizer) {
 
 const auto p0 = start();
 
+// ---- An LSTM with a readout ----
+
+const Safetensors& lstm_oracle() {
+  static const auto file = Safetensors::read(RECUR_TEST_ORACLES "/optimizers/lstm.safetensors");
+  return file;
+}
+/// [T, N, F]
+Series<double> lstm_series(const std::string& name) {
+  const auto values = lstm_oracle().values<double>(name);
+  const auto& shape = lstm_oracle().shape(name);
+  return Series<double>(SeriesView(values.data(), shape.at(2), shape.at(1), shape.at(0)));
+}
+/// What a tensor of a run has for one step, a matrix or a column.
+Matrix<double> at_step(const std::string& name, Index step) {
+  const auto values = lstm_oracle().values<double>(name);
+  const auto& shape = lstm_oracle().shape(name);
+  const Index rows = shape.at(1), cols = shape.size() == 3 ? shape.at(2) : 1;
+  using RowMajor = Eigen::Matrix<double, Dynamic, Dynamic, Eigen::RowMajor>;
+  return Eigen::Map<const RowMajor>(values.data() + step * rows * cols, rows, cols);
+}
+
+using LstmNet = Sequence<Lstm<double>, Readout<double>>;
+
+/// The parameters of a run after some steps.
+LstmNet net_at(const std::string& run, Index step) {
+  LstmNet net(Lstm<double>(3, 5), Readout<double>(5, 2, {.bias = true}));
+  auto& lstm = net.layer<0>();
+  lstm.U = at_step(run + ".lstm.weight_ih_l0", step);
+  lstm.W = at_step(run + ".lstm.weight_hh_l0", step);
+  lstm.b = at_step(run + ".lstm.bias_ih_l0", step);
+  net.layer<1>().V = at_step(run + ".fc.weight", step);
+  net.layer<1>().c = at_step(run + ".fc.bias", step);
+  return net;
+}
+
+/// Takes the 20 steps of a run, forward, backward, clipped: loss, norm and parameters must be PyTorch's at each.
+template <template <class> class Optimizer>
+void train_lstm(const std::string& run, const auto& options) {
+  constexpr double tolerance = 1e-12, max_norm = 3;
+  const auto x = lstm_series("x"), target = lstm_series("target");
+  const auto losses = lstm_oracle().values<double>(run + ".loss"), norms = lstm_oracle().values<double>(run + ".norm");
+  REQUIRE((losses.size() == 20 && norms.size() == 20));
+  auto net = net_at(run, 0);
+  Optimizer<LstmNet> optimizer(net, options);
+  auto gradient = zeros_like(net);
+  auto trace = net.trace();
+  double worst = 0;
+  const auto check = [&](double ours, double theirs) {
+    const double difference = std::abs(ours / theirs - 1);
+    CHECK(difference <= tolerance);
+    worst = std::max(worst, difference);
+  };
+  for (std::size_t step = 0; step < 20; ++step) {
+    INFO(run << ", step " << step);
+    // loss = 0.5 sum (y - target)^2
+    auto dy = Series<double>(net.forward(x, trace));
+    dy.matrix() -= target.matrix();
+    check(0.5 * dy.matrix().squaredNorm(), losses[step]);
+    bptt(net, x, trace, dy, gradient);
+    check(clip_norm(gradient, max_norm), norms[step]);
+    optimizer.step(net, gradient);
+    const auto expected_net = net_at(run, static_cast<Index>(step) + 1);
+    recur::visit(
+        [&](const Name& name, const auto& ours, const auto& theirs) {
+          INFO(name.str());
+          const double difference = (ours - theirs).cwiseAbs().maxCoeff() / theirs.cwiseAbs().maxCoeff();
+          CHECK(difference <= tolerance);
+          worst = std::max(worst, difference);
+        },
+        std::as_const(net), expected_net);
+  }
+  SUCCEED(run << ": worst relative difference " << worst);
+}
+
 }  // namespace
 
 TEST_CASE("Sgd is PyTorch's, with momentum, Nesterov and weight decay", "[optimizer]") {
@@ -140,6 +215,17 @@ TEST_CASE("No run of PyTorch's is left out above", "[optimizer]") {
                                       "rmsprop_momentum", "rmsprop_large_eps", "adam", "adam_weight_decay",
                                       "adam_large_eps", "adamw", "clip_norm", "clip_value", "sgd_momentum_step_lr",
                                       "adam_warmup_lr"});
+}
+
+TEST_CASE("An LSTM is trained as PyTorch trains it, step by step, with every optimiser", "[optimizer][oracles]") {
+  train_lstm<Sgd>("sgd_momentum", SgdOptions{.rate = 0.01, .momentum = 0.9});
+  train_lstm<RmsProp>("rmsprop", RmsPropOptions{.rate = 0.01, .decay = 0.99, .epsilon = 1e-8});
+  train_lstm<Adam>("adam", AdamOptions{.rate = 0.02, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8});
+  train_lstm<AdamW>("adamw",
+                    AdamWOptions{.rate = 0.02, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01});
+  std::set<std::string> runs;
+  for (const auto& [run, options] : lstm_oracle().metadata()) runs.insert(run);
+  CHECK(runs == std::set<std::string>{"sgd_momentum", "rmsprop", "adam", "adamw"});
 }
 
 TEST_CASE("Every optimiser works in float", "[optimizer]") {

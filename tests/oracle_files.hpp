@@ -39,11 +39,17 @@ Matrix<Scalar> slice(const Safetensors& file, const std::string& name, Index i) 
   return columns<Scalar>(file, name).middleCols(i * batch, batch);
 }
 
+/// What is between the commas of "Tanh,Relu".
+inline std::vector<std::string> items_of(const std::string& text) {
+  std::vector<std::string> items;
+  std::istringstream stream(text);
+  for (std::string item; std::getline(stream, item, ',');) items.push_back(item);
+  return items;
+}
 /// "2,9,1,6"
 inline std::vector<Index> lengths_of(const std::string& text) {
   std::vector<Index> lengths;
-  std::istringstream numbers(text);
-  for (std::string number; std::getline(numbers, number, ',');) lengths.push_back(std::stol(number));
+  for (const auto& item : items_of(text)) lengths.push_back(std::stol(item));
   return lengths;
 }
 
@@ -52,6 +58,25 @@ template <class Scalar>
 Series<Scalar> series(const Safetensors& file, const std::string& name) {
   Series<Scalar> result(recur::view_columns(columns<Scalar>(file, name).eval(), file.shape(name).at(1)));
   if (file.metadata().count("lengths")) result.set_lengths(lengths_of(file.metadata("lengths")));
+  return result;
+}
+
+/// The gates of another system in the order of the rows of U and W. b has the biases of U's rows from its beginning on,
+/// those of W's up to its end.
+struct Gates {
+  std::vector<Index> U, W;
+};
+/// From z, r, h, as ONNX and Keras have them.
+inline const Gates gru_gates{{2, 1, 0}, {1, 0, 2}}, gru_reset_before_gates{{1, 0, 2}, {1, 0, 2}};
+
+/// Blocks of rows, one for each of `order`, in this order.
+template <class Derived>
+typename Derived::PlainObject reordered(const Eigen::DenseBase<Derived>& rows, const std::vector<Index>& order) {
+  const Index count = std::ssize(order), height = rows.rows() / count;
+  REQUIRE(rows.rows() == count * height);
+  typename Derived::PlainObject result(rows.rows(), rows.cols());
+  for (Index k = 0; k < count; ++k)
+    result.middleRows(k * height, height) = rows.middleRows(order[static_cast<std::size_t>(k)] * height, height);
   return result;
 }
 

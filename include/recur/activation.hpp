@@ -5,12 +5,13 @@
 ///     value(a)   f(a), from the pre-activation a
 ///     slope(h)   f'(a), from what the record keeps: h = f(a)
 ///
-/// Those here give a number the same bits wherever it lies, in a packet or left over. Of Eigen's functions, arithmetic does,
-/// and exp, log and their like do not quite: with such a one, a series equals its steps run singly to rounding.
+/// Those here and in more_activations.hpp give a number the same bits wherever it lies, in a packet or left over. Of
+/// Eigen's functions, arithmetic does, and exp, log and their like do not quite: with such a one, a series equals its
+/// steps run singly to rounding.
 ///
 /// A user's own is one more such struct, with members where it has constants (see LeakyRelu), and a name or a description
-/// where a file should tell it from others (see describe.hpp). One whose slope is not
-/// a function of its value (sin, say) needs a rule that keeps a: see rule.hpp.
+/// where a file should tell it from others (see describe.hpp). One whose slope is not a function of its value (sin, say)
+/// needs a rule that keeps a: see rule.hpp.
 
 #include "describe.hpp"
 #include "elementary.hpp"
@@ -18,6 +19,7 @@
 
 #include <cmath>
 #include <concepts>
+#include <limits>
 #include <type_traits>
 
 namespace recur {
@@ -59,8 +61,16 @@ struct CutOff {
   }
 };
 
-template <class Scalar>
-inline constexpr bool in_packets = std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>;
+/// A function of elementary.hpp, of every number of an array; of numbers that are neither float nor double otherwise(a).
+template <class Function>
+auto in_packets(const auto& a, auto otherwise) {
+  using Scalar = typename std::decay_t<decltype(a)>::Scalar;
+  if constexpr (std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double>) {
+    return a.unaryExpr(InPackets<Function, Scalar>());
+  } else {
+    return a.unaryExpr([otherwise](Scalar v) -> Scalar { return otherwise(v); });
+  }
+}
 
 template <class Array>
 using PlainArray = typename Array::PlainObject;
@@ -71,12 +81,7 @@ using PlainArray = typename Array::PlainObject;
 struct Tanh {
   static constexpr const char* name = "tanh";
   auto value(const auto& a) const {
-    using Scalar = typename std::decay_t<decltype(a)>::Scalar;
-    if constexpr (detail::in_packets<Scalar>) {
-      return a.unaryExpr(detail::InPackets<detail::TanhFunction, Scalar>());
-    } else {
-      return a.unaryExpr([](Scalar v) -> Scalar { return std::tanh(v); });
-    }
+    return detail::in_packets<detail::TanhFunction>(a, [](auto v) { return std::tanh(v); });
   }
   auto slope(const auto& h) const { return 1 - h.square(); }
 };
@@ -85,12 +90,7 @@ struct Tanh {
 struct Logistic {
   static constexpr const char* name = "logistic";
   auto value(const auto& a) const {
-    using Scalar = typename std::decay_t<decltype(a)>::Scalar;
-    if constexpr (detail::in_packets<Scalar>) {
-      return a.unaryExpr(detail::InPackets<detail::LogisticFunction, Scalar>());
-    } else {
-      return a.unaryExpr([](Scalar v) -> Scalar { return 1 / (1 + std::exp(-v)); });
-    }
+    return detail::in_packets<detail::LogisticFunction>(a, [](auto v) { return 1 / (1 + std::exp(-v)); });
   }
   auto slope(const auto& h) const { return h * (1 - h); }
 };
@@ -143,10 +143,10 @@ struct HardTanh {
 };
 
 /// f(a), with a cut off at -limit and limit beforehand, for f that rise all the way: ONNX's `clip`. Its slope beyond is
-/// 0. There h is f(limit) or f(-limit) to the bit, and so tells.
+/// 0. There h is f(limit) or f(-limit) to the bit, and so tells. Without a limit it is f.
 template <Activation F>
 struct Clipped {
-  double limit;
+  double limit = std::numeric_limits<double>::infinity();
   [[no_unique_address]] F f = {};
 
   std::string description() const { return "clipped " + describe(limit) + " " + describe(f, "own"); }
@@ -159,7 +159,8 @@ struct Clipped {
     using Array = detail::PlainArray<std::decay_t<decltype(h)>>;
     using Scalar = typename Array::Scalar;
     const auto at = [&](double a) { return f.value(Eigen::Array<Scalar, 1, 1>(static_cast<Scalar>(a))).eval()(0); };
-    return (h > at(-limit) && h < at(limit)).select(f.slope(h), Array::Zero(h.rows(), h.cols()));
+    // An end that is NaN, as that of Softsign at infinity, is none.
+    return (h <= at(-limit) || h >= at(limit)).select(Array::Zero(h.rows(), h.cols()), f.slope(h));
   }
 };
 

@@ -2,20 +2,21 @@
 /// \file
 /// recur: recurrent neural networks inside your own program. The whole library, in reading order.
 
-#include "matrix.hpp"       // Matrix, Vector, Index; require(), the check that is always on
-#include "random.hpp"       // random numbers that are the same everywhere
-#include "lengths.hpp"      // ... for sequences that end early
-#include "series_view.hpp"  // series that somebody else owns
-#include "series.hpp"       // Series: T steps of F features for N sequences
-#include "describe.hpp"     // networks in words
-#include "activation.hpp"   // Tanh, Relu, Logistic ...: value and slope
-#include "parameters.hpp"   // visit(): walking over the parameters of models
-#include "tokens.hpp"       // Tokens: inputs that are kinds of things
-#include "team.hpp"         // threads
-#include "kernel.hpp"       // the kernels under all products
-#include "packed.hpp"       // the products
-#include "record.hpp"       // what one step keeps, as rules and cells see it
-#include "rule.hpp"         // the manual for writing a cell
+#include "matrix.hpp"            // Matrix, Vector, Index; require(), the check that is always on
+#include "random.hpp"            // random numbers that are the same everywhere
+#include "lengths.hpp"           // ... for sequences that end early
+#include "series_view.hpp"       // series that somebody else owns
+#include "series.hpp"            // Series: T steps of F features for N sequences
+#include "describe.hpp"          // networks in words
+#include "activation.hpp"        // Tanh, Relu, Logistic ...: value and slope
+#include "more_activations.hpp"  // HardSigmoid, Elu, Softplus ...
+#include "parameters.hpp"        // visit(): walking over the parameters of models
+#include "tokens.hpp"            // Tokens: inputs that are kinds of things
+#include "team.hpp"              // threads
+#include "kernel.hpp"            // the kernels under all products
+#include "packed.hpp"            // the products
+#include "record.hpp"            // what one step keeps, as rules and cells see it
+#include "rule.hpp"              // the manual for writing a cell
 
 #include "rules/elman.hpp"          // h_t = f(a_t)
 #include "rules/gru.hpp"            // gated recurrent units, both forms
