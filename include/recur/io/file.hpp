@@ -179,7 +179,8 @@ inline void Replacement::commit() {
 /// Makes `bytes` the content of a file, which it creates or replaces: whoever reads it, whenever, sees the old file or
 /// the new one, whole. It is written beside the old one, flushed to the disk, and renamed; that takes room for both.
 /// A replaced file keeps its mode; a symbolic link is followed. A process that is killed may leave a hidden
-/// `.recur-*.tmp` behind. Throws std::runtime_error, which names the file and says what failed; the old file is as it was.
+/// `.recur-*.tmp` behind. Throws std::runtime_error, which names the file and says what failed; the old file is then as
+/// it was, unless it says that only the folder could not be flushed: then the new one may not outlive a loss of power.
 inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);

@@ -2,7 +2,8 @@
 /// \file
 /// Files of tensors in the safetensors format, as PyTorch and others read and write them
 /// (https://huggingface.co/docs/safetensors): the length of the header in 8 bytes, the header in JSON, the data.
-/// The only part of recur that needs nlohmann-json, and so no part of recur.hpp.
+/// The only part of recur that needs nlohmann-json, and so no part of recur.hpp: in CMake, link
+/// nlohmann_json::nlohmann_json beside recur::recur.
 
 #include "file.hpp"
 #include "safetensors_header.hpp"
