@@ -4,6 +4,7 @@
 /// messages. A description has everything of a network but its parameters and their type.
 
 #include <charconv>
+#include <cstddef>
 #include <string>
 #include <tuple>
 
@@ -46,7 +47,7 @@ std::string describe_rule(const Rule& rule) {
                             range(Rule::state) + ")");
 }
 
-inline std::string describe_sizes(long inputs, long outputs) {
+inline std::string describe_sizes(std::ptrdiff_t inputs, std::ptrdiff_t outputs) {
   return " " + std::to_string(inputs) + " -> " + std::to_string(outputs);
 }
 
