@@ -10,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "bar.hpp"
 #include "characters.hpp"
 
 using recur::Index;
@@ -99,7 +100,7 @@ int main(int argc, char** argv) {
       if (bar.seconds() > 1) end = std::min(most, Index(double(p.step) * seconds / bar.seconds()));
       loss += (p.loss - loss) / double(std::min<Index>(p.step, 50));
       if (bar.due()) bar.above(dream(net, corpus.alphabet, 79, temperature, dreams));
-      bar.show(double(p.step) / double(end), loss);
+      bar.show(double(p.step) / double(end), in_bits(loss));
       return p.step < end;
     };
     recur::train(net, adam, recur::softmax_cross_entropy, text, rng, options);

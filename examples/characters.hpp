@@ -1,12 +1,8 @@
 #pragma once
-// What 02_characters needs that is no network: text, what simpler models make of it, a progress bar. Nothing of recur.
-
-#include <unistd.h>
+// What 02_characters needs that is no network: text, and what simpler models make of it. Nothing of recur.
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -114,44 +110,9 @@ inline void print_baselines(const Corpus& corpus) {
   std::printf(std::isnan(xz) ? "  xz -9e    cannot be run here\n" : "  xz -9e    %.3f\n", xz);
 }
 
-/// With blanks for control characters, such as would upset a terminal.
-inline std::string printable(std::string text) {
-  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c) != 0 && c != '\n'; }, ' ');
-  return text;
+/// A loss in words, from nats.
+inline std::string in_bits(double loss) {
+  std::array<char, 64> text;
+  std::snprintf(text.data(), text.size(), "loss %.3f, %.2f bits per character", loss, loss / std::log(2.0));
+  return text.data();
 }
-
-/// The last line of a terminal, drawn again and again; where the output is none, a plain line now and then.
-class Bar {
- public:
-  ~Bar() {
-    if (open_) std::printf("\n");
-  }
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
-  /// Whether it is time for a line above the bar: every four seconds.
-  bool due() const { return seconds() >= due_; }
-  void above(std::string line) {
-    std::replace(line.begin(), line.end(), '\n', ' ');
-    std::printf("%s%s\n", erase(), printable(line).c_str());
-    due_ = seconds() + 4;
-    shown_ = -1;
-  }
-  /// `share` is how much is done, of 1; `loss` in nats.
-  void show(double share, double loss) {
-    const double now = seconds();
-    if (share < 1 && shown_ >= 0 && now < (terminal_ ? shown_ + 0.1 : due_)) return;
-    shown_ = now;
-    open_ = terminal_ && share < 1;
-    const std::string done(static_cast<std::size_t>(20 * std::min(share, 1.0)), '#');
-    std::printf("%s[%-20s] %3.0f %%, loss %.3f, %.2f bits per character, ", erase(), done.c_str(), 100 * share, loss,
-                loss / std::log(2.0));
-    std::printf(share < 1 ? "%.0f s left%s" : "%.0f s%s", share < 1 ? now / share - now : now, open_ ? "" : "\n");
-    std::fflush(stdout);
-  }
-
- private:
-  const char* erase() const { return terminal_ ? "\r\033[K" : ""; }
-
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  bool terminal_ = isatty(STDOUT_FILENO) != 0, open_ = false;
-  double due_ = 0, shown_ = -1;
-};
