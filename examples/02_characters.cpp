@@ -6,12 +6,11 @@
 //
 // It learns the files given, or this library's own headers, but for the last tenth of each: by that it is judged, in
 // bits per character, beside n-gram models and xz. Meanwhile, and at the end, it writes text of its own.
+#include <recur/io/checkpoint.hpp>
 #include <recur/recur.hpp>
 
-#include <CLI/CLI.hpp>
-
-#include "bar.hpp"
 #include "characters.hpp"
+#include "characters_options.hpp"
 
 using recur::Index;
 using Net = recur::Sequence<recur::Elman<float>, recur::Readout<float>>;
@@ -51,64 +50,65 @@ std::string dream(const Net& net, std::string_view alphabet, Index length, doubl
   return text.substr(1);
 }
 
+/// Learns a text, and says how well.
+Net learn(const Options& o, const Corpus& corpus) {
+  corpus.print_sizes();
+  const Index kinds = std::ssize(corpus.alphabet);
+  Net net({kinds, o.hidden}, {o.hidden, kinds, {.bias = true}});
+  std::mt19937 rng(o.seed), dreams(o.seed);
+  recur::initialize(net, rng);
+  recur::AdamW adam(net, {.weight_decay = 0.2});
+  recur::TrainRun<Net> run;
+  recur::Metadata about{{"alphabet", numbers_of(corpus.alphabet)}, {"seconds", "0"}};
+  if (!o.resume.empty()) {
+    const auto found = recur::load_checkpoint(o.resume, net, adam, run, rng);
+    if (found.at("alphabet") != about.at("alphabet")) throw std::runtime_error(o.resume + ": is of another text");
+    about = found;
+  }
+
+  const Streams text{corpus.to_learn(), corpus.alphabet, o.batch}, held_out{corpus.held_out(), corpus.alphabet, 1};
+  const Index most = std::min(o.steps, o.epochs * ((text.steps() + o.window - 1) / o.window));
+  LossBar bar(std::stod(about.at("seconds")));
+  Index end = std::min(most, bar.steps_within(o.seconds, run.progress.step));
+  recur::TrainOptions options{
+      .epochs = o.epochs, .batch = o.batch, .shuffle = false, .window = o.window, .clip_norm = 1};
+  options.schedule = [&](Index step) { return recur::warm_up(step, 100, recur::cosine(step, end, o.rate)); };
+  options.on_progress = [&](const recur::Progress& p) {
+    if (p.epoch_end) return true;
+    end = std::min(most, bar.steps_within(o.seconds, p.step));
+    if (bar.due()) bar.above(dream(net, corpus.alphabet, 79, o.temperature, dreams));
+    bar.show(double(p.step) / double(end), p.loss);
+    if (!o.checkpoint.empty() && p.step % o.checkpoint_every == 0) {
+      about["seconds"] = std::to_string(bar.seconds());
+      recur::save_checkpoint(o.checkpoint, net, adam, run, rng, about);
+    }
+    return p.step < end;
+  };
+  if (run.progress.step < end) recur::train(net, adam, recur::softmax_cross_entropy, text, rng, run, options);
+
+  print_result(corpus, recur::evaluate(net, recur::softmax_cross_entropy, held_out, 256, 1) / std::log(2.0));
+  return net;
+}
+
 int main(int argc, char** argv) {
   CLI::App app("An Elman network learns text, character by character, and writes some of its own.");
   try {
-    std::vector<std::string> files;
-    Index hidden = 256, batch = 16, window = 32, epochs = 35, steps = 8000, length = 400;
-    double seconds = 45, rate = 6e-3, temperature = 0.7;
-    unsigned seed = 1;
-    bool brief = false;
-    app.add_option("files", files, "what to learn; recur's headers where none is given");
-    app.option_defaults()->always_capture_default();
-    app.add_option("--hidden", hidden, "hidden units")->check(CLI::Range(1, 10'000));
-    app.add_option("--batch", batch, "stretches of text read side by side")->check(CLI::Range(1, 10'000));
-    app.add_option("--window", window, "characters that the gradient goes back")->check(CLI::Range(1, 10'000));
-    app.add_option("--epochs", epochs, "how often it reads the text, at most")->check(CLI::Range(1, 1'000'000));
-    app.add_option("--steps", steps, "steps of training, at most")->check(CLI::Range(1, 1'000'000'000));
-    app.add_option("--seconds", seconds, "for training: fewer steps where they would take longer")
-        ->check(CLI::Range(0.1, 1e9));
-    app.add_option("--rate", rate, "learning rate at the start: less for more units")->check(CLI::Range(0.0, 1.0));
-    app.add_option("--temperature", temperature, "of what it writes: the lower, the surer")
-        ->check(CLI::Range(0.01, 100.0));
-    app.add_option("--sample-length", length, "characters that it writes at the end")
-        ->check(CLI::Range(0, 1'000'000'000));
-    app.add_option("--seed", seed, "of all random numbers");
-    app.add_flag("--short", brief, "a small network for a moment, to see that all works");
-    app.parse(argc, argv);
-    if (brief) hidden = 64, steps = 300, length = 100;
-
-    const Corpus corpus(files.empty() ? own_files(RECUR_SOURCE_DIR) : files,
-                        std::size_t(std::max<Index>(1000, 2 * batch * window)));
-    const Index kinds = std::ssize(corpus.alphabet);
-    std::printf("%zu characters of %td kinds to learn, %zu held out\n", corpus.known, kinds,
-                corpus.text.size() - corpus.known);
-
-    std::mt19937 rng(seed), dreams(seed);
-    Net net(recur::Elman<float>(kinds, hidden), recur::Readout<float>(hidden, kinds, {.bias = true}));
-    recur::initialize(net, rng);
-    recur::AdamW adam(net, {.weight_decay = 0.2});
-    const Streams text{corpus.to_learn(), corpus.alphabet, batch}, held_out{corpus.held_out(), corpus.alphabet, 1};
-    const Index most = std::min(steps, epochs * ((text.steps() + window - 1) / window));
-    Index end = most;
-    recur::TrainOptions options{.epochs = epochs, .batch = batch, .shuffle = false, .window = window, .clip_norm = 1};
-    options.schedule = [&](Index step) { return recur::warm_up(step, 100, recur::cosine(step, end, rate)); };
-    Bar bar;
-    double loss = 0;
-    options.on_progress = [&](const recur::Progress& p) {
-      if (p.epoch_end) return true;
-      if (bar.seconds() > 1) end = std::min(most, Index(double(p.step) * seconds / bar.seconds()));
-      loss += (p.loss - loss) / double(std::min<Index>(p.step, 50));
-      if (bar.due()) bar.above(dream(net, corpus.alphabet, 79, temperature, dreams));
-      bar.show(double(p.step) / double(end), in_bits(loss));
-      return p.step < end;
-    };
-    recur::train(net, adam, recur::softmax_cross_entropy, text, rng, options);
-
-    const double nats = recur::evaluate(net, recur::softmax_cross_entropy, held_out, 256, 1);
-    print_baselines(corpus);
-    std::printf("  network   %.3f\n\n%s\n", nats / std::log(2.0),
-                printable(dream(net, corpus.alphabet, length, temperature, rng)).c_str());
+    const Options o(app, argc, argv);
+    std::mt19937 rng(o.seed);
+    if (!o.load.empty()) {
+      const auto file = recur::Safetensors::read(o.load);
+      const std::string alphabet = text_of(file.metadata("alphabet"));
+      const Index kinds = std::ssize(alphabet), hidden = file.shape("0.W")[0];
+      Net net({kinds, hidden}, {hidden, kinds, {.bias = true}});
+      recur::load(file, net);
+      print(dream(net, alphabet, o.length, o.temperature, rng));
+      return 0;
+    }
+    const Corpus corpus(o.files.empty() ? own_files(RECUR_SOURCE_DIR) : o.files,
+                        std::size_t(std::max(1000L, 2 * o.batch * o.window)));
+    const Net net = learn(o, corpus);
+    if (!o.save.empty()) recur::save(o.save, net, {{"alphabet", numbers_of(corpus.alphabet)}});
+    print(dream(net, corpus.alphabet, o.length, o.temperature, rng));
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const std::exception& error) {

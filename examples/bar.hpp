@@ -7,6 +7,7 @@
 #include <cctype>
 #include <chrono>
 #include <cstdio>
+#include <limits>
 #include <string>
 
 /// With blanks for control characters, such as would upset a terminal.
@@ -18,10 +19,14 @@ inline std::string printable(std::string text) {
 /// The last line of a terminal, drawn again and again; where the output is none, a plain line now and then.
 class Bar {
  public:
+  /// `before` are seconds that have already been spent.
+  explicit Bar(double before = 0) : before_(before) {}
   ~Bar() {
     if (open_) std::printf("\n");
   }
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  double seconds() const {
+    return before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
   /// Whether it is time for a line above the bar: every four seconds.
   bool due() const { return seconds() >= due_; }
   void above(std::string line) {
@@ -29,6 +34,10 @@ class Bar {
     std::printf("%s%s\n", erase(), printable(line).c_str());
     due_ = seconds() + 4;
     shown_ = -1;
+  }
+  /// How many steps will have been done when `seconds` are over, if so far it were `steps`; at first there is no telling.
+  long steps_within(double within, long steps) const {
+    return seconds() > 1 ? static_cast<long>(double(steps) * within / seconds()) : std::numeric_limits<long>::max();
   }
   /// `share` is how much is done, of 1; `text` stands beside it.
   void show(double share, const std::string& text) {
@@ -46,6 +55,7 @@ class Bar {
  private:
   const char* erase() const { return terminal_ ? "\r\033[K" : ""; }
 
+  double before_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   bool terminal_ = isatty(STDOUT_FILENO) != 0, open_ = false;
   double due_ = 0, shown_ = -1;

@@ -1,6 +1,8 @@
 #pragma once
 // What 02_characters needs that is no network: text, and what simpler models make of it. Nothing of recur.
 
+#include "bar.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -55,10 +57,26 @@ struct Corpus {
     }
   }
 
+  void print_sizes() const {
+    std::printf("%zu characters of %zu kinds to learn, %zu held out\n", known, alphabet.size(), text.size() - known);
+  }
   std::string_view to_learn() const { return std::string_view(text).substr(0, known); }
   /// With the character before it, which says something of its first.
   std::string_view held_out() const { return std::string_view(text).substr(known - 1); }
 };
+
+/// The bytes of a text as numbers, "10 32 97": for files in which text must be UTF-8, as single bytes are not.
+inline std::string numbers_of(std::string_view text) {
+  std::string numbers;
+  for (const char c : text) numbers += std::to_string(static_cast<unsigned char>(c)) + ' ';
+  return numbers;
+}
+inline std::string text_of(const std::string& numbers) {
+  std::istringstream stream(numbers);
+  std::string text;
+  for (int number = 0; stream >> number;) text += static_cast<char>(number);
+  return text;
+}
 
 /// Bits per character of what is held out, under unigram, bigram and trigram models of the rest: with n(s) characters
 /// of k(s) kinds after the string s (I. H. Witten, T. C. Bell, 1991),
@@ -100,19 +118,32 @@ inline double xz_bits(std::string_view text) {
   return bytes > 0 ? 8 * bytes : std::nan("");
 }
 
-/// A table of how well what is held out is foretold from the rest. For xz: what it adds to the compressed file.
-inline void print_baselines(const Corpus& corpus) {
+/// A table of how well what is held out is foretold from the rest: by a network, in bits per character, and by simpler
+/// models. For xz: what it adds to the compressed file.
+inline void print_result(const Corpus& corpus, double network) {
   const std::size_t held_out = corpus.text.size() - corpus.known;
   const auto [unigrams, bigrams, trigrams] = ngram_bits(corpus);
   const double xz = (xz_bits(corpus.text) - xz_bits(corpus.to_learn())) / double(held_out);
   std::printf("\nbits per character of the %zu held out:\n", held_out);
   std::printf("  unigrams  %.3f\n  bigrams   %.3f\n  trigrams  %.3f\n", unigrams, bigrams, trigrams);
   std::printf(std::isnan(xz) ? "  xz -9e    cannot be run here\n" : "  xz -9e    %.3f\n", xz);
+  std::printf("  network   %.3f\n\n", network);
 }
 
-/// A loss in words, from nats.
-inline std::string in_bits(double loss) {
-  std::array<char, 64> text;
-  std::snprintf(text.data(), text.size(), "loss %.3f, %.2f bits per character", loss, loss / std::log(2.0));
-  return text.data();
-}
+inline void print(const std::string& text) { std::printf("%s\n", printable(text).c_str()); }
+
+/// A bar that shows a loss.
+class LossBar : public Bar {
+ public:
+  using Bar::Bar;
+  /// `loss` in nats, of which the mean over some 50 calls is shown.
+  void show(double share, double loss) {
+    mean_ += (loss - mean_) / std::min(++calls_, 50.0);
+    std::array<char, 64> text;
+    std::snprintf(text.data(), text.size(), "loss %.3f, %.2f bits per character", mean_, mean_ / std::log(2.0));
+    Bar::show(share, text.data());
+  }
+
+ private:
+  double mean_ = 0, calls_ = 0;
+};

@@ -151,3 +151,73 @@ TEST_CASE("The gradient of x goes neither where x is nor where dy is", "[bptt]")
         "bptt: dx and dy must be two series, got one");
   CHECK(global_norm(gradient) == 0);
 }
+
+TEST_CASE("The loss of each stretch goes back as far as the window, and no further", "[bptt]") {
+  std::mt19937 rng(5);
+  const auto net = randomized(Sequence(Lstm<double>(2, 3), Elman<double>(3, 2), Readout<double>(2, 2)), rng);
+  constexpr Index T = 11, N = 3;
+  auto x = random_series(2, N, T, rng), dy = random_series(2, N, T, rng);
+  const auto initial = random_state(net, N, rng), d_final = random_state(net, N, rng);
+  auto trace = net.trace();
+  for (const auto& [window, stride] : {std::pair<Index, Index>{4, 2}, {3, 3}, {5, 4}, {11, 3}, {1, 1}, {4, 0}})
+    for (const bool ragged : {false, true}) {
+      INFO("window " << window << ", stride " << stride << ", lengths " << ragged);
+      x.set_lengths(ragged ? std::vector<Index>{11, 5, 8} : std::vector<Index>());
+      net.forward(x, trace, initial);
+      auto gradient = zeros_like(net), expected = gradient;
+      Series<double> dx;
+      auto d_initial = net.state(N);
+      bptt(net, x, trace, dy, gradient,
+           {.d_final = &d_final, .dx = &dx, .d_initial = &d_initial, .window = window, .stride = stride});
+
+      // The same, stretch by stretch: a series from the beginning of the window, whose initial state is a constant.
+      const Index step = stride > 0 ? stride : window;
+      Series<double> expected_dx(2, N, T);
+      auto expected_d_initial = net.state(N);
+      for (Index first = 0; first < T; first += step) {
+        const Index end = std::min(first + step, T), begin = std::max<Index>(0, end - window);
+        auto before = net.trace(), within = net.trace();
+        auto state = initial;
+        if (begin > 0) {
+          net.forward(SeriesView<const double>(x).window(0, begin), before, initial);
+          net.final_state(before, state);
+        }
+        const auto part = SeriesView<const double>(x).window(begin, end - begin);
+        net.forward(part, within, state);
+        Series<double> d_part(2, N, end - begin), dx_part;
+        for (Index t = first; t < end; ++t) d_part[t - begin] = dy[t];
+        // dL/d(final state) belongs to the sequences that end in this stretch.
+        auto d_end = net.state(N), d_begin = d_end;
+        visit_state(
+            [&](auto& d, const auto& all) {
+              for (Index n = 0; n < N; ++n) {
+                const Index length = SeriesView<const double>(x).length(n);
+                if (length > first && length <= end) d.col(n) = all.col(n);
+              }
+            },
+            d_end, d_final);
+        bptt(net, part, within, d_part, expected,
+             {.d_final = &d_end, .dx = &dx_part, .d_initial = &d_begin, .accumulate = true});
+        for (Index t = begin; t < end; ++t) expected_dx[t] += dx_part[t - begin];
+        if (begin == 0) visit_state([](auto& sum, const auto& one) { sum += one; }, expected_d_initial, d_begin);
+      }
+      visit([](const Name&, const auto& a, const auto& b) { CHECK((a - b).isZero(1e-12)); }, gradient, expected);
+      CHECK((dx.matrix() - expected_dx.matrix()).isZero(1e-12));
+      visit_state([](const auto& a, const auto& b) { CHECK((a - b).isZero(1e-12)); }, d_initial, expected_d_initial);
+    }
+}
+
+TEST_CASE("A window and a stride that do not fit are said", "[bptt]") {
+  const Elman<double> cell(2, 3);
+  auto trace = cell.trace();
+  auto gradient = zeros_like(cell);
+  const Series<double> x(2, 1, 5), dy(3, 1, 5);
+  cell.forward(x, trace);
+  const auto message = [&](Index window, Index stride) {
+    return message_of([&] { bptt(cell, x, trace, dy, gradient, {.window = window, .stride = stride}); });
+  };
+  CHECK(message(2, 3) == "bptt: 0 <= stride <= window expected, got stride 3 and window 2");
+  CHECK(message(0, 1) == "bptt: 0 <= stride <= window expected, got stride 1 and window 0");
+  CHECK(message(2, -1) == "bptt: 0 <= stride <= window expected, got stride -1 and window 2");
+  CHECK(message(-2, 0) == "bptt: 0 <= stride <= window expected, got stride 0 and window -2");
+}

@@ -3,6 +3,8 @@
 #include "helpers.hpp"
 
 #include <recur/initializer.hpp>
+#include <recur/layers/bidirectional.hpp>
+#include <recur/layers/stack.hpp>
 #include <recur/sequence.hpp>
 
 using namespace recur;
@@ -206,4 +208,23 @@ TEST_CASE("Every initialiser works on a vector, and on sizes fixed at compile ti
   CHECK((cell.U.transpose() * cell.U - Matrix<float, 3, 3>::Identity()).cwiseAbs().maxCoeff() < 1e-6f);
   orthogonal(cell.W, rng, 2);
   CHECK((cell.W.transpose() * cell.W / 4 - Matrix<float, 5, 5>::Identity()).cwiseAbs().maxCoeff() < 1e-6f);
+}
+
+TEST_CASE("The forget gates of every LSTM in a network are biased, and nothing else", "[initializer]") {
+  Sequence net(Stack<Bidirectional<Lstm<double>>>(2, 3, 2), Gru<double>(6, 4), PeepholeLstm<double>(4, 2),
+               Readout<double>(2, 1, {.bias = true}));
+  forget_bias(net, 1.5);
+  const auto check = [](const auto& cell) {
+    const Index H = cell.hidden();
+    CHECK((cell.b.segment(H, H).array() == 1.5).all());
+    CHECK(cell.b.sum() == 1.5 * double(H));
+  };
+  for (const auto& each : net.layer<0>().layers) {
+    check(each.ahead);
+    check(each.back);
+  }
+  check(net.layer<2>());
+  double sum = 0;
+  visit([&](const Name&, const auto& block) { sum += block.sum(); }, net);
+  CHECK(sum == 1.5 * (4 * 3 + 2));
 }

@@ -39,9 +39,9 @@ void backpropagate(const Net& net, const X& x, Trace<Net>& trace, SeriesView<con
     const Index n = trace.order().sequence(k);
     require_equal("bptt", "x.length(n)", x.length(n), "as forward was given", trace.order().length(k));
   }
-  const bool truncated = options.window > 0 || options.stride > 0;
+  const bool truncated = options.window != 0 || options.stride != 0;
   const Index window = truncated ? options.window : x.steps(), stride = options.stride > 0 ? options.stride : window;
-  require(!truncated || (options.stride >= 0 && stride <= window), "bptt: 0 <= stride <= window expected, got stride ",
+  require(!truncated || (options.stride >= 0 && 0 < stride && stride <= window), "bptt: 0 <= stride <= window expected, got stride ",
           options.stride, " and window ", options.window);
   require(!truncated || Net::causal, "bptt: a window is for networks that go forward in time alone");
   if (!dy.empty() || !options.d_final) {

@@ -10,7 +10,7 @@
 #include "matrix.hpp"
 #include "parameters.hpp"
 #include "random.hpp"
-#include "readout.hpp"
+#include "rule.hpp"
 
 #include <cmath>
 
@@ -101,6 +101,18 @@ void initialize(Layer& layer, Engine& rng) {
     double units = static_cast<double>(layer.inputs());
     if constexpr (requires { layer.hidden(); }) units = static_cast<double>(layer.hidden());
     recur::visit([&](const Name&, auto& block) { uniform_within(block, 1 / std::sqrt(units), rng); }, layer);
+  }
+}
+
+/// Sets the bias of every forget gate, of the LSTMs in a network: 1 or more, so that at first they remember (F. A. Gers et
+/// al., 2000; R. Jozefowicz et al., 2015). PyTorch's initialize() leaves it about 0.
+template <class Layer>
+void forget_bias(Layer& layer, double value = 1) {
+  if constexpr (requires { Layer::visit_layers(layer, [](auto&) {}); }) {
+    Layer::visit_layers(layer, [&](auto& each) { forget_bias(each, value); });
+  } else if constexpr (requires { Layer::Rule::forget; }) {
+    constant(layer.b.segment((Layer::Rule::forget - detail::pre_activations<typename Layer::Rule>.first) * layer.hidden(), layer.hidden()),
+             value);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "training.hpp"
 
 #include <recur/io/checkpoint.hpp>
+#include <recur/schedule.hpp>
 
 #include <clocale>
 #include <locale>
@@ -75,7 +76,7 @@ auto random_net(auto net) {
 TEMPLATE_TEST_CASE("Training goes on from a file to the same bits, with any optimiser", "[checkpoint]", float, double) {
   const Echo<TestType> task(3, 6);
   const SeriesData<TestType>* none = nullptr;
-  const TrainOptions options{.epochs = 2, .batch = 2, .window = 4, .clip_norm = 1};
+  TrainOptions options{.epochs = 2, .batch = 2, .window = 4, .clip_norm = 1};
   const auto net = random_net<TestType>(
       Sequence(Elman<TestType>(1, 4), Elman<TestType, Relu>(4, 3), Readout<TestType>(3, 1, {.bias = true})));
   const std::mt19937 rng(3);
@@ -84,6 +85,7 @@ TEMPLATE_TEST_CASE("Training goes on from a file to the same bits, with any opti
                 task.data(), none, options);
   through_files(Whole{net, RmsProp(net, {.momentum = 0.5}), rng}, task.data(), none, options);
   through_files(Whole{net, Adam(net), rng}, task.data(), none, options);
+  options.schedule = [](Index step) { return step_decay(step, 3, 0.1); };
   through_files(Whole{net, AdamW(net, {.rate = 0.1}), rng}, task.data(), none, options);
 }
 
@@ -159,6 +161,80 @@ TEST_CASE("A run that was stopped has its last parameters in the file, besides t
     REQUIRE(same_parameters(second.net, whole.net));
     REQUIRE(second.run.latest.has_value());
     REQUIRE(same_parameters(*second.run.latest, *whole.run.latest));
+  }
+}
+
+TEST_CASE("All of a run is in the file", "[checkpoint]") {
+  Whole whole{net_of(1), Adam(net_of(1)), std::mt19937(3)};
+  auto other = whole;
+  const double third = 1.0 / 3;
+  whole.run = {.progress = {2, 3, 4, 5, Index(1) << 53, third, -0.0, infinity, true, 1e-310},
+               .order = {2, 0, 1},
+               .batch = 6,
+               .window = 7,
+               .state = {Matrix<double>::Random(4, 3), {}},
+               .loss_sum = -third,
+               .columns = 8,
+               .losses = {1, third},
+               .validations = {third},
+               .best_validation = -infinity,
+               .best_epoch = -1,
+               .best = net_of(2),
+               .good = net_of(3),
+               .latest = net_of(4)};
+  other.load(Safetensors::parse(whole.bytes(), "file"));
+  // Whatever is added to a run does not compile here until it is compared, too.
+  const auto& [progress, order, batch, window, state, loss_sum, columns, losses, validations, best_validation,
+               best_epoch, best, good, latest] = other.run;
+  const auto& [epoch, epochs, done, batches, step, loss, rate, gradient_norm, epoch_end, validation] = progress;
+  CHECK(std::tuple(epoch, epochs, done, batches, step) == std::tuple(2, 3, 4, 5, Index(1) << 53));
+  CHECK(std::tuple(loss, rate, gradient_norm, epoch_end, validation) == std::tuple(third, 0, infinity, true, 1e-310));
+  CHECK(std::signbit(rate));
+  CHECK(order == std::vector<Index>{2, 0, 1});
+  CHECK(std::tuple(batch, window, loss_sum, columns) == std::tuple(6, 7, -third, 8));
+  REQUIRE(std::get<0>(state).cols() == 3);
+  CHECK(std::get<0>(state) == std::get<0>(whole.run.state));
+  CHECK(losses == std::vector{1, third});
+  CHECK(validations == std::vector{third});
+  CHECK(std::tuple(best_validation, best_epoch) == std::tuple(-infinity, -1));
+  CHECK(same_parameters(best.value(), net_of(2)));
+  CHECK(same_parameters(good.value(), net_of(3)));
+  CHECK(same_parameters(latest.value(), net_of(4)));
+
+  whole.run.progress.validation = not_a_number;
+  whole.run.best.reset();
+  whole.run.state = {};
+  other.load(Safetensors::parse(whole.bytes(), "file"));
+  CHECK(std::isnan(other.run.progress.validation));
+  CHECK_FALSE(other.run.best.has_value());
+  CHECK(std::get<0>(other.run.state).size() == 0);
+}
+
+TEST_CASE("All options of an optimiser are in the file", "[checkpoint]") {
+  const auto net = net_of(1);
+  const auto there = [&](auto plain, auto options) {
+    Whole whole{net, plain, std::mt19937(3)}, other = whole;
+    whole.optimizer.options = options;
+    other.load(Safetensors::parse(whole.bytes(), "file"));
+    return other.optimizer.options;
+  };
+  // Whatever is added to the options does not compile here until it is compared, too.
+  {
+    const auto [rate, momentum, weight_decay, nesterov] = there(Sgd(net), SgdOptions{0.1, 0.2, 0.3, true});
+    CHECK(std::tuple(rate, momentum, weight_decay, nesterov) == std::tuple(0.1, 0.2, 0.3, true));
+  }
+  {
+    const auto [rate, decay, epsilon, momentum, weight_decay] =
+        there(RmsProp(net), RmsPropOptions{0.1, 0.2, 0.3, 0.4, 0.5});
+    CHECK(std::tuple(rate, decay, epsilon, momentum, weight_decay) == std::tuple(0.1, 0.2, 0.3, 0.4, 0.5));
+  }
+  {
+    const auto [rate, beta1, beta2, epsilon, weight_decay] = there(Adam(net), AdamOptions{0.1, 0.2, 0.3, 0.4, 0.5});
+    CHECK(std::tuple(rate, beta1, beta2, epsilon, weight_decay) == std::tuple(0.1, 0.2, 0.3, 0.4, 0.5));
+  }
+  {
+    const auto [rate, beta1, beta2, epsilon, weight_decay] = there(AdamW(net), AdamOptions{0.1, 0.2, 0.3, 0.4, 0.5});
+    CHECK(std::tuple(rate, beta1, beta2, epsilon, weight_decay) == std::tuple(0.1, 0.2, 0.3, 0.4, 0.5));
   }
 }
 
@@ -255,19 +331,22 @@ TEST_CASE("A checkpoint in which something is wrong is refused", "[checkpoint]")
     return refusal(Safetensors::parse(writer.bytes(), "file"), whole);
   };
   // Every tensor is missed, none may be called otherwise, and none have another shape.
-  for (const auto& [name, tensor] : file.tensors()) {
+  for (const auto& each : file.tensors()) {
+    const std::string& name = each.first;
     const auto missing = after([&](auto& tensors, auto&) { tensors.erase(name); });
     CHECK(missing.starts_with("must have a tensor '" + name + "', got '"));
-    const auto more = after([&](auto& tensors, auto&) { tensors[name + "x"] = tensor; });
+    const auto more = after([&](auto& tensors, auto&) { tensors[name + "x"] = each.second; });
     CHECK(more == "must have the tensors of the checkpoint and no others, got '" + name + "x' of shape " +
-                      text_of_shape(tensor.shape));
-    const auto misshapen =
-        after([&](auto& tensors, auto&) { tensors[name].shape.insert(tensors[name].shape.begin(), 2, 1); });
+                      text_of_shape(each.second.shape));
+    const auto misshapen = after([&](auto& tensors, auto&) {
+      auto& shape = tensors[name].shape;
+      shape.insert(shape.begin(), 2, 1);
+    });
     CHECK(misshapen.starts_with("tensor '" + name + "' must have "));
   }
-  for (const auto& [name, text] : file.metadata()) {
-    CHECK(after([&](auto&, auto& metadata) { metadata.erase(name); }) ==
-          "must have the metadata '" + name + "', got none of that name");
+  for (const auto& each : file.metadata()) {
+    CHECK(after([&](auto&, auto& metadata) { metadata.erase(each.first); }) ==
+          "must have the metadata '" + each.first + "', got none of that name");
   }
 
   const auto word = [&](const std::string& name, std::uint64_t value) {

@@ -96,18 +96,19 @@ struct PartReader {
     visit_state(
         [&](auto& block) {
           const std::string each = name + "." + std::to_string(k++);
-          const auto& shape = reader.file.shape(each);
-          const Index rows = block.rows();
-          if (shape.empty() || shape[0] != rows) {
-            reader.file.fail("tensor " + quote(each) + " must have " + std::to_string(rows) + " rows, got shape " +
-                             text_of_shape(shape));
+          require_dtype(each, dtype_of<Net>);
+          const auto found = reader.file.matrix<typename Net::Scalar>(each);
+          if (found.rows() != block.rows()) {
+            reader.file.fail("tensor " + quote(each) + " must have " + std::to_string(block.rows()) +
+                             " rows, got shape " + text_of_shape(reader.file.shape(each)));
           }
-          block.resize(rows, shape.size() > 1 ? shape[1] : 1);
-          read_block(each, block);
+          block = found;
+          reader.used.insert(each);
         },
         state);
-    if (k != blocks)
+    if (k != blocks) {
       reader.file.fail("tensor " + quote(name) + " must be " + std::to_string(k) + ", got " + std::to_string(blocks));
+    }
   }
 
   void require_dtype(const std::string& name, const std::string& expected) const {

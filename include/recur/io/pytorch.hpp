@@ -52,7 +52,7 @@ struct PytorchGates<GruRule<>> {  // r, z, n of n, r, z; r, z, q; n, r, z, q
 
 /// One of PyTorch's tensors, and where it is in a network: its g-th block of `height` rows is the gates[g]-th of a matrix.
 struct PytorchTensor {
-  enum Role { weight, first_bias, second_bias };
+  enum Role { weight, bias, first_bias, second_bias };
   std::string name;
   Index height;
   std::span<const int> gates;
@@ -93,7 +93,7 @@ class PytorchWalk {
     const std::string prefix = module.empty() ? "" : module + ".";
     if constexpr (requires { layer.V; }) {
       f_(PytorchTensor{prefix + "weight", layer.outputs(), whole}, layer.V);
-      if (layer.has_bias()) f_(PytorchTensor{prefix + "bias", layer.outputs(), whole}, layer.c);
+      if (layer.has_bias()) f_(PytorchTensor{prefix + "bias", layer.outputs(), whole, PytorchTensor::bias}, layer.c);
     } else if constexpr (requires { layer.layers; }) {
       for (auto& each : layer.layers) visit(each, module);
     } else {
@@ -179,15 +179,15 @@ void load_pytorch(const Safetensors& file, Net& net, const PytorchOptions& optio
   Net loaded = net;
   std::set<std::string> used;
   const auto load = [&](const PytorchTensor& tensor, auto& matrix) {
-    const bool bias = tensor.role != PytorchTensor::weight;
+    const bool one_of_two = tensor.role == PytorchTensor::first_bias || tensor.role == PytorchTensor::second_bias;
     if (tensor.role == PytorchTensor::first_bias) matrix.setZero();
-    if (bias && !file.contains(tensor.name) && !file.contains(tensor.other_bias())) return;
+    if (one_of_two && !file.contains(tensor.name) && !file.contains(tensor.other_bias())) return;
     const auto values = file.matrix<typename Net::Scalar>(tensor.name, tensor.rows(), matrix.cols());
     used.insert(tensor.name);
     for (std::size_t g = 0; g < tensor.gates.size(); ++g) {
       auto rows = matrix.middleRows(tensor.gates[g] * tensor.height, tensor.height);
       const auto its = values.middleRows(static_cast<Index>(g) * tensor.height, tensor.height);
-      if (bias) {
+      if (one_of_two) {
         rows += its;
       } else {
         rows = its;
@@ -231,7 +231,7 @@ void save_pytorch(const std::filesystem::path& path, const Net& net, const Pytor
           matrix.middleRows(tensor.gates[g] * tensor.height, tensor.height);
     }
     std::vector<Index> shape{values.rows()};
-    if constexpr (std::decay_t<decltype(matrix)>::ColsAtCompileTime != 1) shape.push_back(values.cols());
+    if (tensor.role == PytorchTensor::weight) shape.push_back(values.cols());
     file.add(tensor.name, values, shape);
   }).visit(net);
   file.write(path);

@@ -17,6 +17,7 @@ template <Activation Gate = Logistic, Activation Candidate = Tanh, Activation Ou
 struct LstmRule {
   enum Block { i, f, g, o, s, h, c, blocks };  // s: tanh(c_t)
   static constexpr BlockRange from_input{i, 4}, from_hidden{i, 4}, state{h, 2};
+  static constexpr int forget = f;
   [[no_unique_address]] Gate gate = {};
   [[no_unique_address]] Candidate candidate = {};
   [[no_unique_address]] Output output = {};

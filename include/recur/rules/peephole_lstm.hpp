@@ -17,6 +17,7 @@ struct PeepholeLstmRule {
   enum Block { i, f, g, o, s, h, c, blocks };  // s: tanh(c_t)
   enum Vector { p_i, p_f, p_o, vectors };
   static constexpr BlockRange from_input{i, 4}, from_hidden{i, 4}, state{h, 2};
+  static constexpr int forget = f;
   [[no_unique_address]] Gate gate = {};
   [[no_unique_address]] Candidate candidate = {};
   [[no_unique_address]] Output output = {};

@@ -1,0 +1,169 @@
+// Training on sequences that end early, and with a Dropout.
+#include "catch.hpp"
+#include "networks.hpp"
+#include "training.hpp"
+
+#include <recur/io/checkpoint.hpp>
+
+using namespace recur_test;
+
+namespace {
+
+const std::vector<Index> lengths{9, 3, 0, 6, 12, 1};
+
+/// An Echo whose sequences end early, with anything after that.
+Echo<double> padded(double padding) {
+  Echo<double> echo(6, 12);
+  for (Index n = 0; n < 6; ++n)
+    for (Index t = lengths[std::size_t(n)]; t < 12; ++t) echo.heard[t](0, n) = echo.echo[t](0, n) = padding;
+  echo.heard.set_lengths(lengths);
+  return echo;
+}
+
+Sequence<Lstm<double>, Dropout<double>, Readout<double>> with_dropout(double p) {
+  std::mt19937 rng(1);
+  Sequence net(Lstm<double>(1, 4), Dropout<double>(4, p), Readout<double>(4, 1));
+  initialize(net, rng);
+  return net;
+}
+
+}  // namespace
+
+TEST_CASE("Padding changes no bit of training, in windows or whole", "[train][lengths]") {
+  for (const Index window : {0, 4}) {
+    const auto trained = [&](double padding) {
+      auto net = net_of(1);
+      Adam adam(net);
+      std::mt19937 rng(2);
+      const auto echo = padded(padding);
+      const auto result =
+          train(net, adam, squared_error, echo.data(), echo.data(), rng, {.epochs = 3, .batch = 2, .window = window});
+      return std::pair(net, result.losses);
+    };
+    const auto [net, losses] = trained(0);
+    const auto [same, same_losses] = trained(not_a_number);
+    CHECK(same_parameters(net, same));
+    CHECK(losses == same_losses);
+    CHECK(losses.back() < losses.front());
+  }
+}
+
+TEST_CASE("evaluate weighs sequences by their lengths, with or without windows", "[train][lengths]") {
+  const auto net = net_of(3);
+  const auto echo = padded(not_a_number);
+  double sum = 0;
+  for (Index n = 0; n < 6; ++n) {
+    const Index length = lengths[std::size_t(n)];
+    if (length == 0) continue;
+    Series<double> x(1, 1, length), target(1, 1, length);
+    for (Index t = 0; t < length; ++t) {
+      x[t] = echo.heard[t].col(n);
+      target[t] = echo.echo[t].col(n);
+    }
+    sum += evaluate(net, squared_error, SeriesData(x, target)) * static_cast<double>(length);
+  }
+  for (const Index window : {0, 1, 5})
+    for (const Index batch : {1, 4, 6})
+      CHECK(evaluate(net, squared_error, echo.data(), window, batch) ==
+            Approx(sum / (9 + 3 + 6 + 12 + 1)).epsilon(1e-12));
+}
+
+TEST_CASE("Windows in which all sequences are at their ends are no steps", "[train][lengths]") {
+  auto echo = padded(not_a_number);
+  echo.heard.set_lengths({5, 3, 0, 4, 5, 1});
+  auto net = net_of(4);
+  Adam adam(net);
+  std::mt19937 rng(5);
+  Index steps = 0;
+  TrainRun<Net> run;
+  train(net, adam, squared_error, echo.data(), rng, run,
+        {.epochs = 2, .batch = 3, .window = 2, .on_progress = [&](const Progress& p) {
+           if (!p.epoch_end) ++steps;
+           return true;
+         }});
+  CHECK(steps == run.progress.step);
+  CHECK(steps <= 2 * 2 * 3);  // epochs, mini-batches, windows of the longest
+  CHECK(steps >= 2 * 2 * 2);
+  echo.heard.set_lengths({0, 0, 0, 0, 0, 0});
+  CHECK(message_of([&] { train(net, adam, squared_error, echo.data(), rng, {.epochs = 1}); }) ==
+        "train: data must have at least one step of one sequence, got none within the lengths");
+  CHECK(message_of([&] { evaluate(net, squared_error, echo.data()); }) ==
+        "evaluate: data must have at least one step of one sequence, got none within the lengths");
+}
+
+TEST_CASE("Tokens of unequal lengths train as the one-hot vectors do", "[train][lengths]") {
+  Tokens tokens(4, 7);
+  Classes classes(4, 7);
+  for (Index n = 0; n < 4; ++n)
+    for (Index t = 0; t < 7; ++t) {
+      tokens(n, t) = static_cast<int>((n + t * t) % 3);
+      classes(n, t) = static_cast<int>((n + t) % 2);
+    }
+  tokens.lengths = {7, 2, 5, 0};
+  Series<double> one_hot(3, 4, 7);
+  for (Index n = 0; n < 4; ++n)
+    for (Index t = 0; t < 7; ++t) one_hot[t](tokens(n, t), n) = 1;
+  one_hot.set_lengths(tokens.lengths);
+  const auto trained = [&](const auto& data) {
+    auto net = net_of(6, 3, 2);
+    Adam adam(net);
+    std::mt19937 rng(7);
+    train(net, adam, softmax_cross_entropy, data, rng, {.epochs = 3, .batch = 2, .window = 3});
+    return net;
+  };
+  const auto a = trained(TokenData(tokens, classes)), b = trained(ClassData(one_hot, classes));
+  visit([](const Name&, const auto& p, const auto& q) { CHECK((p - q).isZero(1e-12)); }, a, b);
+}
+
+TEST_CASE("The last step of each sequence is that before its end", "[loss][lengths]") {
+  Series<double> y(1, 3, 4);
+  y.set_lengths({4, 0, 2});
+  const Mask mask = last_step(SeriesView<const double>(y));
+  CHECK((mask.count() == 2 && mask(0, 3) && mask(2, 1)));
+}
+
+TEST_CASE("A Dropout leaves out in training, something else in each step, and nothing in evaluate", "[train]") {
+  const Echo<double> echo(8, 10);
+  const auto trained = [&](double p, unsigned seed) {
+    auto net = with_dropout(p);
+    Adam adam(net);
+    std::mt19937 rng(seed);
+    const auto result = train(net, adam, squared_error, echo.data(), echo.data(), rng, {.epochs = 4, .batch = 4});
+    CHECK(result.validations[std::size_t(result.best_epoch)] == evaluate(net, squared_error, echo.data(), 0, 4));
+    return std::pair(net, result.losses);
+  };
+  const auto [net, losses] = trained(0.5, 1);
+  CHECK(trained(0.5, 1).second == losses);
+  CHECK(trained(0.5, 2).second != losses);
+  CHECK(trained(0, 1).second != losses);
+
+  // A rate of zero: the parameters stay, and still each step has a loss of its own.
+  auto still = with_dropout(0.5);
+  Sgd sgd(still, {.rate = 0});
+  std::mt19937 rng(3);
+  std::vector<double> seen;
+  train(still, sgd, squared_error, echo.data(), rng, {.epochs = 3, .batch = 8, .on_progress = [&](const Progress& p) {
+                                                        if (!p.epoch_end) seen.push_back(p.loss);
+                                                        return true;
+                                                      }});
+  CHECK((seen[0] != seen[1] && seen[1] != seen[2]));
+}
+
+TEST_CASE("Training with lengths and a Dropout goes on from a checkpoint with the same bits", "[train][lengths]") {
+  const auto echo = padded(0);
+  const TrainOptions options{.epochs = 3, .batch = 2, .window = 4};
+  auto whole = with_dropout(0.4), first = whole, second = whole;
+  using DropNet = decltype(whole);
+  Adam whole_adam(whole), first_adam(first), second_adam(second);
+  std::mt19937 whole_rng(1), first_rng(1), second_rng(99);
+  train(whole, whole_adam, squared_error, echo.data(), whole_rng, options);
+
+  TrainRun<DropNet> run, resumed;
+  auto stopping = options;
+  stopping.on_progress = [](const Progress& p) { return p.step < 5; };
+  train(first, first_adam, squared_error, echo.data(), first_rng, run, stopping);
+  const auto file = detail::checkpoint(first, first_adam, run, first_rng, {});
+  load_checkpoint(Safetensors::parse(file.bytes(), "checkpoint"), second, second_adam, resumed, second_rng);
+  train(second, second_adam, squared_error, echo.data(), second_rng, resumed, options);
+  CHECK(same_parameters(second, whole));
+}
