@@ -68,7 +68,7 @@ Net learn(const Options& o, const Corpus& corpus) {
 
   const Streams text{corpus.to_learn(), corpus.alphabet, o.batch}, held_out{corpus.held_out(), corpus.alphabet, 1};
   const Index most = std::min(o.steps, o.epochs * ((text.steps() + o.window - 1) / o.window));
-  Bar bar(std::stod(about.at("seconds")));
+  LossBar bar(std::stod(about.at("seconds")));
   Index end = std::min(most, bar.steps_within(o.seconds, run.progress.step));
   recur::TrainOptions options{
       .epochs = o.epochs, .batch = o.batch, .shuffle = false, .window = o.window, .clip_norm = 1};

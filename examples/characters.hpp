@@ -1,17 +1,14 @@
 #pragma once
-// What 02_characters needs that is no network: text, what simpler models make of it, a progress bar. Nothing of recur.
+// What 02_characters needs that is no network: text, and what simpler models make of it. Nothing of recur.
 
-#include <unistd.h>
+#include "bar.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <limits>
 #include <set>
 #include <sstream>
 #include <stdexcept>
@@ -133,56 +130,20 @@ inline void print_result(const Corpus& corpus, double network) {
   std::printf("  network   %.3f\n\n", network);
 }
 
-/// With blanks for control characters, such as would upset a terminal.
-inline std::string printable(std::string text) {
-  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c) != 0 && c != '\n'; }, ' ');
-  return text;
-}
-
 inline void print(const std::string& text) { std::printf("%s\n", printable(text).c_str()); }
 
-/// The last line of a terminal, drawn again and again; where the output is none, a plain line now and then.
-class Bar {
+/// A bar that shows a loss.
+class LossBar : public Bar {
  public:
-  /// `before` are seconds that have already been spent.
-  explicit Bar(double before) : before_(before) {}
-  ~Bar() {
-    if (open_) std::printf("\n");
-  }
-  double seconds() const {
-    return before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-  /// Whether it is time for a line above the bar: every four seconds.
-  bool due() const { return seconds() >= due_; }
-  void above(std::string line) {
-    std::replace(line.begin(), line.end(), '\n', ' ');
-    std::printf("%s%s\n", erase(), printable(line).c_str());
-    due_ = seconds() + 4;
-    shown_ = -1;
-  }
-  /// How many steps will have been done when `seconds` are over, if so far it were `steps`; at first there is no telling.
-  long steps_within(double within, long steps) const {
-    return seconds() > 1 ? static_cast<long>(double(steps) * within / seconds()) : std::numeric_limits<long>::max();
-  }
-  /// `share` is how much is done, of 1; `loss` in nats, of which the mean over some 50 calls is shown.
+  using Bar::Bar;
+  /// `loss` in nats, of which the mean over some 50 calls is shown.
   void show(double share, double loss) {
     mean_ += (loss - mean_) / std::min(++calls_, 50.0);
-    const double now = seconds();
-    if (share < 1 && shown_ >= 0 && now < (terminal_ ? shown_ + 0.1 : due_)) return;
-    shown_ = now;
-    open_ = terminal_ && share < 1;
-    const std::string done(static_cast<std::size_t>(20 * std::min(share, 1.0)), '#');
-    std::printf("%s[%-20s] %3.0f %%, loss %.3f, %.2f bits per character, ", erase(), done.c_str(), 100 * share, mean_,
-                mean_ / std::log(2.0));
-    std::printf(share < 1 ? "%.0f s left%s" : "%.0f s%s", share < 1 ? now / share - now : now, open_ ? "" : "\n");
-    std::fflush(stdout);
+    std::array<char, 64> text;
+    std::snprintf(text.data(), text.size(), "loss %.3f, %.2f bits per character", mean_, mean_ / std::log(2.0));
+    Bar::show(share, text.data());
   }
 
  private:
-  const char* erase() const { return terminal_ ? "\r\033[K" : ""; }
-
-  double before_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  bool terminal_ = isatty(STDOUT_FILENO) != 0, open_ = false;
-  double due_ = 0, shown_ = -1, mean_ = 0, calls_ = 0;
+  double mean_ = 0, calls_ = 0;
 };

@@ -1,9 +1,11 @@
 // The README says what the files say. Each of its blocks of code is followed back to the file that the comment above
 // it names (the first to 00_echo.cpp, whole), which is compiled and run elsewhere; the output that it shows is that of
-// the program.
+// the program; and the tests that it names are there.
 #include "catch.hpp"
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <vector>
@@ -17,6 +19,16 @@ std::string read(const std::string& path) {
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
+}
+
+/// Without the blanks that lines begin with: what stands in a function there is quoted without its indentation.
+std::string unindented(const std::string& text) {
+  std::istringstream lines(text);
+  std::string result = "\n";
+  for (std::string line; std::getline(lines, line);) {
+    result += line.substr(std::min(line.find_first_not_of(' '), line.size())) + "\n";
+  }
+  return result;
 }
 
 struct Block {
@@ -84,11 +96,37 @@ TEST_CASE("Every block of code in the README stands in a file that is compiled a
     } else {
       REQUIRE(block.above.compare(0, 5, "<!-- ") == 0);
       const std::string path = block.above.substr(5, block.above.find(" -->") - 5);
-      CHECK(read(root + path).find(block.text) != std::string::npos);
+      CHECK(unindented(read(root + path)).find(unindented(block.text)) != std::string::npos);
       ++excerpts;
     }
   }
   CHECK(programs == 1);
   CHECK(outputs == 1);
   CHECK(excerpts >= 2);
+}
+
+TEST_CASE("Every line of the README's comparison names a test that there is", "[readme]") {
+  const std::string root = RECUR_SOURCE_DIR "/";
+  std::string sources;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root + "tests")) {
+    if (entry.path().extension() == ".cpp") sources += read(entry.path().string());
+  }
+  std::istringstream lines(read(root + "README.md"));
+  std::string line;
+  while (std::getline(lines, line) && line != "## Beside others") {}
+  int rows = 0;
+  while (std::getline(lines, line) && line.compare(0, 3, "## ") != 0) {
+    if (line.compare(0, 2, "| ") != 0 || line.compare(0, 3, "| |") == 0) continue;
+    INFO(line);
+    const std::size_t last = line.rfind("| ", line.size() - 2) + 2;
+    const std::string name = line.substr(last, line.size() - 2 - last);
+    if (name[0] == '`') {
+      CHECK(std::filesystem::exists(root + name.substr(1, name.size() - 2)));
+    } else {
+      REQUIRE(name.size() > 2);
+      CHECK(sources.find("TEST_CASE(" + name) != std::string::npos);  // in quotes there as here
+    }
+    ++rows;
+  }
+  CHECK(rows >= 20);
 }
