@@ -148,6 +148,16 @@ TEMPLATE_TEST_CASE("No bit depends on the number of threads where sequences end 
   check_threads(net, TokensView(tokens));
 }
 
+TEST_CASE("What is between two layers is kept until all have read it, where the first of them has no weights", "[team]") {
+  std::mt19937 rng(5);
+  const auto net = randomized(Sequence(Dropout<double>(90, 0.4), Readout<double>(90, 100)), rng, 0.2);
+  auto x = random_series(90, 37, 23, rng);
+  std::vector<Index> lengths;
+  for (Index n = 0; n < 37; ++n) lengths.push_back(n * 13 % 24);
+  x.set_lengths(lengths);  // so that a column is another member's in another chunk
+  for (int i = 0; i < 5; ++i) check_threads(net, SeriesView<const double>(x));
+}
+
 TEST_CASE("Members have about as many steps each, where sequences end early", "[team]") {
   Series<double> x(1, 40, 100);
   std::vector<Index> lengths;

@@ -62,10 +62,12 @@ inline Team::Share share_of_sequences(const Team& team, const Steps& steps) {
   return {first, end_of(team.member + 1) - first};
 }
 
-/// Steps first .. end - 1, for one member of a team.
-struct Chunk {
+/// Steps first .. end - 1, for one member of a team. As Team, it is another type with OpenMP than without: what takes it
+/// may wait.
+template <class Team_>
+struct ChunkOf {
   const Steps& steps;
-  const Team& team;
+  const Team_& team;
   Team::Share sequences;  ///< this member's
   Index first, end;
   bool from_later = false;  ///< backward: whether the gradient of the chunk that follows counts
@@ -87,6 +89,7 @@ struct Chunk {
         f(steps.column(t) - column() + columns_of_step.first, columns_of_step.count);
   }
 };
+using Chunk = ChunkOf<Team>;
 
 /// Random bits for the layers that leave something out in training, the same whatever the number of threads.
 struct Dropping {

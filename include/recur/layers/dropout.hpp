@@ -110,6 +110,7 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
         dx_own += dy.columns(column, columns);
       }
     });
+    chunk.team.barrier();
   }
   void begin_d_initial(const Steps&, const State&, State&) const {}
   void add_d_initial(const Records&, const Steps&, State&) const {}
