@@ -138,10 +138,12 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden>, public LayerOf<Cel
       fill_bias(now);
     }
     add_inputs(in_place(U, Order::in_sequence), x, rows(now, Rule::from_input));
+    const auto of_hidden = in_place(this->rows_for_hidden(), order);
+    const auto of_halfway = in_place(this->rows_for_halfway(), order);
     const struct {
-      decltype(in_place(this->rows_for_hidden(), order)) hidden;
-      decltype(in_place(this->rows_for_halfway(), order)) halfway;
-    } w{in_place(this->rows_for_hidden(), order), in_place(this->rows_for_halfway(), order)};
+      decltype(of_hidden) hidden;
+      decltype(of_halfway) halfway;
+    } w{of_hidden, of_halfway};
     this->template advance<Batch>(w, before, now);
   }
 };
