@@ -41,8 +41,8 @@ void backpropagate(const Net& net, const X& x, Trace<Net>& trace, SeriesView<con
   }
   const bool truncated = options.window != 0 || options.stride != 0;
   const Index window = truncated ? options.window : x.steps(), stride = options.stride > 0 ? options.stride : window;
-  require(!truncated || (options.stride >= 0 && 0 < stride && stride <= window), "bptt: 0 <= stride <= window expected, got stride ",
-          options.stride, " and window ", options.window);
+  require(!truncated || (options.stride >= 0 && 0 < stride && stride <= window),
+          "bptt: 0 <= stride <= window expected, got stride ", options.stride, " and window ", options.window);
   require(!truncated || Net::causal, "bptt: a window is for networks that go forward in time alone");
   if (!dy.empty() || !options.d_final) {
     require_equal("bptt", "dy.features()", dy.features(), "net.outputs()", net.outputs());

@@ -96,20 +96,22 @@ inline constexpr BlockRange pre_activations = span(span(Rule::from_input, Rule::
 /// What Cell asks of a rule: the blocks of its record, which of them take the products, which are carried as state;
 /// and the two functions, with the rule's own parameters where it has some.
 template <class R>
-concept Rule = requires {
-  // the number of blocks, and the block of the hidden state
-  static_cast<int>(R::blocks);
-  static_cast<int>(R::h);
-  // where the products add into, within the record, and without a gap between them
-  requires R::from_input.first >= 0 && R::from_input.count > 0 && R::from_input.end() <= int(R::blocks);
-  requires R::from_hidden.first >= 0 && R::from_hidden.count > 0 && R::from_hidden.end() <= int(R::blocks);
-  requires R::from_input.first <= R::from_hidden.end() && R::from_hidden.first <= R::from_input.end();
-  // what is carried from step to step, h among it
-  requires R::state.first >= 0 && R::state.end() <= int(R::blocks);
-  requires R::state.first <= int(R::h) && int(R::h) < R::state.end();
-} && (detail::vectors_of<R>() > 0 || requires(const R rule, const Blocks<const double, 2> read, Blocks<double, 2> write) {
-                 rule.forward(read, write);
-                 rule.backward(read, read, write, write);
-               });
+concept Rule =
+    requires {
+      // the number of blocks, and the block of the hidden state
+      static_cast<int>(R::blocks);
+      static_cast<int>(R::h);
+      // where the products add into, within the record, and without a gap between them
+      requires R::from_input.first >= 0 && R::from_input.count > 0 && R::from_input.end() <= int(R::blocks);
+      requires R::from_hidden.first >= 0 && R::from_hidden.count > 0 && R::from_hidden.end() <= int(R::blocks);
+      requires R::from_input.first <= R::from_hidden.end() && R::from_hidden.first <= R::from_input.end();
+      // what is carried from step to step, h among it
+      requires R::state.first >= 0 && R::state.end() <= int(R::blocks);
+      requires R::state.first <= int(R::h) && int(R::h) < R::state.end();
+    } && (detail::vectors_of<R>() > 0 ||
+          requires(const R rule, const Blocks<const double, 2> read, Blocks<double, 2> write) {
+            rule.forward(read, write);
+            rule.backward(read, read, write, write);
+          });
 
 }  // namespace recur
