@@ -4,6 +4,7 @@
 #include <recur/activation.hpp>
 #include <recur/cell.hpp>
 #include <recur/more_activations.hpp>
+#include <recur/rules/elman.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -4,6 +4,7 @@
 #include "numbers.hpp"
 
 #include <recur/cell.hpp>
+#include <recur/rules/elman.hpp>
 
 using namespace recur;
 using namespace recur_test;

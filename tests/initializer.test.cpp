@@ -6,6 +6,10 @@
 #include <recur/layers/bidirectional.hpp>
 #include <recur/layers/stack.hpp>
 #include <recur/sequence.hpp>
+#include <recur/rules/elman.hpp>
+#include <recur/rules/peephole_lstm.hpp>
+#include <recur/rules/lstm.hpp>
+#include <recur/rules/gru.hpp>
 
 using namespace recur;
 using recur_test::same_parameters;

@@ -6,6 +6,7 @@
 #include <recur/initializer.hpp>
 #include <recur/sequence.hpp>
 #include <recur/train.hpp>
+#include <recur/rules/elman.hpp>
 
 namespace recur_test {
 

@@ -2,12 +2,9 @@
 /// \file
 /// A rule with its parameters, unrolled over a series.
 
+#include "activation.hpp"
 #include "describe.hpp"
 #include "layer.hpp"
-#include "rules/elman.hpp"
-#include "rules/gru.hpp"
-#include "rules/lstm.hpp"
-#include "rules/peephole_lstm.hpp"
 #include "unrolled.hpp"
 
 #include <array>
@@ -145,22 +142,5 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden>, public LayerOf<Cel
     this->template advance<Batch>(w, before, now, backwards);
   }
 };
-
-/// The Elman network, PyTorch's nn.RNN: h_t = f(b + W h_<t-1> + U x_t).
-template <class Scalar = float, Activation F = Tanh, int Inputs = Dynamic, int Hidden = Dynamic>
-using Elman = Cell<ElmanRule<F>, Scalar, Inputs, Hidden>;
-
-/// PyTorch's nn.LSTM; see LstmRule for the equations, and for other activations.
-template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
-using Lstm = Cell<LstmRule<>, Scalar, Inputs, Hidden>;
-template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
-using PeepholeLstm = Cell<PeepholeLstmRule<>, Scalar, Inputs, Hidden>;
-
-/// PyTorch's nn.GRU, reset after the product; see GruRule.
-template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
-using Gru = Cell<GruRule<>, Scalar, Inputs, Hidden>;
-/// The GRU of the paper, reset before the product; see GruResetBeforeRule.
-template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
-using GruResetBefore = Cell<GruResetBeforeRule<>, Scalar, Inputs, Hidden>;
 
 }  // namespace recur

@@ -18,17 +18,16 @@
 #include "record.hpp"            // what one step keeps, as rules and cells see it
 #include "rule.hpp"              // the manual for writing a cell
 
-#include "rules/elman.hpp"          // h_t = f(a_t)
-#include "rules/gru.hpp"            // gated recurrent units, both forms
-#include "rules/lstm.hpp"           // long short-term memory
-#include "rules/peephole_lstm.hpp"  // ... whose gates see the cell state
-
 #include "steps.hpp"                 // where the steps of a batch lie
 #include "unroll.hpp"                // how layers go through a series: the manual for writing a layer
 #include "layer.hpp"                 // what all layers have: forward, trace, final states
 #include "weights.hpp"               // what a cell learns, and one step of it
 #include "unrolled.hpp"              // ... through a series
 #include "cell.hpp"                  // Cell: a_t = b + W h_<t-1> + U x_t, then the rule
+#include "rules/elman.hpp"           // Elman: h_t = f(a_t)
+#include "rules/gru.hpp"             // Gru, GruResetBefore: gated recurrent units
+#include "rules/lstm.hpp"            // Lstm: long short-term memory
+#include "rules/peephole_lstm.hpp"   // ... whose gates see the cell state
 #include "readout.hpp"               // Readout: y_t = V h_t (+ c)
 #include "sequence.hpp"              // Sequence: layers in a row
 #include "layers/bidirectional.hpp"  // two layers, of which one reads from the end

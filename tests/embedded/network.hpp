@@ -3,6 +3,7 @@
 
 #include <recur/initializer.hpp>
 #include <recur/sequence.hpp>
+#include <recur/rules/elman.hpp>
 
 #include <limits>
 

@@ -5,6 +5,7 @@
 
 #include <recur/io/embedded.hpp>
 #include <recur/sequence.hpp>
+#include <recur/rules/elman.hpp>
 
 using namespace recur;
 using recur_test::message_of;

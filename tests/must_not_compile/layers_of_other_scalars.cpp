@@ -1,5 +1,6 @@
 // expect: Sequence: all layers must have the same scalar type
 #include <recur/sequence.hpp>
+#include <recur/rules/elman.hpp>
 
 int main() {
 #ifdef MUST_FAIL

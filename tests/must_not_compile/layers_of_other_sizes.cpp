@@ -1,5 +1,6 @@
 // expect: Sequence: a layer must have as many inputs as the layer before it has outputs
 #include <recur/sequence.hpp>
+#include <recur/rules/elman.hpp>
 
 int main() {
 #ifdef MUST_FAIL

@@ -1,5 +1,6 @@
 // expect: step: x and both records must be column-major
 #include <recur/cell.hpp>
+#include <recur/rules/elman.hpp>
 
 int main() {
   const recur::Elman<float> cell(2, 16);

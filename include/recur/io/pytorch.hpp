@@ -14,6 +14,9 @@
 
 #include "../layers/bidirectional.hpp"
 #include "../layers/stack.hpp"
+#include "../rules/elman.hpp"
+#include "../rules/gru.hpp"
+#include "../rules/lstm.hpp"
 #include "../sequence.hpp"
 #include "safetensors.hpp"
 

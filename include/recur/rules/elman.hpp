@@ -2,8 +2,7 @@
 /// \file
 /// The Elman network (J. L. Elman, "Finding structure in time", Cognitive Science 14, 1990), PyTorch's nn.RNN.
 
-#include "../activation.hpp"
-#include "../rule.hpp"
+#include "../cell.hpp"
 
 namespace recur {
 
@@ -22,5 +21,9 @@ struct ElmanRule {
   /// dL/da_t = dL/dh_t f'(a_t)
   void backward(const auto&, const auto& now, auto& d_now, auto&) const { d_now[h] *= f.slope(now[h]); }
 };
+
+/// The Elman network, PyTorch's nn.RNN: h_t = f(b + W h_<t-1> + U x_t).
+template <class Scalar = float, Activation F = Tanh, int Inputs = Dynamic, int Hidden = Dynamic>
+using Elman = Cell<ElmanRule<F>, Scalar, Inputs, Hidden>;
 
 }  // namespace recur

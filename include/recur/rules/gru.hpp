@@ -3,8 +3,7 @@
 /// The gated recurrent unit (K. Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014), in both
 /// forms that are about.
 
-#include "../activation.hpp"
-#include "../rule.hpp"
+#include "../cell.hpp"
 
 namespace recur {
 
@@ -76,5 +75,12 @@ struct GruResetBeforeRule {
     d_before[h] += d_now[q] * now[r];
   }
 };
+
+/// PyTorch's nn.GRU, reset after the product.
+template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
+using Gru = Cell<GruRule<>, Scalar, Inputs, Hidden>;
+/// The GRU of the paper, reset before the product.
+template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
+using GruResetBefore = Cell<GruResetBeforeRule<>, Scalar, Inputs, Hidden>;
 
 }  // namespace recur

@@ -3,8 +3,7 @@
 /// Long short-term memory (S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation 9, 1997; the
 /// forget gate by F. A. Gers, J. Schmidhuber, F. Cummins, 2000), PyTorch's nn.LSTM.
 
-#include "../activation.hpp"
-#include "../rule.hpp"
+#include "../cell.hpp"
 
 namespace recur {
 
@@ -42,5 +41,9 @@ struct LstmRule {
     d_before[c] += d_now[c] * now[f];
   }
 };
+
+/// PyTorch's nn.LSTM; `Cell<LstmRule<...>, Scalar>` takes other activations.
+template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
+using Lstm = Cell<LstmRule<>, Scalar, Inputs, Hidden>;
 
 }  // namespace recur

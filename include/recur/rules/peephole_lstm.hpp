@@ -3,8 +3,7 @@
 /// LSTM whose gates see the cell state (F. A. Gers, J. Schmidhuber, "Recurrent nets that time and count", 2000), ONNX's
 /// LSTM with P.
 
-#include "../activation.hpp"
-#include "../rule.hpp"
+#include "../cell.hpp"
 
 namespace recur {
 
@@ -45,5 +44,9 @@ struct PeepholeLstmRule {
     d_before[c] += d_now[c] * now[f] + d_now[i] * p[p_i] + d_now[f] * p[p_f];
   }
 };
+
+/// ONNX's LSTM with P; `Cell<PeepholeLstmRule<...>, Scalar>` takes other activations.
+template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
+using PeepholeLstm = Cell<PeepholeLstmRule<>, Scalar, Inputs, Hidden>;
 
 }  // namespace recur
