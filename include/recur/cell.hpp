@@ -138,9 +138,10 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden>, public LayerOf<Cel
       fill_bias(now);
     }
     add_inputs(in_place(U, Order::in_sequence), x, rows(now, Rule::from_input));
+    using Self = const Cell&;
     const struct {
-      decltype(in_place(this->rows_for_hidden(), order)) hidden;
-      decltype(in_place(this->rows_for_halfway(), order)) halfway;
+      decltype(in_place(std::declval<Self>().rows_for_hidden(), order)) hidden;
+      decltype(in_place(std::declval<Self>().rows_for_halfway(), order)) halfway;
     } w{in_place(this->rows_for_hidden(), order), in_place(this->rows_for_halfway(), order)};
     this->template advance<Batch>(w, before, now);
   }
