@@ -20,69 +20,22 @@ constexpr BlockRange span(BlockRange a, BlockRange b) {
   return {first, end - first};
 }
 
-/// A record, as rules see it: `record[k]` is the k-th block of H rows, for N sequences.
-template <class Scalar, int Hidden = Dynamic, int Batch = Dynamic>
+/// A record, as rules see it: `record[k]` is a piece of the k-th block, the same few rows whichever the block, of one
+/// sequence. A rule is pointwise: taken piece by piece, all it computes stays in registers and in the nearest cache.
+template <class Scalar, int Rows>
 class Blocks {
  public:
-  // A matrix of one row is row-major in Eigen, and its columns would have to be neighbours: a cell of one unit is
-  // dynamic.
-  using Plain = Eigen::Array<std::remove_const_t<Scalar>, Hidden == 1 ? Dynamic : Hidden, Batch>;
-  using Array = Eigen::Map<std::conditional_t<std::is_const_v<Scalar>, const Plain, Plain>, Eigen::Unaligned,
-                           Eigen::OuterStride<>>;
+  using Plain = Eigen::Array<std::remove_const_t<Scalar>, Rows, 1>;
+  using Array = Eigen::Map<std::conditional_t<std::is_const_v<Scalar>, const Plain, Plain>>;
 
-  /// `record` points at the first row of the step's first column; columns are `stride` apart.
-  Blocks(Scalar* record, Index hidden, Index batch, Index stride)
-      : record_(record), hidden_(hidden), batch_(batch), stride_(stride) {}
+  /// `piece` points at the first of the rows in the first block; blocks are `distance` apart.
+  Blocks(Scalar* piece, Index distance) : piece_(piece), distance_(distance) {}
 
-  Array operator[](int k) const { return {record_ + k * hidden_, hidden_, batch_, Eigen::OuterStride<>(stride_)}; }
+  Array operator[](int k) const { return Array(piece_ + k * distance_); }
 
  private:
-  Scalar* record_;
-  Index hidden_, batch_, stride_;
-};
-
-/// A rule's own parameters, as it sees them: `p[k]` is the k-th vector of H, repeated for each of N sequences.
-template <class Vectors, int Batch = Dynamic>
-class Repeated {
- public:
-  Repeated(const Vectors& vectors, Index batch) : vectors_(vectors), batch_(batch) {}
-  auto operator[](int k) const {
-    const auto column = vectors_.col(k).array();
-    return Eigen::Replicate<std::remove_const_t<decltype(column)>, 1, Batch>(column, 1, batch_);
-  }
-
- private:
-  const Vectors& vectors_;
-  Index batch_;
-};
-
-/// Their gradient: `d_p[k] += array` adds an H x N array. What the sequences of a batch add is kept apart until the end,
-/// so that the order of the sum does not depend on who came first.
-template <class Scalar, int Hidden = Dynamic>
-class Summed {
- public:
-  /// `sums` holds H x N for each vector, one behind the other; `batch` is N, and this part of it starts at sequence
-  /// `first`.
-  Summed(MatrixView<Scalar> sums, Index batch, Index first)
-      : data_(sums.data() + first * sums.rows()), hidden_(sums.rows()), stride_(batch * sums.rows()) {}
-
-  class Sum {
-   public:
-    explicit Sum(Scalar* data, Index hidden) : data_(data), hidden_(hidden) {}
-    void operator+=(const auto& array) {
-      using Plain = Eigen::Array<Scalar, Hidden == 1 ? Dynamic : Hidden, Dynamic>;
-      Eigen::Map<Plain>(data_, hidden_, array.cols()) += array;
-    }
-
-   private:
-    Scalar* data_;
-    Index hidden_;
-  };
-  Sum operator[](int k) const { return Sum(data_ + k * stride_, hidden_); }
-
- private:
-  Scalar* data_;
-  Index hidden_, stride_;
+  Scalar* piece_;
+  Index distance_;
 };
 
 /// The records of a series, the initial state first, and the memory that a cell works in forward and backward, so that

@@ -28,19 +28,20 @@
 ///
 /// Neither function may throw: where there are threads, several are in them at once, each with some of the sequences.
 ///
-/// `now[k]` and its like are H x N Eigen array expressions. The two ranges may overlap in part (GRU) or whole; their
-/// union, which must have no gap, has the bias.
+/// `now[k]` and its like are Eigen arrays: of each block the same few units of one sequence, for a rule is pointwise, and
+/// is called for a handful of numbers at a time. The two ranges may overlap in part (GRU) or whole; their union, which must
+/// have no gap, has the bias.
 ///
 /// backward is given d_now, dL/d(record), with the state blocks filled, and leaves dL/d(pre-activation) in the
 /// pre-activation blocks; to d_before it adds what reaches the states of the step before directly, other than through
 /// W. Pre-activation blocks that are not states hold anything on entry and must be assigned.
 ///
-/// A rule with parameters of its own, vectors of H (peepholes, say), lists them and gets them as arrays of H x N too:
+/// A rule with parameters of its own, vectors of H (peepholes, say), lists them and gets those of its units too:
 ///
 ///     enum Vector { p_i, p_f, p_o, vectors };
 ///     void forward(const auto& before, auto& now, const auto& p) const;           // p[p_i] * before[c] ...
 ///     void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& p,
-///                   auto& d_p) const;                         // d_p[p_i] += an H x N array, summed over the batch
+///                   auto& d_p) const;                         // d_p[p_i] += d_now[i] * before[c] ...
 ///
 /// and they are visited, trained and saved as the cell's P, H x vectors.
 ///
@@ -100,7 +101,7 @@ concept Rule = requires {
   // what is carried from step to step, h among it
   requires R::state.first >= 0 && R::state.end() <= int(R::blocks);
   requires R::state.first <= int(R::h) && int(R::h) < R::state.end();
-} && (detail::vectors_of<R>() > 0 || requires(const R rule, const Blocks<const double> read, Blocks<double> write) {
+} && (detail::vectors_of<R>() > 0 || requires(const R rule, const Blocks<const double, 2> read, Blocks<double, 2> write) {
                  rule.forward(read, write);
                  rule.backward(read, read, write, write);
                });

@@ -123,7 +123,7 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
       const auto now = rows(records, whole, steps.record(t + 1) + own.first, own.count);
       auto d_before = rows(d_records, whole, d_column(t) + own.first, own.count);
       auto d_now = rows(d_records, whole, d_column(t + 1) + own.first, own.count);
-      retreat(plan, before, now, d_before, d_now, {kept.d_vectors.view(), steps.batch(), own.first}, t % 2 != 0);
+      retreat(plan, before, now, d_before, d_now, kept.d_vectors.view(), own.first, t % 2 != 0);
     }
     if (!dx.empty()) {  // dL/dx_t += U^T d_t
       chunk.for_own_columns([&](Index column, Index columns) {

@@ -73,11 +73,22 @@ class Weights {
                 Eigen::OuterStride<>(stride));
   }
   auto rows(auto&& records, BlockRange range) const { return rows(records, range, 0, records.cols()); }
-  /// A record as the rule sees it.
-  template <int Batch = Dynamic>
-  auto blocks_of(auto&& record) const {
+  /// f.template operator()<Rows>(row, column) for each piece of `columns` columns of H rows: as many rows as a packet has.
+  EIGEN_ALWAYS_INLINE void for_pieces(Index columns, const auto& f) const {
+    for (Index column = 0; column < columns; ++column)
+      detail::for_strips<Scalar, detail::full_lanes<Scalar>, 1>(
+          0, hidden(), [&]<int Rows, int>(Index row) { f.template operator()<Rows>(row, column); });
+  }
+  /// A piece of a record, as the rule sees it.
+  template <int Rows>
+  EIGEN_ALWAYS_INLINE auto piece(auto& record, Index row, Index column) const {
     using Data = std::remove_pointer_t<decltype(record.data())>;
-    return Blocks<Data, Hidden, Batch>(record.data(), hidden(), record.cols(), record.colStride());
+    return Blocks<Data, Rows>(record.data() + column * record.colStride() + row, hidden());
+  }
+  /// The same of the rule's own parameters.
+  template <int Rows>
+  EIGEN_ALWAYS_INLINE auto own_piece(Index row) const {
+    return Blocks<const Scalar, Rows>(P.data() + row, hidden());
   }
   /// One block of a record, as a matrix.
   template <int Batch>
@@ -126,35 +137,48 @@ class Weights {
   /// a_t += W h_<t-1>, then the rule; now holds b + U x_t.
   template <int Batch>
   EIGEN_ALWAYS_INLINE void advance(const auto& w, const auto& before, auto& now, bool backwards = false) const {
-    const auto before_blocks = blocks_of<Batch>(before);
-    auto now_blocks = blocks_of<Batch>(now);
     add_product(w.hidden, block_of<Batch>(before, Rule::h), rows(now, Rule::from_hidden), backwards);
     if constexpr (detail::has_halfway<Rule>) {
-      rule.forward_halfway(before_blocks, now_blocks);
+      for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
+        auto piece_now = piece<Rows>(now, row, column);
+        rule.forward_halfway(piece<Rows>(before, row, column), piece_now);
+      });
       add_product(w.halfway, block_of<Batch>(now, Rule::halfway), rows(now, from_halfway), backwards);
     }
-    if constexpr (vectors > 0) {
-      rule.forward(before_blocks, now_blocks, Repeated(P, now.cols()));
-    } else {
-      rule.forward(before_blocks, now_blocks);
-    }
+    for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
+      auto piece_now = piece<Rows>(now, row, column);
+      if constexpr (vectors > 0) {
+        rule.forward(piece<Rows>(before, row, column), piece_now, own_piece<Rows>(row));
+      } else {
+        rule.forward(piece<Rows>(before, row, column), piece_now);
+      }
+    });
   }
 
-  /// The rule's derivative, then dL/dh_<t-1> += W^T dL/da_t. own_sums is where dL/dP is summed.
+  /// The rule's derivative, then dL/dh_<t-1> += W^T dL/da_t. `own_sums` is where dL/dP is summed, for each sequence apart,
+  /// so that the order of the sum does not depend on who comes first: for each vector H x N, of which these sequences'
+  /// columns begin at `first`.
   void retreat(const auto& w_transposed, const auto& before, const auto& now, auto& d_before, auto& d_now,
-               Summed<Scalar, Hidden> own_sums, bool backwards) const {
-    const auto before_blocks = blocks_of(before), now_blocks = blocks_of(now);
-    auto d_before_blocks = blocks_of(d_before), d_now_blocks = blocks_of(d_now);
-    if constexpr (vectors > 0) {
-      rule.backward(before_blocks, now_blocks, d_now_blocks, d_before_blocks, Repeated(P, d_now.cols()), own_sums);
-    } else {
-      rule.backward(before_blocks, now_blocks, d_now_blocks, d_before_blocks);
-    }
+               MatrixView<Scalar> own_sums, Index first, bool backwards) const {
+    for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
+      auto d_piece = piece<Rows>(d_now, row, column), d_piece_before = piece<Rows>(d_before, row, column);
+      const auto piece_before = piece<Rows>(before, row, column), piece_now = piece<Rows>(now, row, column);
+      if constexpr (vectors > 0) {
+        const Index sums = own_sums.size() / vectors;
+        Blocks<Scalar, Rows> d_own(own_sums.data() + (first + column) * hidden() + row, sums);
+        rule.backward(piece_before, piece_now, d_piece, d_piece_before, own_piece<Rows>(row), d_own);
+      } else {
+        rule.backward(piece_before, piece_now, d_piece, d_piece_before);
+      }
+    });
     if constexpr (detail::has_halfway<Rule>) {
       auto d_halfway = rows(d_now, BlockRange{Rule::halfway, 1});
       d_halfway.setZero();
       add_product(w_transposed.halfway, rows(d_now, from_halfway), d_halfway, backwards);
-      rule.backward_halfway(before_blocks, now_blocks, d_now_blocks, d_before_blocks);
+      for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
+        auto d_piece = piece<Rows>(d_now, row, column), d_piece_before = piece<Rows>(d_before, row, column);
+        rule.backward_halfway(piece<Rows>(before, row, column), piece<Rows>(now, row, column), d_piece, d_piece_before);
+      });
     }
     add_product(w_transposed.hidden, rows(d_now, Rule::from_hidden), rows(d_before, hidden_block), backwards);
   }
