@@ -49,6 +49,9 @@ void check_streams() {
   check_stream(randomized(Sequence<Elman<Scalar, Tanh, 2, 37>, Readout<Scalar, 37, 5>>(), rng, 0.3));
   check_stream(
       randomized(Sequence<Elman<Scalar, Tanh, 1, 1>, Elman<Scalar, Tanh, 1, 64>, Readout<Scalar, 64, 2>>(), rng, 0.2));
+  // W in several strips, which every other step takes from the last to the first.
+  check_stream(randomized(Sequence<Gru<Scalar, 1, 45>, Readout<Scalar, 45, 1>>(), rng, 0.2));
+  check_stream(randomized(Sequence<Lstm<Scalar, 1, 61>, Readout<Scalar, 61, 1>>(), rng, 0.2));
 }
 
 /// What a program that must end says on standard error; empty where it ends otherwise.

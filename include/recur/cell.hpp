@@ -120,7 +120,7 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden>, public LayerOf<Cel
     bool same = now.rows() == blocks * hidden();
     if constexpr (requires { x.rows(); }) same = same && x.rows() == inputs();
     require(same, "step: the network has other shapes than when the stream was made");
-    step_in_place<Order::interleaved, 1>(x, before, now);
+    step_in_place<Order::interleaved, 1>(x, before, now, memory.now_ != 0);
     return now.data() + Rule::h * hidden();
   }
 
@@ -131,7 +131,7 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden>, public LayerOf<Cel
 
   /// Weights are read where they lie: used once, they are not worth packing.
   template <Order order, int Batch>
-  EIGEN_ALWAYS_INLINE void step_in_place(const auto& x, const auto& before, auto& now) const {
+  EIGEN_ALWAYS_INLINE void step_in_place(const auto& x, const auto& before, auto& now, bool backwards = false) const {
     if constexpr (Batch == 1) {
       this->fill_bias_of_column(now);
     } else {
@@ -143,7 +143,7 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden>, public LayerOf<Cel
       decltype(in_place(std::declval<Self>().rows_for_hidden(), order)) hidden;
       decltype(in_place(std::declval<Self>().rows_for_halfway(), order)) halfway;
     } w{in_place(this->rows_for_hidden(), order), in_place(this->rows_for_halfway(), order)};
-    this->template advance<Batch>(w, before, now);
+    this->template advance<Batch>(w, before, now, backwards);
   }
 };
 

@@ -154,9 +154,11 @@ EIGEN_ALWAYS_INLINE void product_of_column(const Panels<Scalar, Rows, Depth>& a,
   constexpr int lanes = full_lanes<Scalar>;
   constexpr Index height = tall_packets * lanes;
   const Index rest = a.rows / height * height;
+  backwards = backwards && rest > 0;
+  if (backwards) for_strips<Scalar, lanes, tall_packets - 1>(rest, a.rows, strip);
   for (Index row = 0; row < rest; row += height)
     strip.template operator()<lanes, tall_packets>(backwards ? rest - height - row : row);
-  for_strips<Scalar, lanes, tall_packets - 1>(rest, a.rows, strip);
+  if (!backwards) for_strips<Scalar, lanes, tall_packets - 1>(rest, a.rows, strip);
 }
 
 /// Whether a matrix is a row of neighbours, which takes its sums along the columns of B.
@@ -204,7 +206,7 @@ EIGEN_ALWAYS_INLINE void add_product(const Panels<Scalar, Rows, Depth>& a, const
     if (detail::is_row(a)) {
       detail::add_dots<1>(b.data(), 0, a.depth, 1, a.data, c.data(), 0);
     } else {
-      detail::product_of_column(a, b.data(), c.data());
+      detail::product_of_column(a, b.data(), c.data(), backwards);
     }
   } else {
     if (a.depth == 0 || c.cols() == 0) return;  // nothing to add, and perhaps no memory to point into
