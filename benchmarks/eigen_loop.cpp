@@ -56,7 +56,8 @@ class ElmanLoop : public Run {
 Library eigen_loop_library() {
   const std::string version = "Eigen " + std::to_string(EIGEN_WORLD_VERSION) + "." +
                               std::to_string(EIGEN_MAJOR_VERSION) + "." + std::to_string(EIGEN_MINOR_VERSION);
-  return {"eigen-loop", version, [](const Problem& problem) { return std::make_unique<ElmanLoop>(problem); }};
+  return {
+      "eigen-loop", version, {{"elman", [](const Problem& problem) { return std::make_unique<ElmanLoop>(problem); }}}};
 }
 
 }  // namespace bench

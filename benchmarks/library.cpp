@@ -28,6 +28,9 @@ std::vector<std::string> missing_libraries() {
 #ifndef RECUR_BENCHMARK_LIBTORCH
   missing.push_back("libtorch");
 #endif
+#ifndef RECUR_BENCHMARK_RTNEURAL
+  missing.push_back("rtneural");
+#endif
 #ifndef _OPENMP
   missing.push_back("recur-2threads");
 #endif

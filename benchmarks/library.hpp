@@ -5,6 +5,7 @@
 #include "problem.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 
 namespace bench {
@@ -27,14 +28,19 @@ class Run {
 };
 
 struct Library {
-  std::string name;     ///< as it stands in paths
-  std::string version;  ///< "oneDNN 2.6.3"; empty where it is not compiled in
-  std::function<std::unique_ptr<Run>(const Problem&)> make;
-  double tolerance = 1e-4;  ///< how far it may be from recur, in parts of the largest entry
+  using Make = std::function<std::unique_ptr<Run>(const Problem&)>;
+
+  std::string name;                   ///< as it stands in paths
+  std::string version;                ///< "oneDNN 2.6.3"; empty where it is not compiled in
+  std::map<std::string, Make> cells;  ///< those that it has
+  double tolerance = 1e-4;            ///< how far it may be from recur, in parts of the largest entry
   int threads = 1;
 
+  std::unique_ptr<Run> make(const Problem& problem) const { return cells.at(problem.cell)(problem); }
   /// Shapes too small to be shared between threads are not measured with two.
-  bool takes(const Shape& shape) const { return threads == 1 || (shape.batch >= 16 && shape.hidden >= 128); }
+  bool takes(const std::string& cell, const Shape& shape) const {
+    return cells.contains(cell) && (threads == 1 || (shape.batch >= 16 && shape.hidden >= 128));
+  }
 };
 
 /// All that are compiled in, recur first.

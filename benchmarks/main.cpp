@@ -1,5 +1,6 @@
-// recur beside its peers: forward and train of one layer on twelve shapes, from one small step to wide layers, and single
-// steps. Names are paths: forward/elman/recur/I:32/H:64/N:1/T:128, train/elman/onednn/I:32/..., step/elman/recur-fixed/...
+// recur beside its peers: forward and train of one layer on twelve shapes, from one small step to wide layers; batches that
+// are half padding; and single steps. Names are paths: forward/elman/recur/I:32/H:64/N:1/T:128, train/lstm/onednn/I:32/...,
+// padded/train/gru/half/I:..., step/elman/recur-fixed/...
 #include "library.hpp"
 #include "machine.hpp"
 #include "step.hpp"
@@ -43,8 +44,9 @@ void require_agreement_once(const Library& library, const Problem& problem, Work
   }
 }
 
-void measure(benchmark::State& state, const Library& library, const Shape& shape, Work work, double tolerance) {
-  const Problem problem = elman(shape);
+void measure(benchmark::State& state, const Library& library, const CellKind& cell, const Shape& shape, Work work,
+             double tolerance) {
+  const Problem problem = cell.problem(shape);
   const auto run = library.make(problem);
   try {
     require_agreement_once(library, problem, work, *run, tolerance);
@@ -63,41 +65,63 @@ void measure(benchmark::State& state, const Library& library, const Shape& shape
 }
 
 void add_series(double tolerance) {
-  for (const Work work : {Work::forward, Work::train})
-    for (const Shape& shape : shapes)
-      for (const Library& library : libraries()) {
-        if (!library.takes(shape)) continue;
-        const auto run = [=](benchmark::State& state) { measure(state, library, shape, work, tolerance); };
-        const std::string as = path(work, "elman", library.name, shape);
-        benchmark::RegisterBenchmark(as.c_str(), run)->Unit(benchmark::kMicrosecond);
-      }
+  for (const CellKind& cell : cells)
+    for (const Work work : {Work::forward, Work::train})
+      for (const Shape& shape : shapes)
+        for (const Library& library : libraries()) {
+          if (!library.takes(cell.name, shape)) continue;
+          const auto run = [=](benchmark::State& state) { measure(state, library, cell, shape, work, tolerance); };
+          const std::string as = path(work, cell.name, library.name, shape);
+          benchmark::RegisterBenchmark(as.c_str(), run)->Unit(benchmark::kMicrosecond);
+        }
 }
 
-void measure_steps(benchmark::State& state, const StepLibrary& library) {
+/// recur alone, with padding or without.
+void add_padded() {
+  for (const CellKind& cell : cells)
+    for (const Work work : {Work::forward, Work::train})
+      for (const Shape& shape : padded_shapes)
+        for (const bool half : {false, true}) {
+          const auto run = [=](benchmark::State& state) {
+            const auto own = recur_library().make(half ? padded(cell.problem(shape)) : cell.problem(shape));
+            for (auto _ : state) (*own)(work);
+          };
+          const std::string as = padded_path(work, cell.name, half, shape);
+          benchmark::RegisterBenchmark(as.c_str(), run)->Unit(benchmark::kMicrosecond);
+        }
+}
+
+void measure_steps(benchmark::State& state, const StepLibrary& library, const CellKind& cell, int hidden) {
   constexpr int batch = 256;
   static const double clock = clock_rate();
+  const StepProblem problem = step_problem(cell, hidden);
   try {
-    require_steps_agree(library.hidden);
+    require_steps_agree(library, problem);
   } catch (const std::exception& error) {
     failed = true;
     return state.SkipWithError(error.what());
   }
-  const auto steps = library.make();
+  const auto steps = library.make(problem);
   const Stopwatch watch;
   while (state.KeepRunningBatch(batch)) benchmark::DoNotOptimize(steps->run(batch));
   state.counters["cycles"] = watch.seconds() * clock / static_cast<double>(state.iterations());
-  state.counters["limit"] = library.cycles_limit();
+  state.counters["limit"] = problem.cycles_limit();
 }
 
 void add_steps() {
-  for (const StepLibrary& library : step_libraries()) {
-    const auto run = [=](benchmark::State& state) { measure_steps(state, library); };
-    benchmark::RegisterBenchmark(library.path().c_str(), run);
-  }
+  for (const CellKind& cell : cells)
+    for (const int hidden : step_sizes)
+      for (const StepLibrary& library : step_libraries()) {
+        if (!library.make(step_problem(cell, hidden))) continue;
+        const auto run = [=](benchmark::State& state) { measure_steps(state, library, cell, hidden); };
+        benchmark::RegisterBenchmark(library.path(cell.name, hidden).c_str(), run);
+      }
 }
 
 void add_context() {
   for (const Library& library : libraries()) benchmark::AddCustomContext(library.name, library.version);
+  for (const StepLibrary& library : step_libraries())
+    if (library.version != "recur") benchmark::AddCustomContext(library.name, library.version);
   for (const std::string& name : missing_libraries()) benchmark::AddCustomContext(name, "not compiled in");
 }
 
@@ -152,6 +176,7 @@ Options parse(int argc, char** argv) {
 int run(int argc, char** argv) {
   Options options = parse(argc, argv);
   add_series(options.of_table.tolerance);
+  add_padded();
   add_steps();
   add_context();
   int others = static_cast<int>(options.others.size());

@@ -1,4 +1,4 @@
-// oneDNN's vanilla RNN primitive at its fastest setting: primitives made beforehand, weights in the packed formats that
+// oneDNN's primitives vanilla RNN, LSTM and LBR GRU at their fastest setting: primitives made beforehand, weights in the packed formats that
 // it asks for, reordered to them once, outside of what is measured. Its 2.x and 3.x.
 #include "library.hpp"
 
@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <numeric>
+#include <tuple>
 #include <unordered_map>
 
 namespace bench {
@@ -14,19 +15,48 @@ namespace {
 using dnnl::memory, dnnl::prop_kind;
 using dims = memory::dims;
 using tag = memory::format_tag;
-using Forward = dnnl::vanilla_rnn_forward;
-using Backward = dnnl::vanilla_rnn_backward;
+constexpr auto left2right = dnnl::rnn_direction::unidirectional_left2right;
 
-constexpr auto tanh = dnnl::algorithm::eltwise_tanh;
-constexpr auto direction = dnnl::rnn_direction::unidirectional_left2right;
+struct Descriptors {
+  memory::desc x, h, U, W, b, y, none = {};
+};
 
-class Elman : public Run {
+/// What tells the cells apart: their primitives, what those are asked for (first(), then tensors()), and their gates.
+struct Elman {
+  using Forward = dnnl::vanilla_rnn_forward;
+  using Backward = dnnl::vanilla_rnn_backward;
+  static auto first() { return std::tuple(dnnl::algorithm::eltwise_tanh, left2right); }
+  static auto tensors(const Descriptors& d) { return std::tuple(d.x, d.h, d.U, d.W, d.b, d.y, d.none); }
+  static inline const GateOrder order{{0}, {0}, {0}};
+};
+struct Lstm {
+  using Forward = dnnl::lstm_forward;
+  using Backward = dnnl::lstm_backward;
+  static auto first() { return std::tuple(left2right); }
+  static auto tensors(const Descriptors& d) { return std::tuple(d.x, d.h, d.h, d.U, d.W, d.b, d.y, d.none, d.none); }
+  static inline const GateOrder order{{0, 1, 2, 3}, {0, 1, 2, 3}, {0, 1, 2, 3}};
+};
+struct Gru {  // z, r, n, and a second bias of n: ours are n, r, z in U, r, z, q in W, and n, r, z, q in b
+  using Forward = dnnl::lbr_gru_forward;
+  using Backward = dnnl::lbr_gru_backward;
+  static auto first() { return std::tuple(left2right); }
+  static auto tensors(const Descriptors& d) { return std::tuple(d.x, d.h, d.U, d.W, d.b, d.y, d.none); }
+  static inline const GateOrder order{{2, 1, 0}, {1, 0, 2}, {2, 1, 0, 3}};
+};
+
+template <class Cell>
+class Rnn : public Run {
+  using Forward = typename Cell::Forward;
+  using Backward = typename Cell::Backward;
+
  public:
-  explicit Elman(const Problem& p)
+  explicit Rnn(const Problem& p)
       : engine_(dnnl::engine::kind::cpu, 0), stream_(engine_), x_dims_{p.shape.steps, p.shape.batch, p.shape.inputs},
         y_dims_{p.shape.steps, p.shape.batch, p.shape.hidden}, h_dims_{1, 1, p.shape.batch, p.shape.hidden},
-        u_dims_{1, 1, p.shape.inputs, 1, p.shape.hidden}, w_dims_{1, 1, p.shape.hidden, 1, p.shape.hidden},
-        b_dims_{1, 1, 1, p.shape.hidden} {
+        u_dims_{1, 1, p.shape.inputs, p.U.rows() / p.shape.hidden, p.shape.hidden},
+        w_dims_{1, 1, p.shape.hidden, p.W.rows() / p.shape.hidden, p.shape.hidden},
+        b_dims_{1, 1, p.b.rows() / p.shape.hidden, p.shape.hidden} {
+    const Index hidden = p.shape.hidden;
     const auto inference = forward_descriptor(prop_kind::forward_inference);
     const auto training = forward_descriptor(prop_kind::forward_training);
     const auto backward = backward_descriptor(training);
@@ -34,33 +64,41 @@ class Elman : public Run {
     training_ = Forward(training);
     backward_ = Backward(backward);
 
-    // x, y and h are plain in all three, and shared. The weights of each are in the format that suits it.
-    const auto x = load(p.x.data(), x_dims_, tag::tnc, plain(x_dims_, tag::tnc));
-    const auto initial = load(p.initial.data(), h_dims_, tag::ldnc, plain(h_dims_, tag::ldnc));
+    // x, y and the state are plain in all three, and shared. The weights of each are in the format that suits it.
+    const auto x = load(p.x.matrix(), x_dims_, tag::tnc, plain(x_dims_, tag::tnc));
+    const Matrix U = to_order(Cell::order.U, p.U, hidden), W = to_order(Cell::order.W, p.W, hidden);
+    const Matrix b = to_order(Cell::order.b, p.b, hidden);
     y_ = memory(plain(y_dims_, tag::tnc), engine_);
     const auto arguments = [&](const auto& descriptor) {
       return Arguments{{DNNL_ARG_SRC_LAYER, x},
-                       {DNNL_ARG_SRC_ITER, initial},
-                       {DNNL_ARG_WEIGHTS_LAYER, load(p.U.data(), u_dims_, tag::ldigo, descriptor.weights_layer_desc())},
-                       {DNNL_ARG_WEIGHTS_ITER, load(p.W.data(), w_dims_, tag::ldigo, descriptor.weights_iter_desc())},
-                       {DNNL_ARG_BIAS, load(p.b.data(), b_dims_, tag::ldgo, descriptor.bias_desc())},
+                       {DNNL_ARG_WEIGHTS_LAYER, load(U, u_dims_, tag::ldigo, descriptor.weights_layer_desc())},
+                       {DNNL_ARG_WEIGHTS_ITER, load(W, w_dims_, tag::ldigo, descriptor.weights_iter_desc())},
+                       {DNNL_ARG_BIAS, load(b, b_dims_, tag::ldgo, descriptor.bias_desc())},
                        {DNNL_ARG_DST_LAYER, y_}};
     };
     inference_arguments_ = arguments(inference);
     training_arguments_ = arguments(training);
     backward_arguments_ = arguments(backward);
 
+    constexpr int state[] = {DNNL_ARG_SRC_ITER, DNNL_ARG_SRC_ITER_C};
+    constexpr int d_state[] = {DNNL_ARG_DIFF_SRC_ITER, DNNL_ARG_DIFF_SRC_ITER_C};
+    for (Index i = 0; i * hidden < p.initial.rows(); ++i) {
+      const auto initial =
+          load(p.initial.middleRows(i * hidden, hidden), h_dims_, tag::ldnc, plain(h_dims_, tag::ldnc));
+      for (Arguments* all : {&inference_arguments_, &training_arguments_, &backward_arguments_})
+        all->insert({state[i], initial});
+      d_initial_.emplace_back(plain(h_dims_, tag::ldnc), engine_);
+      backward_arguments_.insert({d_state[i], d_initial_.back()});
+    }
     const memory workspace(training.workspace_desc(), engine_);
     training_arguments_[DNNL_ARG_WORKSPACE] = backward_arguments_[DNNL_ARG_WORKSPACE] = workspace;
     dU_ = memory(backward.diff_weights_layer_desc(), engine_);
     dW_ = memory(backward.diff_weights_iter_desc(), engine_);
     db_ = memory(backward.diff_bias_desc(), engine_);
     dx_ = memory(plain(x_dims_, tag::tnc), engine_);
-    d_initial_ = memory(plain(h_dims_, tag::ldnc), engine_);
     backward_arguments_.insert(
-        {{DNNL_ARG_DIFF_DST_LAYER, load(p.dy.data(), y_dims_, tag::tnc, plain(y_dims_, tag::tnc))},
+        {{DNNL_ARG_DIFF_DST_LAYER, load(p.dy.matrix(), y_dims_, tag::tnc, plain(y_dims_, tag::tnc))},
          {DNNL_ARG_DIFF_SRC_LAYER, dx_},
-         {DNNL_ARG_DIFF_SRC_ITER, d_initial_},
          {DNNL_ARG_DIFF_WEIGHTS_LAYER, dU_},
          {DNNL_ARG_DIFF_WEIGHTS_ITER, dW_},
          {DNNL_ARG_DIFF_BIAS, db_}});
@@ -80,13 +118,20 @@ class Elman : public Run {
   }
   Results results(Work work) const override {
     Results all{{"y", store(y_, y_dims_, tag::tnc)}};
-    if (work == Work::train) {
-      all.insert(all.end(), {{"dU", store(dU_, u_dims_, tag::ldigo)},
-                             {"dW", store(dW_, w_dims_, tag::ldigo)},
-                             {"db", store(db_, b_dims_, tag::ldgo)},
-                             {"dx", store(dx_, x_dims_, tag::tnc)},
-                             {"d_initial", store(d_initial_, h_dims_, tag::ldnc)}});
-    }
+    if (work == Work::forward) return all;
+    const Index hidden = y_dims_.back();
+    Matrix d_initial = store(d_initial_[0], h_dims_, tag::ldnc);
+    if (d_initial_.size() == 2) d_initial = stacked(d_initial, store(d_initial_[1], h_dims_, tag::ldnc));
+    const auto gates = [&](const std::vector<int>& order, const memory& from, const dims& sizes, tag layout) {
+      const Matrix blocks = store(from, sizes, layout);  // each gate's rows a column
+      const Index rows = hidden * static_cast<Index>(order.size());
+      return from_order(order, blocks.reshaped(rows, blocks.size() / rows), hidden);
+    };
+    all.insert(all.end(), {{"dU", gates(Cell::order.U, dU_, u_dims_, tag::ldigo)},
+                           {"dW", gates(Cell::order.W, dW_, w_dims_, tag::ldigo)},
+                           {"db", gates(Cell::order.b, db_, b_dims_, tag::ldgo)},
+                           {"dx", store(dx_, x_dims_, tag::tnc)},
+                           {"d_initial", d_initial}});
     return all;
   }
 
@@ -96,29 +141,35 @@ class Elman : public Run {
   static memory::desc plain(const dims& sizes, tag layout) { return {sizes, memory::data_type::f32, layout}; }
   static memory::desc any(const dims& sizes) { return plain(sizes, tag::any); }
 
-  Forward::primitive_desc forward_descriptor(prop_kind kind) const {
-    const auto x = plain(x_dims_, tag::tnc), y = plain(y_dims_, tag::tnc), h = plain(h_dims_, tag::ldnc);
-    const memory::desc U = any(u_dims_), W = any(w_dims_), b = any(b_dims_), none;
-#if DNNL_VERSION_MAJOR >= 3
-    return {engine_, kind, tanh, direction, x, h, U, W, b, y, none};
-#else
-    return {{kind, tanh, direction, x, h, U, W, b, y, none}, engine_};
-#endif
+  auto tensors() const {
+    return Cell::tensors({plain(x_dims_, tag::tnc), plain(h_dims_, tag::ldnc), any(u_dims_), any(w_dims_), any(b_dims_),
+                          plain(y_dims_, tag::tnc)});
   }
-  Backward::primitive_desc backward_descriptor(const Forward::primitive_desc& training) const {
-    const auto x = plain(x_dims_, tag::tnc), y = plain(y_dims_, tag::tnc), h = plain(h_dims_, tag::ldnc);
-    const memory::desc U = any(u_dims_), W = any(w_dims_), b = any(b_dims_), none;
-    const auto kind = prop_kind::backward;
+  typename Forward::primitive_desc forward_descriptor(prop_kind kind) const {
+    const auto make = [&](const auto&... arguments) -> typename Forward::primitive_desc {
 #if DNNL_VERSION_MAJOR >= 3
-    return {engine_, kind, tanh, direction, x, h, U, W, b, y, none, x, h, U, W, b, y, none, training};
+      return {engine_, kind, arguments...};
 #else
-    return {{kind, tanh, direction, x, h, U, W, b, y, none, x, h, U, W, b, y, none}, engine_, training};
+      return {typename Forward::desc(kind, arguments...), engine_};
 #endif
+    };
+    return std::apply(make, std::tuple_cat(Cell::first(), tensors()));
+  }
+  /// Asked for everything twice: forward, and its gradient.
+  typename Backward::primitive_desc backward_descriptor(const typename Forward::primitive_desc& training) const {
+    const auto make = [&](const auto&... arguments) -> typename Backward::primitive_desc {
+#if DNNL_VERSION_MAJOR >= 3
+      return {engine_, prop_kind::backward, arguments..., training};
+#else
+      return {typename Backward::desc(prop_kind::backward, arguments...), engine_, training};
+#endif
+    };
+    return std::apply(make, std::tuple_cat(Cell::first(), tensors(), tensors()));
   }
 
-  /// A copy of `data`, which is laid out as `layout` says, in the format `wanted`.
-  memory load(const float* data, const dims& sizes, tag layout, const memory::desc& wanted) const {
-    memory source(plain(sizes, layout), engine_, const_cast<float*>(data)), copy(wanted, engine_);
+  /// A copy of `numbers`, which are laid out as `layout` says, in the format `wanted`.
+  memory load(const Matrix& numbers, const dims& sizes, tag layout, const memory::desc& wanted) const {
+    memory source(plain(sizes, layout), engine_, const_cast<float*>(numbers.data())), copy(wanted, engine_);
     reorder(source, copy);
     return copy;
   }
@@ -143,8 +194,14 @@ class Elman : public Run {
   Forward inference_, training_;
   Backward backward_;
   Arguments inference_arguments_, training_arguments_, backward_arguments_;
-  memory y_, dU_, dW_, db_, dx_, d_initial_;
+  memory y_, dU_, dW_, db_, dx_;
+  std::vector<memory> d_initial_;  // of h, and of the LSTM's c
 };
+
+template <class Cell>
+std::unique_ptr<Run> make(const Problem& problem) {
+  return std::make_unique<Rnn<Cell>>(problem);
+}
 
 }  // namespace
 
@@ -153,7 +210,7 @@ Library onednn_library() {
   return {"onednn",
           "oneDNN " + std::to_string(version->major) + '.' + std::to_string(version->minor) + '.' +
               std::to_string(version->patch),
-          [](const Problem& problem) { return std::make_unique<Elman>(problem); }};
+          {{"elman", make<Elman>}, {"lstm", make<Lstm>}, {"gru", make<Gru>}}};
 }
 
 }  // namespace bench

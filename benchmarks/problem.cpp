@@ -1,5 +1,6 @@
 #include "problem.hpp"
 
+#include <algorithm>
 #include <random>
 #include <sstream>
 
@@ -18,14 +19,60 @@ double Problem::operations(Work work) const {
   return (work == Work::train ? 6.0 : 2.0) * static_cast<double>(multiply_adds);
 }
 
-Problem elman(const Shape& shape) {
+namespace {
+
+template <class Cell>
+Problem problem_of(const char* name, const Shape& shape) {
   const auto& [inputs, hidden, batch, steps] = shape;
   std::mt19937 rng(1);
-  recur::Elman<float> cell(inputs, hidden);
+  Cell cell(inputs, hidden);
   recur::initialize(cell, rng);
-  recur::Series<float> initial(hidden, batch, 1), x(inputs, batch, steps), dy(hidden, batch, steps);
+  recur::Series<float> initial(cell.state(1).rows(), batch, 1), x(inputs, batch, steps), dy(hidden, batch, steps);
   for (auto* series : {&initial, &x, &dy}) series->setRandom(rng);
-  return {"elman", shape, cell.U, cell.W, cell.b, initial.matrix(), x, dy};
+  return {name, shape, cell.U, cell.W, cell.b, initial.matrix(), x, dy};
+}
+
+}  // namespace
+
+Problem elman(const Shape& shape) { return problem_of<recur::Elman<float>>("elman", shape); }
+Problem lstm(const Shape& shape) { return problem_of<recur::Lstm<float>>("lstm", shape); }
+Problem gru(const Shape& shape) { return problem_of<recur::Gru<float>>("gru", shape); }
+
+Problem padded(Problem problem) {
+  const auto& [inputs, hidden, batch, steps] = problem.shape;
+  std::vector<Index> lengths;
+  for (Index n = 0; n < batch; ++n) lengths.push_back(std::max<Index>(1, (2 * n + 1) * steps / (2 * batch)));
+  std::mt19937 rng(3);
+  std::shuffle(lengths.begin(), lengths.end(), rng);
+  problem.x.set_lengths(std::move(lengths));
+  return problem;
+}
+std::string padded_path(Work work, const std::string& cell, bool half, const Shape& shape) {
+  return "padded/" + path(work, cell, half ? "half" : "full", shape);
+}
+
+Matrix to_order(const std::vector<int>& order, const Matrix& matrix, Index hidden) {
+  Matrix result(matrix.rows(), matrix.cols());
+  Index row = 0;
+  for (const int block : order) {
+    result.middleRows(row, hidden) = matrix.middleRows(block * hidden, hidden);
+    row += hidden;
+  }
+  return result;
+}
+Matrix from_order(const std::vector<int>& order, const Matrix& matrix, Index hidden) {
+  Matrix result(matrix.rows(), matrix.cols());
+  Index row = 0;
+  for (const int block : order) {
+    result.middleRows(block * hidden, hidden) = matrix.middleRows(row, hidden);
+    row += hidden;
+  }
+  return result;
+}
+Matrix stacked(const Matrix& upper, const Matrix& lower) {
+  Matrix result(upper.rows() + lower.rows(), upper.cols());
+  result << upper, lower;
+  return result;
 }
 
 std::string disagreement(const Results& ours, const Results& theirs, double tolerance) {

@@ -30,22 +30,46 @@ inline const char* name(Work work) { return work == Work::forward ? "forward" : 
 std::string path(Work work, const std::string& cell, const std::string& library, const Shape& shape);
 
 /// One layer with its parameters, and what goes in. Matrices are column-major, laid out as recur has them, so x is the
-/// row-major (T, N, I) of other systems, and U their row-major I x H.
+/// row-major (T, N, I) of other systems, and U their row-major I x (gates H).
 struct Problem {
   std::string cell;
   Shape shape;
   Matrix U, W;
   recur::Vector<float> b;
-  Matrix initial;
+  Matrix initial;  ///< the state: h, for the LSTM h and then c
   recur::Series<float> x, dy;
 
   /// Floating-point operations, a multiply-add counted twice: forward is two products, train two more for each of dW
   /// and dU, dx and dh.
   double operations(Work work) const;
 };
-Problem elman(const Shape& shape);
+Problem elman(const Shape& shape), lstm(const Shape& shape), gru(const Shape& shape);
 
-/// What came out, in recur's layout: y, and after train dU, dW, db, dx and d_initial.
+/// The cells, in the order of the tables, by the names that stand in paths.
+struct CellKind {
+  const char* name;
+  Problem (*problem)(const Shape& shape);
+};
+inline constexpr CellKind cells[] = {{"elman", elman}, {"lstm", lstm}, {"gru", gru}};
+
+/// Those whose batches are padded.
+inline constexpr Shape padded_shapes[] = {{32, 64, 16, 128}, {128, 128, 32, 64}, {256, 256, 64, 128}};
+/// The same problem, half of whose steps are padding: its sequences end after 1 .. T steps, spread evenly, in no order.
+Problem padded(Problem problem);
+/// "padded/train/lstm/half/I:32/H:64/N:16/T:128", and beside it full, the same without padding.
+std::string padded_path(Work work, const std::string& cell, bool half, const Shape& shape);
+
+/// The order in which another library has the gates: its block g of H rows is our block U[g], W[g], b[g].
+struct GateOrder {
+  std::vector<int> U, W, b;
+};
+/// `matrix`, laid out as ours, with its blocks of `hidden` rows in another order; and back again.
+Matrix to_order(const std::vector<int>& order, const Matrix& matrix, Index hidden);
+Matrix from_order(const std::vector<int>& order, const Matrix& matrix, Index hidden);
+/// One matrix above the other.
+Matrix stacked(const Matrix& upper, const Matrix& lower);
+
+/// What came out, in recur's layout and order: y, and after train dU, dW, db, dx and d_initial.
 using Results = std::vector<std::pair<std::string, Matrix>>;
 
 /// Where the results differ by more than `tolerance` times the largest entry of ours; empty where they agree.

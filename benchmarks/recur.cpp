@@ -23,7 +23,7 @@ class Threads {
   }
 };
 
-template <class Cell, int threads = 1>
+template <class Cell, int threads>
 class Recur : public Run {
   using Scalar = typename Cell::Scalar;
 
@@ -58,7 +58,8 @@ class Recur : public Run {
   }
   double bytes_per_step() const override {
     const auto columns = static_cast<double>(trace_.records().matrix().cols());
-    return static_cast<double>(trace_.records().matrix().size()) * sizeof(Scalar) * static_cast<double>(x_.batch()) / columns;
+    return static_cast<double>(trace_.records().matrix().size()) * sizeof(Scalar) * static_cast<double>(x_.batch()) /
+           columns;
   }
   double bytes_besides() const override {
     return static_cast<double>(trace_.bytes()) - bytes_per_step() * static_cast<double>(x_.steps());
@@ -71,16 +72,22 @@ class Recur : public Run {
   typename Cell::Trace trace_;
 };
 
-template <class Cell, int threads = 1>
+template <class Cell, int threads>
 std::unique_ptr<Run> make(const Problem& problem) {
   return std::make_unique<Recur<Cell, threads>>(problem);
+}
+template <class Scalar, int threads = 1>
+std::map<std::string, Library::Make> make_cells() {
+  return {{"elman", make<recur::Elman<Scalar>, threads>},
+          {"lstm", make<recur::Lstm<Scalar>, threads>},
+          {"gru", make<recur::Gru<Scalar>, threads>}};
 }
 
 }  // namespace
 
-Library recur_library() { return {"recur", "recur", make<recur::Elman<float>>}; }
-Library recur_double_library() { return {"recur-double", "recur", make<recur::Elman<double>>}; }
+Library recur_library() { return {"recur", "recur", make_cells<float>()}; }
+Library recur_double_library() { return {"recur-double", "recur", make_cells<double>()}; }
 /// Not a bit may depend on the number of threads: the tolerance is 0.
-Library recur_2threads_library() { return {"recur-2threads", "recur", make<recur::Elman<float>, 2>, 0, 2}; }
+Library recur_2threads_library() { return {"recur-2threads", "recur", make_cells<float, 2>(), 0, 2}; }
 
 }  // namespace bench

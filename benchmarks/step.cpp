@@ -1,74 +1,103 @@
 #include "step.hpp"
 #include "machine.hpp"
 
-#include <recur/recur.hpp>
-
-#include <array>
 #include <cmath>
+#include <map>
 #include <random>
 #include <stdexcept>
 
 namespace bench {
 namespace {
 
-using Dynamic = recur::Sequence<recur::Elman<float>, recur::Readout<float>>;
-template <int H>
-using Fixed = recur::Sequence<recur::Elman<float, recur::Tanh, 1, H>, recur::Readout<float, H, 1>>;
+// The cells, by the sizes that are known when compiling. RTNeural's are in rtneural.cpp.
+struct Elman {
+  static constexpr int largest = largest_elman;
+  template <int I, int H>
+  using Cell = recur::Elman<float, recur::Tanh, I, H>;
+};
+struct Lstm {
+  static constexpr int largest = largest_gated;
+  template <int I, int H>
+  using Cell = recur::Lstm<float, I, H>;
+};
+struct Gru {
+  static constexpr int largest = largest_gated;
+  template <int I, int H>
+  using Cell = recur::Gru<float, I, H>;
+};
 
-template <class Net>
+template <class Kind, int I, int H>
 class NetSteps : public Steps {
+  using Net = recur::Sequence<typename Kind::template Cell<I, H>, recur::Readout<float, H, I>>;
+
  public:
-  explicit NetSteps(Net net) : net_(std::move(net)), stream_(net_) {
-    std::mt19937 rng(1);
-    recur::initialize(net_, rng);
-    for (float& sample : samples_) sample = static_cast<float>(recur::uniform(rng, -1, 1));
-  }
+  explicit NetSteps(const StepProblem& problem) : problem_(problem), net_(net_of(problem)), stream_(net_) {}
   float run(int count) override {
-    float y = 0;
-    for (int i = 0; i < count; ++i) y = stream_.step(samples_[static_cast<std::size_t>(i) % samples_.size()]);
-    return y;
+    return run_steps(problem_, count, [&](float x) { return stream_.step(x); });
   }
 
  private:
-  Net net_;
+  static Net net_of(const StepProblem& p) {
+    Net net(typename Kind::template Cell<I, H>(1, p.hidden()), recur::Readout<float, H, I>(p.hidden(), 1));
+    auto& [cell, readout] = net.layers;
+    cell.U = p.layer.U;
+    cell.W = p.layer.W;
+    cell.b = p.layer.b;
+    readout.V = p.V.transpose();
+    readout.c(0) = p.c;
+    return net;
+  }
+
+  const StepProblem problem_;
+  const Net net_;
   recur::Stream<Net> stream_;
-  std::array<float, 64> samples_;
 };
 
-template <int H>
-void add(std::vector<StepLibrary>& all) {
-  all.push_back({"recur", H, [] {
-                   return std::make_unique<NetSteps<Dynamic>>(
-                       Dynamic(recur::Elman<float>(1, H), recur::Readout<float>(H, 1)));
-                 }});
-  all.push_back({"recur-fixed", H, [] { return std::make_unique<NetSteps<Fixed<H>>>(Fixed<H>()); }});
+template <class Kind>
+std::unique_ptr<Steps> make_dynamic(const StepProblem& problem) {
+  return std::make_unique<NetSteps<Kind, recur::Dynamic, recur::Dynamic>>(problem);
+}
+template <class Kind>
+std::unique_ptr<Steps> make_fixed(const StepProblem& problem) {
+  return with_fixed_size<Kind::largest>(problem.hidden(),
+                                        [&]<int H>() { return std::make_unique<NetSteps<Kind, 1, H>>(problem); });
 }
 
 }  // namespace
 
-std::string StepLibrary::path() const { return "step/elman/" + name + "/I:1/H:" + std::to_string(hidden) + "/N:1/T:1"; }
+StepProblem step_problem(const CellKind& cell, int hidden) {
+  StepProblem problem{cell.problem({1, hidden, 1, 1}), recur::Vector<float>(hidden), 0.1f, {}};
+  std::mt19937 rng(2);
+  recur::uniform_within(problem.V, 1 / std::sqrt(hidden), rng);
+  for (float& sample : problem.samples) sample = static_cast<float>(recur::uniform(rng, -1, 1));
+  return problem;
+}
+double StepProblem::cycles_limit() const { return static_cast<double>(layer.W.size()) / float_lanes() / 2; }
 
-double StepLibrary::cycles_limit() const { return static_cast<double>(hidden) * hidden / float_lanes() / 2; }
-
-std::vector<StepLibrary> step_libraries() {
-  std::vector<StepLibrary> all;
-  add<8>(all);
-  add<16>(all);
-  add<32>(all);
-  add<64>(all);
-  add<128>(all);
-  return all;
+std::string StepLibrary::path(const char* cell, int hidden) const {
+  return std::string("step/") + cell + '/' + name + "/I:1/H:" + std::to_string(hidden) + "/N:1/T:1";
 }
 
-void require_steps_agree(int hidden) {
-  std::vector<float> outputs;
-  for (const StepLibrary& library : step_libraries()) {
-    if (library.hidden == hidden) outputs.push_back(library.make()->run(100));
-  }
-  for (const float output : outputs) {
-    if (!(std::abs(output - outputs[0]) <= 1e-5f)) {
-      throw std::runtime_error("step: recur and recur-fixed differ for H = " + std::to_string(hidden));
-    }
+std::vector<StepLibrary> step_libraries() {
+  using Makers = std::map<std::string, std::unique_ptr<Steps> (*)(const StepProblem&)>;
+  const Makers dynamic{{"elman", make_dynamic<Elman>}, {"lstm", make_dynamic<Lstm>}, {"gru", make_dynamic<Gru>}};
+  const Makers fixed{{"elman", make_fixed<Elman>}, {"lstm", make_fixed<Lstm>}, {"gru", make_fixed<Gru>}};
+  const auto with = [](const Makers& makers) {
+    return [makers](const StepProblem& problem) { return makers.at(problem.layer.cell)(problem); };
+  };
+  return {{"recur", "recur", with(dynamic)},
+          {"recur-fixed", "recur", with(fixed)},
+#ifdef RECUR_BENCHMARK_RTNEURAL
+          rtneural_library()
+#endif
+  };
+}
+
+void require_steps_agree(const StepLibrary& library, const StepProblem& problem) {
+  const float expected = step_libraries()[0].make(problem)->run(100), got = library.make(problem)->run(100);
+  if (!(std::abs(got - expected) <= library.tolerance)) {
+    throw std::runtime_error(library.path(problem.layer.cell.c_str(), problem.hidden()) + " gives " +
+                             std::to_string(got) + ", and recur " + std::to_string(expected));
   }
 }
 

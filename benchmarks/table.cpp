@@ -4,6 +4,7 @@
 #include "machine.hpp"
 #include "step.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
@@ -21,6 +22,11 @@ std::string number(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.*f", value < 1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0, value);
   return text;
+}
+/// "32 64 1 128"
+std::string numbers(const Shape& s) {
+  return std::to_string(s.inputs) + ' ' + std::to_string(s.hidden) + ' ' + std::to_string(s.batch) + ' ' +
+         std::to_string(s.steps);
 }
 std::string percent(double share) { return std::to_string(std::lround(100 * share)) + " %"; }
 
@@ -52,8 +58,10 @@ class Table {
 
   void print() {
     print_machine();
-    for (const Work work : {Work::forward, Work::train}) print_series(work);
-    print_steps();
+    for (const CellKind& cell : cells)
+      for (const Work work : {Work::forward, Work::train}) print_series(cell, work);
+    print_padded();
+    for (const CellKind& cell : cells) print_steps(cell);
     if (rows_ == 0) throw std::runtime_error("nothing matches " + options_.filter);
     if (disturbed_ > 0.1) {
       std::cerr << "\nThe machine had other work: in one row for " << percent(disturbed_) << " of the time.\n";
@@ -68,6 +76,9 @@ class Table {
     for (const Library& library : libraries_) {
       if (library.version != "recur") versions += "; " + library.version;
     }
+    for (const StepLibrary& library : step_libraries()) {
+      if (library.version != "recur") versions += "; " + library.version;
+    }
     for (const std::string& name : missing_libraries()) versions += "; without " + name;
     const std::string line = machine() + versions;
     if (csv_.is_open()) csv_ << "# " << line << '\n';
@@ -76,10 +87,11 @@ class Table {
               << " in double precision.\n";
   }
 
-  void print_series(Work work) {
-    std::vector<std::string> header{std::string(name(work)) + ": I H N T  ", "recur us", "GFLOP/s", "of limit"};
+  void print_series(const CellKind& cell, Work work) {
+    std::vector<std::string> header{std::string(cell.name) + " " + name(work) + ": I H N T", "recur us", "GFLOP/s",
+                                    "of limit"};
     for (const Library& library : libraries_) {
-      if (is_peer(library)) header.push_back(library.name + " us (ratio)");
+      if (is_peer(library, cell.name)) header.push_back(library.name + " us (ratio)");
     }
     header.insert(header.end(), {"double: of limit", "2 threads"});
     bool has_header = false;
@@ -87,13 +99,13 @@ class Table {
       std::vector<Library> chosen;  // recur always among them
       bool any = false;
       for (const Library& library : libraries_) {
-        if (!library.takes(shape)) continue;
-        const bool match = std::regex_search(path(work, "elman", library.name, shape), filter_);
+        if (!library.takes(cell.name, shape)) continue;
+        const bool match = wanted(path(work, cell.name, library.name, shape));
         any = any || match;
         if (match || library.name == "recur") chosen.push_back(library);
       }
       if (!any) continue;
-      const Problem problem = elman(shape);
+      const Problem problem = cell.problem(shape);
       const auto seconds = measure(chosen, problem, work);
       if (!has_header) print_header(header);
       has_header = true;
@@ -103,8 +115,10 @@ class Table {
     }
   }
 
-  /// Peers are who is neither recur nor a variant of it.
-  static bool is_peer(const Library& library) { return !library.name.starts_with("recur"); }
+  /// Peers are who has the cell and is neither recur nor a variant of it.
+  static bool is_peer(const Library& library, const std::string& cell) {
+    return !library.name.starts_with("recur") && library.cells.contains(cell);
+  }
 
   /// The seconds of each library.
   std::map<std::string, double> measure(const std::vector<Library>& chosen, const Problem& problem, Work work) {
@@ -122,14 +136,11 @@ class Table {
   }
 
   std::vector<std::string> row(const Problem& problem, Work work, std::map<std::string, double> seconds) const {
-    const auto& [inputs, hidden, batch, steps] = problem.shape;
     const double recur = seconds["recur"], rate = problem.operations(work) / recur;
-    std::vector<std::string> cells;
-    cells.push_back(std::to_string(inputs) + ' ' + std::to_string(hidden) + ' ' + std::to_string(batch) + ' ' +
-                    std::to_string(steps));
+    std::vector<std::string> cells{numbers(problem.shape)};
     cells.insert(cells.end(), {number(recur * 1e6), number(rate * 1e-9), percent(rate / float_limit_)});
     for (const Library& library : libraries_) {
-      if (!is_peer(library)) continue;
+      if (!is_peer(library, problem.cell)) continue;
       const double theirs = seconds[library.name];
       cells.push_back(theirs > 0 ? number(theirs * 1e6) + " (" + number(theirs / recur) + ")" : "");
     }
@@ -141,8 +152,7 @@ class Table {
 
   /// The same for the plot: microseconds, always in these columns.
   void write(const Problem& problem, Work work, std::map<std::string, double> seconds) {
-    const auto& [inputs, hidden, batch, steps] = problem.shape;
-    csv_ << name(work) << ',' << inputs << ' ' << hidden << ' ' << batch << ' ' << steps;
+    csv_ << name(work) << '/' << problem.cell << ',' << numbers(problem.shape);
     for (const char* library : {"recur", "onednn", "libtorch", "eigen-loop", "recur-double", "recur-2threads"}) {
       csv_ << ',';
       if (seconds[library] > 0) {
@@ -154,25 +164,63 @@ class Table {
     csv_ << '\n';
   }
 
-  void print_steps() {
-    const std::vector<std::string> header{"step: H",       "recur ns",           "cycles", "recur-fixed ns", "cycles",
-                                          "limit: cycles", "recur-fixed / limit"};
+  /// recur with itself: the same batch, half of whose steps are padding.
+  void print_padded() {
+    const std::vector<std::string> header{"half padded: I H N T         ", "full us", "half us", "half / full"};
     bool has_header = false;
+    for (const CellKind& cell : cells)
+      for (const Work work : {Work::forward, Work::train})
+        for (const Shape& shape : padded_shapes) {
+          if (!wanted(padded_path(work, cell.name, false, shape)) && !wanted(padded_path(work, cell.name, true, shape)))
+            continue;
+          const Problem problem = cell.problem(shape);
+          const auto full = recur_library().make(problem), half = recur_library().make(padded(problem));
+          std::vector<Contender> contenders{{"full", [&] { (*full)(work); }}, {"half", [&] { (*half)(work); }}};
+          disturbed_ = std::max(disturbed_, contest(contenders, options_.rounds));
+          const double all = contenders[0].median(), live = contenders[1].median();
+          if (!has_header) print_header(header);
+          has_header = true;
+          ++rows_;
+          print_row({std::string(cell.name) + ' ' + name(work) + ' ' + numbers(shape), number(all * 1e6),
+                     number(live * 1e6), number(live / all)},
+                    header);
+        }
+  }
+
+  void print_steps(const CellKind& cell) {
     const auto all = step_libraries();
-    for (std::size_t i = 0; i < all.size(); i += 2) {  // recur and recur-fixed, for each size
-      if (!wanted(all[i].path()) && !wanted(all[i + 1].path())) continue;
-      require_steps_agree(all[i].hidden);
-      const auto dynamic = all[i].make(), fixed = all[i + 1].make();
-      std::vector<Contender> contenders{{all[i].name, [&] { dynamic->run(steps_in_call); }},
-                                        {all[i + 1].name, [&] { fixed->run(steps_in_call); }}};
+    std::vector<std::string> header{
+        std::string(cell.name) + " step: H", "recur ns", "recur-fixed ns", "cycles", "limit: cycles", "fixed / limit"};
+    const bool has_peer = all.size() > 2 && all[2].make(step_problem(cell, step_sizes[0]));
+    if (has_peer) header.push_back(all[2].name + " ns (ratio)");
+    bool has_header = false;
+    for (const int hidden : step_sizes) {
+      const bool any = std::any_of(all.begin(), all.end(),
+                                   [&](const StepLibrary& library) { return wanted(library.path(cell.name, hidden)); });
+      if (!any) continue;
+      const StepProblem problem = step_problem(cell, hidden);
+      if (!all[1].make(problem)) continue;
+      std::vector<std::unique_ptr<Steps>> steps;
+      std::vector<Contender> contenders;
+      for (const StepLibrary& library : all) {
+        auto made = library.make(problem);
+        if (!made) continue;
+        require_steps_agree(library, problem);
+        Steps& own = *steps.emplace_back(std::move(made));
+        contenders.push_back({library.name, [&own] { own.run(steps_in_call); }});
+      }
       disturbed_ = std::max(disturbed_, contest(contenders, options_.rounds));
-      const double slow = contenders[0].median() / steps_in_call, fast = contenders[1].median() / steps_in_call;
+      std::vector<double> seconds;
+      for (Contender& contender : contenders) seconds.push_back(contender.median() / steps_in_call);
       if (!has_header) print_header(header);
       has_header = true;
       ++rows_;
-      print_row({std::to_string(all[i].hidden), number(slow * 1e9), number(slow * cycles_), number(fast * 1e9),
-                 number(fast * cycles_), number(all[i].cycles_limit()), number(fast * cycles_ / all[i].cycles_limit())},
-                header);
+      std::vector<std::string> row{
+          std::to_string(hidden),         number(seconds[0] * 1e9),
+          number(seconds[1] * 1e9),       number(seconds[1] * cycles_),
+          number(problem.cycles_limit()), number(seconds[1] * cycles_ / problem.cycles_limit())};
+      if (has_peer) row.push_back(number(seconds[2] * 1e9) + " (" + number(seconds[2] / seconds[1]) + ")");
+      print_row(row, header);
     }
   }
 
