@@ -148,7 +148,8 @@ TEMPLATE_TEST_CASE("No bit depends on the number of threads where sequences end 
   check_threads(net, TokensView(tokens));
 }
 
-TEST_CASE("What is between two layers is kept until all have read it, where the first of them has no weights", "[team]") {
+TEST_CASE("What is between two layers is kept until all have read it, where the first of them has no weights",
+          "[team]") {
   std::mt19937 rng(5);
   const auto net = randomized(Sequence(Dropout<double>(90, 0.4), Readout<double>(90, 100)), rng, 0.2);
   auto x = random_series(90, 37, 23, rng);
