@@ -120,6 +120,43 @@ TEST_CASE("A loss on the final state alone needs no dy", "[bptt]") {
   CHECK(dx.matrix() == dx_with_zero.matrix());
 }
 
+TEST_CASE("What is written must not be what is read", "[bptt]") {
+  std::mt19937 rng(2);
+  const auto net = randomized(Lstm<double>(3, 3), rng);
+  auto series = random_series(3, 2, 9, rng);
+  const auto x = series.window(1, 4), dy = series.window(5, 4);
+  auto state = random_state(net, 2, rng);
+  auto trace = net.trace();
+  net.forward(x, trace);
+  auto gradient = zeros_like(net);
+  const auto other = random_series(3, 2, 4, rng);
+  const auto message = [&](SeriesView<const double> d, BpttOptions<Lstm<double>> options) {
+    return message_of([&] { bptt(net, x, trace, d, gradient, options); });
+  };
+  CHECK(message(other, {.dx = &series}) == "bptt: dx and x must be two series, got one");
+  net.forward(other, trace);
+  CHECK(message_of([&] { bptt(net, other, trace, dy, gradient, {.dx = &series}); }) ==
+        "bptt: dx and dy must be two series, got one");
+  CHECK(message_of([&] { bptt(net, other, trace, dy, gradient, {.d_final = &state, .d_initial = &state}); }) ==
+        "bptt: d_initial and d_final must be two states, got one");
+}
+
+namespace {
+struct Derived : Lstm<double> {  // a cell of a user's
+  using Lstm<double>::Lstm;
+};
+}  // namespace
+
+TEST_CASE("A layer may be derived from", "[bptt]") {
+  std::mt19937 rng(3);
+  Derived net(3, 4);
+  initialize(net, rng);
+  const auto x = random_series(3, 2, 5, rng), target = random_series(4, 2, 5, rng);
+  const auto check = check_gradient(net, squared_error, x, target);
+  INFO(check);
+  CHECK(check.relative_error < 1e-8);
+}
+
 TEST_CASE("Every gradient that is not asked for is left out, and the others stay the same", "[bptt]") {
   std::mt19937 rng(3);
   const auto cell = randomized(Elman<double>(3, 4), rng);

@@ -129,6 +129,21 @@ TEST_CASE("A float network is checked as its copy in double", "[gradient_check]"
   CHECK(check.relative_error < 1e-8);
 }
 
+TEMPLATE_TEST_CASE("A d_final that stands for zero changes nothing", "[gradient_check]", Elman<double>,
+                   Stack<Elman<double>>) {
+  std::mt19937 rng(1);
+  const auto net = [&] {
+    if constexpr (std::is_constructible_v<TestType, Index, Index, Index>)
+      return randomized(TestType(2, 3, 2), rng);
+    else
+      return randomized(TestType(2, 3), rng);
+  }();
+  const auto x = random_series(2, 2, 4, rng), target = random_series(3, 2, 4, rng);
+  const typename TestType::State zero;
+  const auto with = check_gradient(net, squared_error, x, target, {.d_final = &zero});
+  CHECK(with.relative_error == check_gradient(net, squared_error, x, target).relative_error);
+}
+
 TEST_CASE("The network and the series are as they were after a check", "[gradient_check]") {
   std::mt19937 rng(1);
   const auto net = randomized(Elman<double>(2, 3), rng);

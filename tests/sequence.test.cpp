@@ -175,6 +175,9 @@ TEST_CASE("A sequence checks every layer before any of them runs", "[sequence]")
   CHECK(message_of([&] { bptt(net, x, trace, dy, gradient, {.d_final = &state}); }) ==
         "bptt: d_final must be 8x2 (states * hidden() x batch), got 8x3");
   auto other = two_layers(rng).trace();
+  CHECK(message_of([&] { net.output(other); }) == "output: the trace must have been through forward, got an empty one");
+  CHECK(message_of([&] { net.output_of<0>(other); }) ==
+        "output_of: the trace must have been through forward, got an empty one");
   CHECK(message_of([&] { bptt(net, x, other, dy, gradient); }) ==
         "bptt: the trace must have been through forward, got an empty one");
   Sequence(Elman<double>(3, 5), Cell<TwoStates, double>(5, 4), Readout<double>(4, 1)).forward(x, other);

@@ -192,6 +192,10 @@ TEST_CASE("A size that is wrong ends the program, and says why", "[stream]") {
   };
   CHECK_THAT(last_words(grow_bias),
              ContainsSubstring("step: U must be 1 H x I, W 1 H x H, b 1 H, got U 4x3, W 4x4, b 5x1"));
+  Stack<Elman<float>> stack(3, 3, 2);
+  Stream of_stack(stack);
+  CHECK_THAT(last_words([&] { stack.layers.emplace_back(3, 3), of_stack.step(x); }),
+             ContainsSubstring("step: the network has other shapes than when the stream was made"));
   const Readout<float> readout(2, 2);
   Stream of_readout(readout);
   const auto feed_back = [&] { of_readout.step(of_readout.step(Vector<float>(Vector<float>::Ones(2)))); };

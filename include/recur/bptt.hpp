@@ -4,6 +4,8 @@
 
 #include "layer.hpp"
 
+#include <functional>
+
 namespace recur {
 
 /// What bptt() can be given and asked for besides; what is left out is neither read nor computed.
@@ -11,9 +13,9 @@ template <class Net>
 struct BpttOptions {
   /// dL/d(final state), for a loss that looks at the last hidden state, or that continues in a later window.
   const typename Net::State* d_final = nullptr;
-  /// Where to write dL/dx, shaped like x; neither x itself nor dy.
+  /// Where to write dL/dx, shaped like x; not where x or dy lies.
   Series<typename Net::Scalar>* dx = nullptr;
-  /// Where to write dL/d(initial state).
+  /// Where to write dL/d(initial state); another state than d_final.
   typename Net::State* d_initial = nullptr;
   /// Whether to add to what `gradient` holds. By default it is overwritten.
   bool accumulate = false;
@@ -25,8 +27,16 @@ struct BpttOptions {
 
 namespace detail {
 
+/// Whether a series would be written where another is read.
+template <class Scalar>
+bool overlap(const Series<Scalar>& written, SeriesView<const Scalar> read) {
+  const std::less<const Scalar*> before;
+  const Scalar* const end = written.data() + written.bytes() / static_cast<Index>(sizeof(Scalar));
+  return before(written.data(), read.data() + read.columns() * read.stride()) && before(read.data(), end);
+}
+
 template <class Net, class X>
-void backpropagate(const Net& net, const X& x, Trace<Net>& trace, SeriesView<const typename Net::Scalar> dy,
+void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
                    Net& gradient, const BpttOptions<Net>& options) {
   using Scalar = typename Net::Scalar;
   const typename Net::State no_state{};
@@ -48,10 +58,9 @@ void backpropagate(const Net& net, const X& x, Trace<Net>& trace, SeriesView<con
     require_equal("bptt", "dy.features()", dy.features(), "net.outputs()", net.outputs());
     require_same_steps("bptt", "dy", dy, "x", x);
   }
-  if (options.dx && options.dx->data()) {
-    require(static_cast<const void*>(options.dx->data()) != x.data(), "bptt: dx and x must be two series, got one");
-    require(options.dx->data() != dy.data(), "bptt: dx and dy must be two series, got one");
-  }
+  require(!options.dx || !overlap(*options.dx, dy), "bptt: dx and dy must be two series, got one");
+  require(!options.d_initial || options.d_initial != options.d_final,
+          "bptt: d_initial and d_final must be two states, got one");
   if (!options.accumulate) set_zero(gradient);
   if (options.dx) options.dx->resize(net.inputs(), x.batch(), x.steps());
   trace.backward(net, x, dy, d_final, gradient, options.dx ? SeriesView<Scalar>(*options.dx) : SeriesView<Scalar>(),
@@ -78,6 +87,7 @@ template <class Net>
 void bptt(const Net& net, SeriesView<const typename Net::Scalar> x, typename Net::Trace& trace,
           SeriesView<const typename Net::Scalar> dy, Net& gradient, BpttOptions<Net> options = {}) {
   require_equal("bptt", "x.features()", x.features(), "net.inputs()", net.inputs());
+  require(!options.dx || !detail::overlap(*options.dx, x), "bptt: dx and x must be two series, got one");
   detail::backpropagate(net, x, trace, dy, gradient, options);
 }
 template <class Net>

@@ -92,7 +92,10 @@ class GradientChecker {
     double sum = loss_(forward(), target_, dy_);
     if (options_.d_final) {
       net_.final_state(trace_, final_);
-      visit_state([&](const auto& h, const auto& d) { sum += h.cwiseProduct(d).sum(); }, final_, *options_.d_final);
+      const auto add = [&](const auto& d, const auto& h) {
+        if (d.cols() > 0) sum += d.cwiseProduct(h).sum();  // one of no columns is zero
+      };
+      visit_state(add, *options_.d_final, std::as_const(final_));
     }
     return sum;
   }

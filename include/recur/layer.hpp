@@ -193,6 +193,7 @@ class LayerOf {
   /// The outputs of the last forward.
   template <class L = Self>
   SeriesView<const typename L::Scalar> output(const Trace<L>& trace) const {
+    require(trace.batch() > 0, "output: the trace must have been through forward, got an empty one");
     return trace.output(self());
   }
 

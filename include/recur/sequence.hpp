@@ -98,6 +98,7 @@ class Sequence : public LayerOf<Sequence<Layers...>> {
   /// The outputs of layer I in the last forward, of sequences without lengths.
   template <std::size_t I>
   SeriesView<const Scalar> output_of(const Trace& trace) const {
+    require(trace.batch() > 0, "output_of: the trace must have been through forward, got an empty one");
     require(!trace.order().ragged(), "output_of: only for sequences of one length");
     const auto y = layer<I>().output_columns(trace.records().template layer<I>());
     return {y.data(), y.features(), trace.batch(), trace.steps(), y.stride()};

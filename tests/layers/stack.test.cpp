@@ -92,3 +92,21 @@ TEST_CASE("What does not fit a stack is said", "[stack]") {
   CHECK(message_of([&] { two.forward(Series<double>(2, 2, 5), trace); }) ==
         "forward: x.features() must be 3 (inputs()), got 2");
 }
+
+TEST_CASE("Stacks of other depths are told apart wherever they meet", "[stack]") {
+  const Stack<Elman<double>> two(3, 4, 2), three(3, 4, 3);
+  const Series<double> x(3, 2, 5), dy(4, 2, 5);
+  auto trace = two.trace();
+  two.forward(x, trace);
+  auto gradient = zeros_like(three);
+  CHECK(message_of([&] { bptt(two, x, trace, dy, gradient); }) ==
+        "bptt: gradient must have the shapes of net, but has 104 parameters, expected 68");
+  auto network = three;
+  Adam adam(two);
+  CHECK(message_of([&] { adam.step(network, gradient); }) ==
+        "Adam::step: net must have the shapes of the network that the optimiser was made for, but has 104 parameters, "
+        "expected 68");
+  Stream stream(two);
+  CHECK(message_of([&] { stream.reset({Vector<double>::Zero(4)}); }) ==
+        "reset: state must have 2 states (one for each layer), got 1");
+}

@@ -5,6 +5,8 @@
 #include "../cell.hpp"
 #include "dropout.hpp"
 
+#include <algorithm>
+#include <array>
 #include <vector>
 
 namespace recur {
@@ -77,9 +79,10 @@ class Stack : public LayerOf<Stack<Layer_>> {
     return detail::describe_each(dropout() > 0 ? "Stack with dropout " + describe(dropout()) : "Stack", layers);
   }
 
-  static void visit(auto&& f, const Name& name, auto& first, auto&... others) {
-    for (std::size_t l = 0; l < first.layers.size(); ++l)
-      Layer::visit(f, Name(name, l), first.layers[l], others.layers[l]...);
+  /// Of stacks of different depths, which somebody may have mixed up, the layers that all of them have.
+  static void visit(auto&& f, const Name& name, auto&... stacks) {
+    for (std::size_t l = 0; l < std::min({stacks.layers.size()...}); ++l)
+      Layer::visit(f, Name(name, l), stacks.layers[l]...);
   }
   static void visit_layers(auto& stack, auto&& f) {
     for (auto& each : stack.layers) f(each);
@@ -102,6 +105,7 @@ class Stack : public LayerOf<Stack<Layer_>> {
     return memory;
   }
   void set_state(Memory& memory, const State& state) const {
+    require_depth("reset", "state", state);
     for_each_layer([&](auto l, const auto& layer) { layer.set_state(memory[l], of(state, l)); });
   }
   void get_state(const Memory& memory, State& state) const {
@@ -110,6 +114,7 @@ class Stack : public LayerOf<Stack<Layer_>> {
   }
   /// One step of one sequence. Gives where y_t begins. For Stream.
   const Scalar* step(const auto& x, Memory& memory) const noexcept {
+    require(memory.size() == layers.size(), "step: the network has other shapes than when the stream was made");
     const Scalar* y = layers[0].step(x, memory[0]);
     for (std::size_t l = 1; l < layers.size(); ++l)
       y = layers[l].step(Eigen::Map<const Vector<Scalar>>(y, outputs()), memory[l]);
