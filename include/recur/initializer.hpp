@@ -111,8 +111,10 @@ void forget_bias(Layer& layer, double value = 1) {
   if constexpr (requires { Layer::visit_layers(layer, [](auto&) {}); }) {
     Layer::visit_layers(layer, [&](auto& each) { forget_bias(each, value); });
   } else if constexpr (requires { Layer::Rule::forget; }) {
-    constant(layer.b.segment((Layer::Rule::forget - detail::pre_activations<typename Layer::Rule>.first) * layer.hidden(), layer.hidden()),
-             value);
+    constant(
+        layer.b.segment((Layer::Rule::forget - detail::pre_activations<typename Layer::Rule>.first) * layer.hidden(),
+                        layer.hidden()),
+        value);
   }
 }
 
