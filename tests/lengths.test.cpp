@@ -207,5 +207,5 @@ TEST_CASE("Lengths that do not fit are said", "[lengths]") {
   cell.forward(x, trace);
   x.set_lengths({4, 3});
   CHECK(message_of([&] { bptt(cell, x, trace, Series<double>(2, 2, 4), gradient); }) ==
-        "bptt: x.length(n) must be 2 (as forward was given), got 3");
+        "bptt: x.length(1) must be 2 (as forward was given), got 3");
 }

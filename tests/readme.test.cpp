@@ -105,6 +105,20 @@ TEST_CASE("Every block of code in the README stands in a file that is compiled a
   CHECK(excerpts >= 2);
 }
 
+TEST_CASE("Every link of the README to a file leads to one", "[readme]") {
+  const std::string root = RECUR_SOURCE_DIR "/", text = read(root + "README.md");
+  int links = 0;
+  for (std::size_t at = text.find("]("); at != std::string::npos; at = text.find("](", at + 1)) {
+    const std::string target = text.substr(at + 2, text.find(')', at) - at - 2);
+    // Other people's pages, this one's own parts, and what is code.
+    if (target.find("://") != std::string::npos || target[0] == '#' || target.find(' ') != std::string::npos) continue;
+    INFO(target);
+    CHECK(std::filesystem::exists(root + target));
+    ++links;
+  }
+  CHECK(links >= 7);
+}
+
 TEST_CASE("Every line of the README's comparison names a test that there is", "[readme]") {
   const std::string root = RECUR_SOURCE_DIR "/";
   std::string sources;

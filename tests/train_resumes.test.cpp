@@ -198,6 +198,8 @@ TEST_CASE("A run that does not fit is an error, and changes nothing", "[train]")
   auto wrong = run;
   wrong.order.back() = wrong.order.front();
   CHECK(message(task.data(), 2, 4, wrong) == "train: the run's order must have each of 5 sequences once");
+  wrong.progress.epoch_end = true;
+  CHECK(message(task.data(), 2, 4, wrong) == "train: the run's order must have each of 5 sequences once");
   wrong = run;
   wrong.progress.batch = -1;
   CHECK(message(task.data(), 2, 4, wrong) == "train: the run has done -1 steps in this epoch, of which the data has 9");

@@ -47,7 +47,8 @@ void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, Serie
   require_same_steps("bptt", "x", x, "the trace", trace);
   for (Index k = 0; k < x.batch(); ++k) {
     const Index n = trace.order().sequence(k);
-    require_equal("bptt", "x.length(n)", x.length(n), "as forward was given", trace.order().length(k));
+    require(x.length(n) == trace.order().length(k), "bptt: x.length(", n, ") must be ", trace.order().length(k),
+            " (as forward was given), got ", x.length(n));
   }
   const bool truncated = options.window != 0 || options.stride != 0;
   const Index window = truncated ? options.window : x.steps(), stride = options.stride > 0 ? options.stride : window;

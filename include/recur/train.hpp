@@ -43,14 +43,17 @@ std::uint64_t dropout_seed(Engine& rng) {
 template <class Net>
 void require_run(const TrainRun<Net>& run, Index sequences, Index batch, Index window, Index batches) {
   const Progress& now = run.progress;
-  if (now.epoch_end || run.order.empty()) return;  // none has begun
+  if (run.order.empty()) return;
+  if (std::ssize(run.order) == sequences) {  // also at the end of an epoch: the next is shuffled from it
+    auto order = run.order;
+    std::sort(order.begin(), order.end());
+    require(order == in_order(sequences), "train: the run's order must have each of ", sequences, " sequences once");
+  }
+  if (now.epoch_end) return;  // none has begun
   require(run.batch == batch && run.window == window, "train: the run is within an epoch of mini-batches of ",
           run.batch, " and windows of ", run.window, ", got ", batch, " and ", window);
   require(std::ssize(run.order) == sequences, "train: the run is within an epoch of ", run.order.size(),
           " sequences, got data of ", sequences);
-  auto order = run.order;
-  std::sort(order.begin(), order.end());
-  require(order == in_order(sequences), "train: the run's order must have each of ", sequences, " sequences once");
   require(now.batch >= 0 && now.batch <= batches, "train: the run has done ", now.batch,
           " steps in this epoch, of which the data has ", batches);
 }

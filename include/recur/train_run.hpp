@@ -14,7 +14,8 @@ namespace recur {
 /// What train() tells after every step of the optimiser and at the end of every epoch.
 struct Progress {
   Index epoch = 0, epochs = 0;   ///< counted from 0
-  Index batch = 0, batches = 0;  ///< optimiser steps done in this epoch, and how many it has
+  Index batch = 0, batches = 0;  ///< windows done in this epoch, and how many it has: an optimiser step each, but for
+                                 ///< those in which all sequences have come to their ends
   Index step = 0;                ///< optimiser steps done altogether
   double loss = 0;               ///< of this batch; at the end of an epoch, the mean over the epoch
   double rate = 0;               ///< the learning rate

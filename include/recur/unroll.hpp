@@ -6,7 +6,8 @@
 ///     Scalar, State, Records (what forward leaves for backward, and bytes()), Plan (what one call shares: packed weights)
 ///     causal            whether y_t depends on x_1 .. x_t alone: if not, it is given all steps as one chunk
 ///     takes_tokens      whether x may be tokens
-///     inputs(), outputs(), inputs_at_compile_time, outputs_at_compile_time, visit, cast
+///     inputs(), outputs(), inputs_at_compile_time, outputs_at_compile_time, visit, cast, Trace = recur::Trace<Layer>
+///     description(), visit_layers where it is made of layers
 ///     Memory, memory(), set_state, get_state, step                              for Stream, where it is causal
 ///
 /// and the parts of going forward and backward. Series are columns here, in the order of Steps; x, dy and y are those of all
@@ -16,16 +17,18 @@
 ///     plan = begin_forward(steps, dropping, records, initial)                      once, by one thread
 ///     forward_steps(plan, chunk, x of all steps, records)                          for each chunk, by each thread
 ///     output_columns(records)                                                      y of all steps
-///     final_state(records, steps, state)
+///     set_zero(state, batch), final_state_of(records, steps, state)
 ///     plan = begin_backward(steps, records, want_dx)                               once, by one thread
 ///     backward_steps(plan, chunk, x of all steps, records, dy of the chunk, d_final, gradient, dx of the chunk)
 ///                                                                 adds to dx; dy and dx may be empty
-///     begin_d_initial(steps, d_final, d_initial), add_d_initial(records, d_initial)   the latter after step 0's chunk
+///     begin_d_initial(steps, d_final, d_initial)                                   once, by one thread
+///     add_d_initial(records, steps, d_initial)                                     after step 0's chunk, by one thread
 ///     end_backward(records, gradient)                                              once, by one thread
 ///
 /// With several threads, each calls forward_steps and backward_steps, and writes only the columns of its own sequences,
-/// until it has waited at team.barrier() for the others: then it may read theirs, and write its rows of the gradient; after
-/// that it waits once more, before anybody goes on to the next chunk. All wait equally often.
+/// until it has waited at team.barrier() for the others: then it may read theirs, and write its rows of the gradient.
+/// Backward, whatever has read dy waits at its end, before anybody goes on to the next chunk and writes there again: a
+/// column is another thread's then, where lengths differ. All wait equally often.
 
 #include "parameters.hpp"
 #include "series.hpp"

@@ -113,7 +113,16 @@ TEST_CASE("A replaced file keeps its mode, and a symbolic link its target", "[fi
 
   fs::create_symlink("nothing", dangling);
   write_file(dangling, content('c', 5));
-  CHECK(read_file(dangling) == content('c', 5));
+  CHECK(fs::is_symlink(dangling));
+  CHECK(read_file(folder / "nothing") == content('c', 5));
+  fs::create_symlink(fs::absolute(folder / "far"), folder / "absolute");
+  fs::create_symlink("absolute", folder / "twice");
+  write_file(folder / "twice", content('d', 6));
+  CHECK(fs::is_symlink(folder / "absolute"));
+  CHECK(read_file(folder / "far") == content('d', 6));
+  fs::create_symlink("loop", folder / "loop");
+  CHECK_THROWS_AS(write_file(folder / "loop", content('e', 7)), std::runtime_error);
+  CHECK(fs::is_symlink(folder / "loop"));
 }
 
 TEST_CASE("Where the disk is full, the old file stays as it was", "[file]") {

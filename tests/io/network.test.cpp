@@ -159,6 +159,11 @@ TEST_CASE("Loading into another network says what differs", "[network]") {
   save(path, random_net(Cell<ElmanRule<LeakyRelu>, float>(3, 5, {{0.2}})));
   CHECK(refusal(path, Elman<float, LeakyRelu>(3, 5)) ==
         "must have the network Elman leaky relu 0.01 3 -> 5, got Elman leaky relu 0.2 3 -> 5");
+  SafetensorsWriter hostile;
+  hostile.set_metadata("recur.network", "\x1b[2J" + std::string(100'000, 'x'));
+  hostile.write(path);
+  CHECK(refusal(path, Elman<float>(3, 5)) ==
+        "must have the network Elman tanh 3 -> 5, got ?[2J" + std::string(1996, 'x') + "...");
   save(path, random_net(Sequence(Cell<LeakyIntegrator<>, float>(3, 5), Readout<float>(5, 2))));
   CHECK(refusal(path, Sequence(Cell<TwoStates, float>(3, 5), Readout<float>(5, 2)))
             .ends_with(": layer 0 must be Rule(4 blocks, inputs into 0-1, hidden into 0-1, state 2-3) 3 -> 5, got "

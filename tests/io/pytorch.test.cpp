@@ -143,6 +143,16 @@ TEST_CASE("Modules need no names where there is but one of a kind", "[io][pytorc
   load_pytorch(opened(file), net, {.modules = {"model.encoder", "model.encoder", "model.head"}, .ignore_others = true});
 }
 
+TEST_CASE("A tensor is loaded into one layer", "[io][pytorch]") {
+  SafetensorsWriter file;
+  add_module(file, "rnn.", 4);
+  file.add("fc.weight", numbered(2, 2, 1));
+  const Sequence net(Lstm<double>(3, 2), Readout<double>(2, 2), Readout<double>(2, 2));
+  const std::string message = "model: tensor 'fc.weight' must be of one layer, got two of the network's";
+  CHECK(refusal(file, net) == message);
+  CHECK(refusal(file, net, {.modules = {"rnn", "fc", "fc"}}) == message);
+}
+
 TEST_CASE("Missing, unused and misshapen tensors are errors that name them, and change nothing", "[io][pytorch]") {
   SafetensorsWriter file;
   add_module(file, "rnn.", 4);

@@ -187,9 +187,13 @@ inline void write_file(const std::filesystem::path& path, std::span<const std::b
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
     throw std::runtime_error(path.string() + ": cannot be written: it is not a regular file");
   }
-  const bool is_link = std::filesystem::is_symlink(std::filesystem::symlink_status(path, error));
-  const auto target = is_link ? std::filesystem::weakly_canonical(path, error) : path;
-  if (error && is_link) throw std::runtime_error(path.string() + ": cannot be written: " + error.message());
+  auto target = path;  // of a link, also where there is nothing yet
+  for (int links = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(target, error)); ++links) {
+    const auto next = std::filesystem::read_symlink(target, error);
+    if (links == 40) error = std::make_error_code(std::errc::too_many_symbolic_link_levels);
+    if (error) throw std::runtime_error(path.string() + ": cannot be written: " + error.message());
+    target = target.parent_path() / next;
+  }
   detail::Replacement file(target);
   file.write(bytes);
   file.commit();

@@ -49,7 +49,8 @@ inline std::string where_they_differ(const std::string& expected, const std::str
 inline void require_description(const Safetensors& file, const std::string& what, const std::string& expected) {
   const std::string& got = file.metadata("recur." + what);
   if (got != expected) {
-    file.fail("must have the " + what + " " + expected + ", got " + got + where_they_differ(expected, got));
+    const std::string shown = printable(got, 2000);
+    file.fail("must have the " + what + " " + expected + ", got " + shown + where_they_differ(expected, shown));
   }
 }
 

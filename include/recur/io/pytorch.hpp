@@ -186,7 +186,8 @@ void load_pytorch(const Safetensors& file, Net& net, const PytorchOptions& optio
     if (tensor.role == PytorchTensor::first_bias) matrix.setZero();
     if (one_of_two && !file.contains(tensor.name) && !file.contains(tensor.other_bias())) return;
     const auto values = file.matrix<typename Net::Scalar>(tensor.name, tensor.rows(), matrix.cols());
-    used.insert(tensor.name);
+    if (!used.insert(tensor.name).second)
+      file.fail("tensor " + quote(tensor.name) + " must be of one layer, got two of the network's");
     for (std::size_t g = 0; g < tensor.gates.size(); ++g) {
       auto rows = matrix.middleRows(tensor.gates[g] * tensor.height, tensor.height);
       const auto its = values.middleRows(static_cast<Index>(g) * tensor.height, tensor.height);

@@ -64,15 +64,16 @@ inline std::string text_of_shape(const std::vector<Index>& shape, std::size_t lo
   return "[" + text + (shape.size() > longest ? ", ...]" : "]");
 }
 
-/// A name out of a file as messages show it: 'W'. Cut where it is long, and without what would steer a terminal.
-inline std::string quote(std::string_view name) {
-  constexpr std::size_t longest = 80;
-  std::string text(name.substr(0, longest));
+/// A text out of a file as messages show it: cut where it is long, and without what would steer a terminal.
+inline std::string printable(std::string_view from_file, std::size_t longest) {
+  std::string text(from_file.substr(0, longest));
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < 32 || c == 127) c = '?';
   }
-  return "'" + text + (name.size() > longest ? "...'" : "'");
+  return text + (from_file.size() > longest ? "..." : "");
 }
+/// A name out of a file as messages show it: 'W'.
+inline std::string quote(std::string_view name) { return "'" + printable(name, 80) + "'"; }
 
 namespace detail {
 
