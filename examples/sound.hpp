@@ -52,18 +52,22 @@ inline Sound through_core(Sound sound) {
 
 /// A string that is plucked anew each half second (K. Karplus, A. Strong, 1983).
 inline Sound plucked_string(Eigen::Index samples, std::mt19937& rng) {
-  Sound sound(samples), string;
-  for (Eigen::Index t = 0, i = 0; t < samples; ++t) {
+  Sound sound(samples);
+  std::vector<float> string;
+  std::size_t i = 0;
+  for (Eigen::Index t = 0; t < samples; ++t) {
     if (t % (sample_rate / 2) == 0) {
-      string.resize(Eigen::Index(sample_rate / (80 * std::exp2(recur::uniform(rng, 0, 3)))));  // 80 to 640 Hz
+      string.resize(std::size_t(sample_rate / (80 * std::exp2(recur::uniform(rng, 0, 3)))));  // 80 to 640 Hz
       for (float& place : string) place = float(recur::uniform(rng, -1, 1));
       for (int pass = 0; pass < 6; ++pass)
         for (i = 0; i < string.size(); ++i) string[i] = (string[i] + string[(i + 1) % string.size()]) / 2;
-      string *= float(recur::uniform(rng, 0.3, 1)) / string.cwiseAbs().maxCoeff();
+      const auto [low, high] = std::minmax_element(string.begin(), string.end());
+      const float scale = float(recur::uniform(rng, 0.3, 1)) / std::max(-*low, *high);
+      for (float& place : string) place *= scale;
       i = 0;
     }
     sound[t] = string[i];
-    const Eigen::Index next = (i + 1) % string.size();
+    const std::size_t next = (i + 1) % string.size();
     string[i] = 0.998f * (string[i] + string[next]) / 2;
     i = next;
   }

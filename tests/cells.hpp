@@ -60,10 +60,8 @@ struct TwoStates {
   }
 };
 
-using Rules =
-    std::tuple<recur::ElmanRule<recur::Tanh>, recur::ElmanRule<recur::Logistic>, recur::ElmanRule<recur::Softsign>,
-               recur::ElmanRule<recur::Identity>, LeakyIntegrator<recur::Tanh>, LearnedLeak, TwoStates,
-               recur::LstmRule<>, recur::PeepholeLstmRule<>, recur::GruRule<>, recur::GruResetBeforeRule<>>;
+using Rules = std::tuple<recur::ElmanRule<>, LeakyIntegrator<recur::Tanh>, LearnedLeak, TwoStates, recur::LstmRule<>,
+                         recur::PeepholeLstmRule<>, recur::GruRule<>, recur::GruResetBeforeRule<>>;
 
 /// Everything random, biases and the rule's own parameters included.
 template <class Net>

@@ -189,3 +189,19 @@ TEST_CASE("A sequence checks every layer before any of them runs", "[sequence]")
   CHECK(same_parameters(gradient, before));
   CHECK(unchanged());
 }
+
+TEST_CASE("What a trace has given is not taken back by it, for it would be overwritten", "[sequence]") {
+  const Sequence net(Elman<double>(2, 3), Readout<double>(3, 2));
+  const Elman<double> cell(2, 2);
+  auto trace = net.trace(), other = net.trace();
+  auto cell_trace = cell.trace();
+  Series<double> x(2, 2, 4);
+  const std::string message = "forward: x must not be what this trace gave before, which is overwritten";
+  for (const auto& lengths : {std::vector<Index>(), {4, 2}}) {
+    x.set_lengths(lengths);
+    CHECK(message_of([&] { net.forward(net.forward(x, trace), trace); }) == message);
+    CHECK(message_of([&] { net.forward(net.forward(x, trace).window(3, 1), trace); }) == message);
+    CHECK(message_of([&] { cell.forward(cell.forward(x, cell_trace), cell_trace); }) == message);
+    CHECK(net.forward(net.forward(x, trace), other).steps() == 4);
+  }
+}

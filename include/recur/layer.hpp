@@ -4,6 +4,8 @@
 
 #include "unroll.hpp"
 
+#include <functional>
+
 namespace recur {
 
 namespace detail {
@@ -85,6 +87,7 @@ class Trace {
   SeriesView<const Scalar> forward(const Layer& layer, const X& x, const State& initial) {
     x.require_inputs("forward", layer.inputs());
     layer.require_forward(layer.inputs(), x.batch(), initial);
+    require(!holds(layer, x.data()), "forward: x must not be what this trace gave before, which is overwritten");
     batch_ = x.batch();
     steps_ = x.steps();
     order_.assign(x);
@@ -157,6 +160,13 @@ class Trace {
   }
 
  private:
+  /// Whether something lies within the last outputs.
+  bool holds(const Layer& layer, const void* data) const {
+    if (batch_ == 0) return false;
+    const auto y = order_.ragged() ? SeriesView<const Scalar>(without_.y) : layer.output_columns(records_);
+    const std::less<const void*> before;
+    return data && !before(data, y.data()) && before(data, y.data() + y.stride() * y.columns());
+  }
   detail::Chunk whole(const detail::Team& team) const {
     return {order_, team, detail::share_of_sequences(team, order_), 0, order_.steps()};
   }

@@ -7,7 +7,7 @@
 ///
 ///     L = 1/M sum over counted columns of l(y_t, target_t)
 ///
-/// All columns count but those past the end of sequences that have lengths, unless a Mask says otherwise; what does not
+/// All columns count but those past the end of sequences where y has lengths (target's own are not looked at), unless a Mask says otherwise; what does not
 /// count is never read, so that it may hold anything, NaN too, and its dL/dy is zero.
 
 #include "series.hpp"

@@ -67,7 +67,11 @@ class Stream {
   /// Back to the zero state.
   void reset() noexcept { net_->set_state(memory_, State{}); }
   /// To a given state, of a batch of 1. Throws std::invalid_argument where its shape does not fit.
-  void reset(const State& state) { net_->set_state(memory_, state); }
+  void reset(const State& state) {
+    auto memory = memory_;  // which stays as it was where a later layer's state does not fit
+    net_->set_state(memory, state);
+    memory_ = std::move(memory);
+  }
   /// The state after the last step, of a batch of 1.
   State state() const {
     State state;
