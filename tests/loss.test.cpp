@@ -260,7 +260,7 @@ TEST_CASE("Errors of both losses name what does not fit, and leave dy as it was"
         "squared_error: y must have at least one step of one sequence, got features 0, batch 0, steps 0");
   CHECK(squared(p.y, p.target, last_step(4, 2)) == "squared_error: mask must be 2x4 (batch x steps of y), got 4x2");
   CHECK(squared(p.y, p.target, Mask::Constant(2, 4, false)) ==
-        "squared_error: mask must count at least one step, got none");
+        "squared_error: at least one step must count, got none");
 
   CHECK(entropy(p.y, Classes::Zero(4, 2)) ==
         "softmax_cross_entropy: classes must be 2x4 (batch x steps of y), got 4x2");
@@ -269,7 +269,7 @@ TEST_CASE("Errors of both losses name what does not fit, and leave dy as it was"
   CHECK(entropy(p.y, p.classes, last_step(2, 3)) ==
         "softmax_cross_entropy: mask must be 2x4 (batch x steps of y), got 2x3");
   CHECK(entropy(p.y, p.classes, Mask::Constant(2, 4, false)) ==
-        "softmax_cross_entropy: mask must count at least one step, got none");
+        "softmax_cross_entropy: at least one step must count, got none");
   for (const int k : {-1, 3, std::numeric_limits<int>::max(), std::numeric_limits<int>::min()}) {
     Classes classes = p.classes;
     classes(1, 2) = k;

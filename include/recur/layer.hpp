@@ -162,10 +162,10 @@ class Trace {
  private:
   /// Whether something lies within the last outputs.
   bool holds(const Layer& layer, const void* data) const {
-    if (batch_ == 0) return false;
+    if (batch_ == 0 || order_.columns() == 0) return false;
     const auto y = order_.ragged() ? SeriesView<const Scalar>(without_.y) : layer.output_columns(records_);
     const std::less<const void*> before;
-    return data && !before(data, y.data()) && before(data, y.data() + y.stride() * y.columns());
+    return data && !before(data, y.data()) && before(data, y.data() + y.stride() * (y.columns() - 1) + y.features());
   }
   detail::Chunk whole(const detail::Team& team) const {
     return {order_, team, detail::share_of_sequences(team, order_), 0, order_.steps()};

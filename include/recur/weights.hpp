@@ -88,9 +88,15 @@ class Weights {
   auto rows(auto&& records, BlockRange range) const { return rows(records, range, 0, records.cols()); }
   /// f.template operator()<Rows>(row, column) for each piece of `columns` columns of H rows: as many rows as a packet has.
   EIGEN_ALWAYS_INLINE void for_pieces(Index columns, const auto& f) const {
-    for (Index column = 0; column < columns; ++column)
-      detail::for_strips<Scalar, detail::full_lanes<Scalar>, 1>(
-          0, hidden(), [&]<int Rows, int>(Index row) { f.template operator()<Rows>(row, column); });
+    constexpr int lanes = detail::full_lanes<Scalar>;
+    const Index in_packets = hidden() / lanes * lanes;
+    for (Index column = 0; column < columns; ++column) {
+      for (Index row = 0; row < in_packets; row += lanes) f.template operator()<lanes>(row, column);
+      if constexpr (lanes > 1 && (Hidden == Dynamic || Hidden % lanes != 0)) {
+        detail::for_strips<Scalar, detail::PacketOf<Scalar, lanes>::narrower, 1>(
+            in_packets, hidden(), [&]<int Rows, int>(Index row) { f.template operator()<Rows>(row, column); });
+      }
+    }
   }
   /// A piece of a record, as the rule sees it.
   template <int Rows>

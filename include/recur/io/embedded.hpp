@@ -5,6 +5,9 @@
 
 #include "../parameters.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace recur {
 
 namespace detail {
@@ -59,10 +62,10 @@ void load_embedded(const std::tuple<const Tensors&...>& tensors, Model& model) {
   recur::visit(
       [&](const Name& name, auto& block) {
         for_each_tensor([&](const auto& tensor) {
-          using Number = std::remove_cvref_t<decltype(tensor.data[0])>;
-          if (name.str() != tensor.name) return;
-          const Eigen::Map<const Matrix<Number>> numbers(tensor.data, block.rows(), block.cols());
-          block = numbers.template cast<typename std::remove_cvref_t<decltype(block)>::Scalar>();
+          using Scalar = typename std::remove_cvref_t<decltype(block)>::Scalar;
+          if (name.str() != tensor.name || block.size() != std::ssize(tensor.data)) return;
+          std::transform(std::begin(tensor.data), std::end(tensor.data), block.data(),
+                         [](auto number) { return static_cast<Scalar>(number); });
         });
       },
       model);
