@@ -259,8 +259,7 @@ TEST_CASE("Errors of both losses name what does not fit, and leave dy as it was"
   CHECK(squared(Series<double>(), Series<double>()) ==
         "squared_error: y must have at least one step of one sequence, got features 0, batch 0, steps 0");
   CHECK(squared(p.y, p.target, last_step(4, 2)) == "squared_error: mask must be 2x4 (batch x steps of y), got 4x2");
-  CHECK(squared(p.y, p.target, Mask::Constant(2, 4, false)) ==
-        "squared_error: at least one step must count, got none");
+  CHECK(squared(p.y, p.target, Mask::Constant(2, 4, false)) == "squared_error: at least one step must count, got none");
 
   CHECK(entropy(p.y, Classes::Zero(4, 2)) ==
         "softmax_cross_entropy: classes must be 2x4 (batch x steps of y), got 4x2");
