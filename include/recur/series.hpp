@@ -85,8 +85,9 @@ class Series {
   /// Uniform in [-1, 1), before rounding to Scalar.
   template <class Engine>
   void setRandom(Engine& engine) {
-    for (auto column : matrix().colwise())
-      for (Scalar& value : column) value = static_cast<Scalar>(uniform(engine, -1, 1));
+    auto all = matrix();
+    for (Index j = 0; j < all.cols(); ++j)
+      for (Index i = 0; i < all.rows(); ++i) all(i, j) = static_cast<Scalar>(uniform(engine, -1, 1));
   }
 
  private:

@@ -130,7 +130,8 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
       for (Index k = own.first; k < own.first + own.count; ++k) {
         const auto n = static_cast<std::uint64_t>(chunk.steps.sequence(k));
         std::uint64_t state = mix(mix(records.dropping_.seed + static_cast<std::uint64_t>(t)) + n);
-        for (Scalar& factor : records.factors_.matrix().col(chunk.steps.column(t) + k)) {
+        auto factors = records.factors_.matrix().col(chunk.steps.column(t) + k);
+        for (Scalar& factor : factors) {
           const double uniform = static_cast<double>(mix(state += 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53;
           factor = uniform < p_ ? Scalar(0) : scale;
         }
