@@ -1,5 +1,6 @@
 // Whole files: a file that is written replaces the old one wholly or not at all, whatever happens meanwhile.
 #include "catch.hpp"
+#include "folder.hpp"
 #include "helpers.hpp"
 
 #include <recur/io/file.hpp>
@@ -15,31 +16,10 @@
 
 using namespace recur;
 using Catch::Matchers::ContainsSubstring;
-using recur_test::message_of;
+using recur_test::Folder, recur_test::message_of;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A new empty folder, which goes away with what is in it.
-class Folder {
- public:
-  Folder() {
-    std::random_device random;
-    do path_ = fs::temp_directory_path() / ("recur-file-test-" + std::to_string(random()));
-    while (!fs::create_directory(path_));
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  fs::path operator/(const char* name) const { return path_ / name; }
-  std::ptrdiff_t count() const { return std::distance(fs::directory_iterator(path_), fs::directory_iterator()); }
-
- private:
-  fs::path path_;
-};
 
 std::vector<std::byte> content(char c, std::size_t size) {
   return std::vector<std::byte>(size, static_cast<std::byte>(c));
