@@ -54,6 +54,15 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
     add_product(left, b.block(), sum.block());
     return sum.all;
   };
+  // C = start + A B has the bits of C += A B where C is `start` in every column.
+  const auto sets_as_it_adds = [&](const Panels<Scalar>& left) {
+    const Vector<Scalar> start = random_matrix<Scalar>(M, 1, rng);
+    Inside<Scalar> sum = c, set = c;
+    for (Index j = 0; j < N; ++j) sum.block().col(j) = start;
+    add_product(left, b.block(), sum.block());
+    set_product(left, b.block(), start.data(), set.block());
+    return identical(set.all, sum.all);
+  };
   const auto add_columns = [&](const Panels<Scalar>& left, bool backwards = false) {
     Inside<Scalar> sum = c;
     for (Index j = 0; j < N; ++j) add_product(left, b.block().col(j), sum.block().col(j), backwards);
@@ -79,6 +88,8 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
   REQUIRE(right(where_it_lies));
   REQUIRE(identical(add_columns(left_in_place(Order::in_sequence)), where_it_lies));
   REQUIRE((M == 1 || identical(where_it_lies, in_sequence)));
+  REQUIRE(sets_as_it_adds(packed.for_columns(a.block(), 100)));
+  REQUIRE(sets_as_it_adds(left_in_place(Order::in_sequence)));
   Inside<Scalar> outer = c;
   add_outer_product(a.block(), b_transposed.block(), outer.block());
   REQUIRE(right(outer.all));
@@ -96,6 +107,8 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
   REQUIRE((M == 1 || identical(interleaved_where_it_lies, interleaved)));
 
   // Transposed, where it lies.
+  REQUIRE(sets_as_it_adds(packed.for_steps(a.block(), 1, 100)));
+  REQUIRE(sets_as_it_adds(packed.transpose_of(a_transposed.block(), 1, 1)));
   const Matrix<Scalar> transposed = add(packed.transpose_of(a_transposed.block(), 1, 1));
   REQUIRE(right(transposed));
   REQUIRE(identical(add_columns(packed.transpose_of(a_transposed.block(), 1, 1)), transposed));

@@ -20,7 +20,7 @@ namespace recur {
 template <Rule Rule_, class Scalar_ = float, int Inputs = Dynamic, int Hidden = Dynamic>
 class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden>, public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   using Base = Unrolled<Rule_, Scalar_, Inputs, Hidden>;
-  using Base::add_inputs, Base::fill_bias, Base::rows, Base::require_shapes, Base::require_state;
+  using Base::rows, Base::require_shapes, Base::require_state;
 
  public:
   using Base::b, Base::blocks, Base::hidden, Base::inputs, Base::P, Base::rule, Base::U, Base::W;
@@ -132,12 +132,12 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden>, public LayerOf<Cel
   /// Weights are read where they lie: used once, they are not worth packing.
   template <Order order, int Batch>
   EIGEN_ALWAYS_INLINE void step_in_place(const auto& x, const auto& before, auto& now, bool backwards = false) const {
+    const auto u = in_place(U, Order::in_sequence);
     if constexpr (Batch == 1) {
-      this->fill_bias_of_column(now);
+      this->begin_step(u, x, now);
     } else {
-      fill_bias(now);
+      this->begin_steps(u, x, now);
     }
-    add_inputs(in_place(U, Order::in_sequence), x, rows(now, Rule::from_input));
     const detail::Products w{in_place(this->rows_for_hidden(), order), in_place(this->rows_for_halfway(), order)};
     this->template advance<Batch>(w, before, now, backwards);
   }

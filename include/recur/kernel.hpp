@@ -54,21 +54,55 @@ struct Multiplier {
   Index k_stride, j_stride;
 };
 
-/// C += A B for a tile of C: Packets packets of Lanes rows high, Columns columns wide.
+/// What a tile of C starts from: C itself, or the same column of numbers everywhere.
+template <class Scalar>
+struct Target {
+  Scalar* c;
+  Index c_stride;
+  const Scalar* start = nullptr;
+
+  Target at(Index row, Index column) const {
+    return {c + row + column * c_stride, c_stride, start ? start + row : start};
+  }
+  const Scalar* first_of(Index column) const { return start ? start : c + column * c_stride; }
+};
+
+/// Fetches a tile of C, which is to be written, into the cache.
 template <int Lanes, int Packets, int Columns, class Scalar>
-EIGEN_ALWAYS_INLINE void tile(const Scalar* a, Index a_stride, Multiplier<Scalar> by, Index depth, Scalar* c,
-                              Index c_stride) {
+EIGEN_ALWAYS_INLINE void fetch(Target<Scalar> to) {
+#pragma GCC unroll 8
+  for (int j = 0; j < Columns; ++j)
+#pragma GCC unroll 8
+    for (int r = 0; r < Packets; ++r) __builtin_prefetch(to.c + j * to.c_stride + r * Lanes, 1, 3);
+}
+
+/// Memory that the next tiles will read. After the last tile there may be none: it is never looked into.
+template <class Scalar>
+struct Ahead {
+  const Scalar* line;
+  Index stride;
+};
+
+/// C += A B for a tile of C: Packets packets of Lanes rows high, Columns columns wide. Tall and wide ones fetch what is
+/// ahead into the cache meanwhile, a line at each k.
+template <int Lanes, int Packets, int Columns, class Scalar>
+EIGEN_ALWAYS_INLINE void tile(const Scalar* a, Index a_stride, Multiplier<Scalar> by, Index depth, Target<Scalar> to,
+                              Ahead<Scalar> ahead = {}) {
   using namespace Eigen::internal;
   using Packet = typename PacketOf<Scalar, Lanes>::type;
   Packet sum[Columns][Packets];
 #pragma GCC unroll 8
   for (int j = 0; j < Columns; ++j)
 #pragma GCC unroll 8
-    for (int r = 0; r < Packets; ++r) sum[j][r] = ploadu<Packet>(c + j * c_stride + r * Lanes);
+    for (int r = 0; r < Packets; ++r) sum[j][r] = ploadu<Packet>(to.first_of(j) + r * Lanes);
   for (Index k = 0; k < depth; ++k, a += a_stride, by.b += by.k_stride) {
     Packet rows[Packets];
 #pragma GCC unroll 8
     for (int r = 0; r < Packets; ++r) rows[r] = ploadu<Packet>(a + r * Lanes);
+    if constexpr (Columns == tile_columns && Packets > 1) {
+      __builtin_prefetch(ahead.line, 0, 2);
+      ahead.line += ahead.stride;
+    }
 #pragma GCC unroll 8
     for (int j = 0; j < Columns; ++j) {
       const Packet factor = pset1<Packet>(by.b[j * by.j_stride]);
@@ -79,7 +113,7 @@ EIGEN_ALWAYS_INLINE void tile(const Scalar* a, Index a_stride, Multiplier<Scalar
 #pragma GCC unroll 8
   for (int j = 0; j < Columns; ++j)
 #pragma GCC unroll 8
-    for (int r = 0; r < Packets; ++r) pstoreu(c + j * c_stride + r * Lanes, sum[j][r]);
+    for (int r = 0; r < Packets; ++r) pstoreu(to.c + j * to.c_stride + r * Lanes, sum[j][r]);
 }
 
 /// c += A b for Packets packets of Lanes rows of one column: of every `ways` neighbouring k each has its own sum.
@@ -163,13 +197,18 @@ EIGEN_ALWAYS_INLINE void for_strips(Index row, Index rows, const Strip& strip) {
 
 /// One strip of rows of C against all columns, the widest tiles first.
 template <int Lanes, int Packets, int Columns, class Scalar>
-void strip_times_columns(const Scalar* a, Index a_stride, Multiplier<Scalar> by, Index depth, Scalar* c, Index c_stride,
-                         Index columns) {
-  for (; columns >= Columns; columns -= Columns, by.b += Columns * by.j_stride, c += Columns * c_stride) {
-    tile<Lanes, Packets, Columns>(a, a_stride, by, depth, c, c_stride);
+void strip_times_columns(const Scalar* a, Index a_stride, Multiplier<Scalar> by, Index depth, Target<Scalar> to,
+                         Index columns, const Scalar* next) {
+  constexpr Index line = 64 / sizeof(Scalar);
+  for (Index j = 0; columns >= Columns;
+       ++j, columns -= Columns, by.b += Columns * by.j_stride, to = to.at(0, Columns)) {
+    if (columns >= 2 * Columns) fetch<Lanes, Packets, Columns>(to.at(0, Columns));
+    Ahead<Scalar> ahead{by.b + Columns * by.j_stride, by.k_stride};
+    if (next) ahead = j < Packets ? Ahead<Scalar>{next + j * depth * line, line} : Ahead<Scalar>{a, 0};
+    tile<Lanes, Packets, Columns>(a, a_stride, by, depth, to, ahead);
   }
   if constexpr (Columns > 1) {
-    strip_times_columns<Lanes, Packets, Columns / 2>(a, a_stride, by, depth, c, c_stride, columns);
+    strip_times_columns<Lanes, Packets, Columns / 2>(a, a_stride, by, depth, to, columns, next);
   }
 }
 

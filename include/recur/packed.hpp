@@ -128,13 +128,16 @@ class Packed {
 
 namespace detail {
 
-/// C += A B, strip by strip.
+/// C += A B, strip by strip. Of a packed A, the next strip is fetched meanwhile: after the last, the first, for the next
+/// step.
 template <int Packets, int Columns, class Scalar>
-void product(const Panels<Scalar>& a, Multiplier<Scalar> by, Scalar* c, Index c_stride, Index columns) {
+void product(const Panels<Scalar>& a, Multiplier<Scalar> by, Target<Scalar> to, Index columns) {
   for_strips<Scalar, full_lanes<Scalar>, Packets>(0, a.rows, [&]<int Lanes, int High>(Index row) {
     const Scalar* const strip = a.stride == 0 ? a.data + row * a.depth : a.data + row;
     const Index stride = a.stride == 0 ? High * Lanes : a.stride;
-    strip_times_columns<Lanes, High, Columns>(strip, stride, by, a.depth, c + row, c_stride, columns);
+    const Scalar* const next = row + High * Lanes < a.rows ? strip + High * Lanes * a.depth : a.data;
+    strip_times_columns<Lanes, High, Columns>(strip, stride, by, a.depth, to.at(row, 0), columns,
+                                              a.stride == 0 ? next : nullptr);
   });
 }
 
@@ -148,7 +151,7 @@ EIGEN_ALWAYS_INLINE void product_of_column(const Panels<Scalar, Rows, Depth>& a,
     if (a.order == Order::interleaved) {
       column<Lanes, High>(data, stride, b, a.depth, c + row);
     } else {
-      tile<Lanes, High, 1>(data, stride, Multiplier<Scalar>{b, 1, 0}, a.depth, c + row, 0);
+      tile<Lanes, High, 1>(data, stride, Multiplier<Scalar>{b, 1, 0}, a.depth, Target<Scalar>{c + row, 0});
     }
   };
   constexpr int lanes = full_lanes<Scalar>;
@@ -167,19 +170,23 @@ bool is_row(const Panels<Scalar, Rows, Depth>& a) {
   return a.rows == 1 && a.stride <= 1;
 }
 
-/// C += A B for sizes known only at run time: one function for all that calls it.
+/// C += A B, or C = start + A B, for sizes known only at run time: one function for all that calls it.
 template <class Scalar>
-void add_product(const Panels<Scalar>& a, const Scalar* b, Index b_stride, Scalar* c, Index c_stride, Index columns,
+void add_product(const Panels<Scalar>& a, const Scalar* b, Index b_stride, Target<Scalar> to, Index columns,
                  bool backwards) {
+  Scalar* const c = to.c;
+  const Index c_stride = to.c_stride;
+  const bool in_tiles = a.order == Order::in_sequence && !is_row(a) && (columns > 1 || a.stride == 0);
+  if (in_tiles) return product<tile_packets, tile_columns>(a, {b, 1, b_stride}, to, columns);
+  if (to.start)
+    for (Index j = 0; j < columns; ++j) std::copy_n(to.start, Index(a.rows), c + j * c_stride);
   if (a.order == Order::transposed) {
     for (Index j = 0; j < columns; ++j)
       add_dots<tile_columns>(a.data, a.stride, a.depth, a.rows, b + j * b_stride, c + j * c_stride, 1);
   } else if (is_row(a)) {
     add_dots<tile_columns>(b, b_stride, a.depth, columns, a.data, c, c_stride);
-  } else if (a.order == Order::interleaved || (columns == 1 && a.stride != 0)) {
-    for (Index j = 0; j < columns; ++j) product_of_column(a, b + j * b_stride, c + j * c_stride, backwards);
   } else {
-    product<tile_packets, tile_columns>(a, {b, 1, b_stride}, c, c_stride, columns);
+    for (Index j = 0; j < columns; ++j) product_of_column(a, b + j * b_stride, c + j * c_stride, backwards);
   }
 }
 
@@ -187,9 +194,9 @@ void add_product(const Panels<Scalar>& a, const Scalar* b, Index b_stride, Scala
 template <class Scalar>
 void add_outer_product(const Panels<Scalar>& d, const Panels<Scalar>& h, Scalar* c, Index c_stride) {
   if (d.rows == 1 && c_stride == 1) {  // then C^T is a column
-    product<tall_packets, 1>(h, {d.data, d.stride, 0}, c, 0, 1);
+    product<tall_packets, 1>(h, {d.data, d.stride, 0}, Target<Scalar>{c, 0}, 1);
   } else {
-    product<tile_packets, tile_columns>(d, {h.data, h.stride, 1}, c, c_stride, h.rows);
+    product<tile_packets, tile_columns>(d, {h.data, h.stride, 1}, Target<Scalar>{c, c_stride}, h.rows);
   }
 }
 
@@ -210,9 +217,17 @@ EIGEN_ALWAYS_INLINE void add_product(const Panels<Scalar, Rows, Depth>& a, const
     }
   } else {
     if (a.depth == 0 || c.cols() == 0) return;  // nothing to add, and perhaps no memory to point into
-    detail::add_product<Scalar>({a.data, {a.rows}, {a.depth}, a.stride, a.order}, b.data(), b.colStride(), c.data(),
-                                c.colStride(), c.cols(), backwards);
+    detail::add_product<Scalar>({a.data, {a.rows}, {a.depth}, a.stride, a.order}, b.data(), b.colStride(),
+                                {c.data(), c.colStride()}, c.cols(), backwards);
   }
+}
+
+/// C = start + A B, where every column starts from the one that `start` points at: C need not be written first.
+template <class Scalar, int Rows, int Depth, class B, class C>
+void set_product(const Panels<Scalar, Rows, Depth>& a, const B& b, const Scalar* start, C&& c) {
+  if (c.cols() == 0) return;
+  detail::add_product<Scalar>({a.data, {a.rows}, {a.depth}, a.stride, a.order}, b.data(), b.colStride(),
+                              {c.data(), c.colStride(), start}, c.cols(), false);
 }
 
 /// C += D H^T: a sum over the columns of D and H, so that the gradient of weights is one product for many steps. Both

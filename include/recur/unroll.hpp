@@ -43,7 +43,7 @@ namespace recur::detail {
 /// How many columns, of all sequences of a batch, are in a chunk: enough to make the bulk products efficient, few enough
 /// to be still in the cache when the recurrence comes to them. Backward more, for there all gradients of weights are
 /// read and written once a chunk.
-inline constexpr Index forward_columns = 128, backward_columns = 256;
+inline constexpr Index forward_columns = 256, backward_columns = 512;
 
 /// The columns of the largest chunk that backward_steps is given.
 template <class Layer>

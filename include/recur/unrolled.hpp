@@ -68,8 +68,7 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
     const Steps& steps = chunk.steps;
     chunk.for_own_columns([&](Index column, Index columns) {
       auto a = rows(records, whole, steps.record(chunk.first + 1) + column, columns);
-      fill_bias(a);
-      add_inputs(plan.u, x.columns(chunk.column() + column, columns), rows(a, Rule::from_input));
+      this->begin_steps(plan.u, x.columns(chunk.column() + column, columns), a);
     });
     for (Index t = chunk.first; t < chunk.end; ++t) {
       const auto own = chunk.own(t);
@@ -96,9 +95,12 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
   Plan begin_backward(const Steps& steps, Records& kept, bool want_dx) const {
     const Index N = steps.batch();
     // dL/d(record) of a chunk of steps, with that of the step before the chunk in the first columns.
-    kept.d_records.resize(blocks * hidden(), N + detail::most_columns<Unrolled>(steps));
+    // The columns of both are a cache line further apart than they are high: sizes that are powers of two would put all
+    // into the same few lines of the cache.
+    constexpr Index line = 64 / sizeof(Scalar);
+    kept.d_records.resize(blocks * hidden() + line, N + detail::most_columns<Unrolled>(steps));
     kept.d_vectors.resize(hidden(), vectors * N).setZero();
-    if (steps.ragged()) kept.h_before.resize(hidden(), detail::most_columns<Unrolled>(steps));
+    kept.h_before.resize(hidden() + line, detail::most_columns<Unrolled>(steps));
     Plan plan{{}, kept.packed_W.transpose_of(rows_for_hidden(), N, steps.steps()), {}};
     if (want_dx) plan.u = kept.packed_U.transpose_of(U, steps.columns());
     if constexpr (detail::has_halfway<Rule>)
@@ -173,9 +175,8 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
   }
 
  protected:
-  using Base::add_inputs, Base::retreat, Base::fill_bias, Base::rows, Base::rows_for_halfway, Base::rows_for_hidden,
-      Base::require_shapes;
   using Base::from_halfway, Base::hidden_block, Base::pre_activations, Base::whole;
+  using Base::retreat, Base::rows, Base::rows_for_halfway, Base::rows_for_hidden, Base::require_shapes;
 
   /// dL/d(states) of a chunk, before it goes back through time: what comes from outside, and from the steps after it.
   void begin_d_states(const detail::Chunk& chunk, auto& d_chunk, auto& d_records, SeriesView<const Scalar> dy,
@@ -200,15 +201,14 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
     rows(d_records, Rule::state, before.first, before.count).setZero();
   }
 
-  /// h_<t-1> for each column of a chunk. Where sequences end, those of the others are moved together.
+  /// h_<t-1> for each column of a chunk, copied to be close together: even where sequences end between two steps.
   ConstMatrixView<Scalar> hidden_before(const detail::Chunk& chunk, const auto& records, Records& kept) const {
     const Steps& steps = chunk.steps;
-    if (!steps.ragged()) return rows(records, hidden_block, steps.record(chunk.first), chunk.columns());
     auto together = kept.h_before.view();
     for (Index t = chunk.first; t < chunk.end; ++t) {
       const auto own = chunk.own(t);
       if (own.count == 0) break;
-      together.middleCols(steps.column(t) - chunk.column() + own.first, own.count) =
+      rows(together, BlockRange{0, 1}, steps.column(t) - chunk.column() + own.first, own.count) =
           rows(records, hidden_block, steps.record(t) + own.first, own.count);
     }
     return {together.data(), hidden(), chunk.columns(), Eigen::OuterStride<>(together.colStride())};

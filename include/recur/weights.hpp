@@ -129,22 +129,38 @@ class Weights {
   auto rows_for_hidden() const { return rows_of_W<Rule::from_hidden.count>(0); }
   auto rows_for_halfway() const { return rows_of_W<from_halfway.count>(Rule::from_hidden.count); }
 
-  /// For one step of one sequence. So written that fixed sizes stay fixed.
-  EIGEN_ALWAYS_INLINE void fill_bias_of_column(auto& record) const {
+  /// a_t = b + U x_t, for x_t in columns, or as tokens whose columns of U are looked up.
+  void begin_steps(const auto& u, const auto& x, auto& records) const {
+    begin_unreached(records);
+    set_product(u, x, b.data() + begin_of_inputs(), rows(records, Rule::from_input));
+  }
+  void begin_steps(const auto&, const int* tokens, auto& records) const {
+    begin_unreached(records);
+    auto a = rows(records, Rule::from_input);
+    for (Index j = 0; j < a.cols(); ++j) a.col(j) = b.segment(begin_of_inputs(), U.rows()) + U.col(tokens[j]);
+  }
+  /// The same for one step of one sequence. So written that fixed sizes stay fixed.
+  EIGEN_ALWAYS_INLINE void begin_step(const auto& u, const auto& x, auto& record) const {
     Eigen::Map<Vector<Scalar, times(pre_activations.count, Hidden)>>(record.data() + pre_activations.first * hidden(),
                                                                      b.size()) = b;
+    auto a = rows(record, Rule::from_input);
+    if constexpr (std::is_same_v<std::decay_t<decltype(x)>, Token>) {
+      a.col(0) += U.col(x.kind);
+    } else {
+      add_product(u, x, a);
+    }
   }
-  void fill_bias(auto&& records) const {
-    auto a = rows(records, pre_activations);
-    for (Index j = 0; j < a.cols(); ++j) a.col(j) = b;
+  Index begin_of_inputs() const { return (Rule::from_input.first - pre_activations.first) * hidden(); }
+  /// a_t = b where no input reaches.
+  void begin_unreached(auto& records) const {
+    constexpr BlockRange all = pre_activations, reached = Rule::from_input;
+    for (const BlockRange range :
+         {BlockRange{all.first, reached.first - all.first}, BlockRange{reached.end(), all.end() - reached.end()}}) {
+      auto a = rows(records, range);
+      for (Index j = 0; range.count > 0 && j < a.cols(); ++j)
+        a.col(j) = b.segment((range.first - all.first) * hidden(), a.rows());
+    }
   }
-
-  /// a_t += U x_t, for x_t in columns, or as tokens whose columns of U are looked up.
-  EIGEN_ALWAYS_INLINE void add_inputs(const auto& u, const auto& x, auto&& a) const { add_product(u, x, a); }
-  void add_inputs(const auto&, const int* tokens, auto&& a) const {
-    for (Index j = 0; j < a.cols(); ++j) a.col(j) += U.col(tokens[j]);
-  }
-  void add_inputs(const auto& u, const Token& token, auto&& a) const { add_inputs(u, &token.kind, a); }
   /// For a gradient, some rows of dL/dU += d x^T: for tokens, each column of d goes to the column of its token.
   void add_outer_inputs(const auto& d, const auto& x, detail::Team::Share share) {
     add_outer_product(d, x, detail::some_rows(U, share));
