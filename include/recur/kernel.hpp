@@ -52,6 +52,8 @@ template <class Scalar>
 struct Multiplier {
   const Scalar* b;
   Index k_stride, j_stride;
+
+  Multiplier at(Index column) const { return {b + column * j_stride, k_stride, j_stride}; }
 };
 
 /// What a tile of C starts from: C itself, or the same column of numbers everywhere.
@@ -195,20 +197,20 @@ EIGEN_ALWAYS_INLINE void for_strips(Index row, Index rows, const Strip& strip) {
   }
 }
 
-/// One strip of rows of C against all columns, the widest tiles first.
+/// One strip of rows of C against all columns from `column` on, the widest tiles first. The strip that comes next, where
+/// there is one, is fetched meanwhile, and the next tile of C; otherwise the columns of B that come next.
 template <int Lanes, int Packets, int Columns, class Scalar>
-void strip_times_columns(const Scalar* a, Index a_stride, Multiplier<Scalar> by, Index depth, Target<Scalar> to,
-                         Index columns, const Scalar* next) {
+void strip_times_columns(const Scalar* a, Index a_stride, const Multiplier<Scalar>& by, Index depth,
+                         const Target<Scalar>& to, Index column, Index columns, const Scalar* next) {
   constexpr Index line = 64 / sizeof(Scalar);
-  for (Index j = 0; columns >= Columns;
-       ++j, columns -= Columns, by.b += Columns * by.j_stride, to = to.at(0, Columns)) {
-    if (columns >= 2 * Columns) fetch<Lanes, Packets, Columns>(to.at(0, Columns));
-    Ahead<Scalar> ahead{by.b + Columns * by.j_stride, by.k_stride};
+  for (Index j = 0; column + Columns <= columns; column += Columns, ++j) {
+    if (column + 2 * Columns <= columns) fetch<Lanes, Packets, Columns>(to.at(0, column + Columns));
+    Ahead<Scalar> ahead{by.at(column + Columns).b, by.k_stride};
     if (next) ahead = j < Packets ? Ahead<Scalar>{next + j * depth * line, line} : Ahead<Scalar>{a, 0};
-    tile<Lanes, Packets, Columns>(a, a_stride, by, depth, to, ahead);
+    tile<Lanes, Packets, Columns>(a, a_stride, by.at(column), depth, to.at(0, column), ahead);
   }
   if constexpr (Columns > 1) {
-    strip_times_columns<Lanes, Packets, Columns / 2>(a, a_stride, by, depth, to, columns, next);
+    strip_times_columns<Lanes, Packets, Columns / 2>(a, a_stride, by, depth, to, column, columns, next);
   }
 }
 

@@ -136,7 +136,7 @@ void product(const Panels<Scalar>& a, Multiplier<Scalar> by, Target<Scalar> to, 
     const Scalar* const strip = a.stride == 0 ? a.data + row * a.depth : a.data + row;
     const Index stride = a.stride == 0 ? High * Lanes : a.stride;
     const Scalar* const next = row + High * Lanes < a.rows ? strip + High * Lanes * a.depth : a.data;
-    strip_times_columns<Lanes, High, Columns>(strip, stride, by, a.depth, to.at(row, 0), columns,
+    strip_times_columns<Lanes, High, Columns>(strip, stride, by, a.depth, to.at(row, 0), 0, columns,
                                               a.stride == 0 ? next : nullptr);
   });
 }

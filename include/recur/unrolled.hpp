@@ -205,11 +205,16 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
   ConstMatrixView<Scalar> hidden_before(const detail::Chunk& chunk, const auto& records, Records& kept) const {
     const Steps& steps = chunk.steps;
     auto together = kept.h_before.view();
-    for (Index t = chunk.first; t < chunk.end; ++t) {
-      const auto own = chunk.own(t);
-      if (own.count == 0) break;
-      rows(together, BlockRange{0, 1}, steps.column(t) - chunk.column() + own.first, own.count) =
-          rows(records, hidden_block, steps.record(t) + own.first, own.count);
+    const auto copy = [&](Index record, Index column, Index columns) {
+      rows(together, BlockRange{0, 1}, column, columns) = rows(records, hidden_block, record, columns);
+    };
+    if (!steps.ragged()) {
+      const Index record = steps.record(chunk.first);
+      chunk.for_own_columns([&](Index column, Index columns) { copy(record + column, column, columns); });
+    } else {
+      for (Index t = chunk.first; t < chunk.end; ++t)
+        if (const auto own = chunk.own(t); own.count > 0)
+          copy(steps.record(t) + own.first, steps.column(t) - chunk.column() + own.first, own.count);
     }
     return {together.data(), hidden(), chunk.columns(), Eigen::OuterStride<>(together.colStride())};
   }
