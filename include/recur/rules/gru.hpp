@@ -23,7 +23,7 @@ struct GruRule {
 
   std::string description() const { return detail::describe_parts("GRU", gate, candidate); }
 
-  void forward(const auto& before, auto& now) const {
+  EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now) const {
     now[r] = gate.value(now[r]);
     now[z] = gate.value(now[z]);
     now[n] = candidate.value(now[n] + now[r] * now[q]);
@@ -56,12 +56,12 @@ struct GruResetBeforeRule {
 
   std::string description() const { return detail::describe_parts("GRU reset before", gate, candidate); }
 
-  void forward_halfway(const auto& before, auto& now) const {
+  EIGEN_ALWAYS_INLINE void forward_halfway(const auto& before, auto& now) const {
     now[r] = gate.value(now[r]);
     now[z] = gate.value(now[z]);
     now[q] = now[r] * before[h];
   }
-  void forward(const auto& before, auto& now) const {
+  EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now) const {
     now[n] = candidate.value(now[n]);
     now[h] = now[n] + now[z] * (before[h] - now[n]);
   }

@@ -23,7 +23,7 @@ struct LstmRule {
 
   std::string description() const { return detail::describe_parts("LSTM", gate, candidate, output); }
 
-  void forward(const auto& before, auto& now) const {
+  EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now) const {
     now[i] = gate.value(now[i]);
     now[f] = gate.value(now[f]);
     now[g] = candidate.value(now[g]);

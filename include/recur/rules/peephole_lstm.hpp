@@ -23,7 +23,7 @@ struct PeepholeLstmRule {
 
   std::string description() const { return detail::describe_parts("LSTM with peepholes", gate, candidate, output); }
 
-  void forward(const auto& before, auto& now, const auto& p) const {
+  EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now, const auto& p) const {
     now[i] = gate.value(now[i] + p[p_i] * before[c]);
     now[f] = gate.value(now[f] + p[p_f] * before[c]);
     now[g] = candidate.value(now[g]);
