@@ -154,6 +154,33 @@ TEST_CASE("All sequences may be empty: the state passes through", "[lengths]") {
   CHECK(global_norm(gradient) == 0);
 }
 
+TEST_CASE("A sequence without steps changes no bit, also where the records of the others are pages apart",
+          "[lengths]") {
+  std::mt19937 rng(4);
+  for (const Index hidden : {7, 100}) {  // 6 blocks of 100 numbers are more than a page
+    const auto net = randomized(Lstm<double>(3, hidden), rng);
+    const auto gradient_of = [&](const Series<double>& x, const Series<double>& dy) {
+      auto trace = net.trace();
+      auto gradient = zeros_like(net);
+      net.forward(x, trace);
+      bptt(net, x, trace, dy, gradient);
+      return gradient;
+    };
+    const auto x = random_series(3, 2, 5, rng), dy = random_series(hidden, 2, 5, rng);
+    Series<double> more_x(3, 3, 5), more_dy(hidden, 3, 5);
+    for (Index t = 0; t < 5; ++t) {
+      more_x[t].leftCols(2) = x[t];
+      more_dy[t].leftCols(2) = dy[t];
+    }
+    more_x.set_lengths({5, 5, 0});
+    const auto gradient = gradient_of(x, dy), with_more = gradient_of(more_x, more_dy);
+    CHECK(identical(gradient.W, with_more.W));
+    CHECK(identical(gradient.U, with_more.U));
+    CHECK(identical(gradient.b, with_more.b));
+    CHECK(gradient.W.norm() > 0);
+  }
+}
+
 TEST_CASE("A window of a series has what it leaves of the lengths", "[lengths]") {
   Series<float> series(2, 3, 9);
   series.set_lengths({2, 9, 5});

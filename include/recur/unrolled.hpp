@@ -201,9 +201,13 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
     rows(d_records, Rule::state, before.first, before.count).setZero();
   }
 
-  /// h_<t-1> for each column of a chunk, copied to be close together: even where sequences end between two steps.
+  /// h_<t-1> for each column of a chunk: copied to lie close together where sequences end between two steps, and where
+  /// each would have a page of its own.
   ConstMatrixView<Scalar> hidden_before(const detail::Chunk& chunk, const auto& records, Records& kept) const {
     const Steps& steps = chunk.steps;
+    constexpr Index page = 4096 / sizeof(Scalar);
+    if (!steps.ragged() && records.colStride() < page)
+      return rows(records, hidden_block, steps.record(chunk.first), chunk.columns());
     auto together = kept.h_before.view();
     const auto copy = [&](Index record, Index column, Index columns) {
       rows(together, BlockRange{0, 1}, column, columns) = rows(records, hidden_block, record, columns);
