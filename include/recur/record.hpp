@@ -60,7 +60,7 @@ class Records {
   MatrixView<Scalar> matrix() { return records_.view(); }  ///< for cells
   detail::Buffer<Scalar> d_records;                        ///< for cells: dL/d(record) of some steps
   detail::Buffer<Scalar> d_vectors;                        ///< for cells: dL/dP, sequence by sequence
-  detail::Buffer<Scalar> h_before;                         ///< for cells: h_<t-1> of some steps, of unequal lengths
+  detail::Buffer<Scalar> h_before;                         ///< for cells: h_<t-1> of some steps, close together
   Packed<Scalar> packed_U, packed_W, packed_halfway;       ///< for cells
 
  private:

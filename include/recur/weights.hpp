@@ -150,6 +150,7 @@ class Weights {
       add_product(u, x, a);
     }
   }
+  /// Where in b those blocks begin that inputs reach.
   Index begin_of_inputs() const { return (Rule::from_input.first - pre_activations.first) * hidden(); }
   /// a_t = b where no input reaches.
   void begin_unreached(auto& records) const {
