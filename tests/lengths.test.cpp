@@ -154,30 +154,37 @@ TEST_CASE("All sequences may be empty: the state passes through", "[lengths]") {
   CHECK(global_norm(gradient) == 0);
 }
 
-TEST_CASE("A sequence without steps changes no bit, also where the records of the others are pages apart",
+TEST_CASE("Series of several chunks, with records that are pages apart and not, have the gradients of their sequences",
           "[lengths]") {
   std::mt19937 rng(4);
+  constexpr Index longest = 300;
   for (const Index hidden : {7, 100}) {  // 6 blocks of 100 numbers are more than a page
-    const auto net = randomized(Lstm<double>(3, hidden), rng);
-    const auto gradient_of = [&](const Series<double>& x, const Series<double>& dy) {
+    const auto net = randomized(Lstm<double>(3, hidden), rng, 0.1);
+    const auto x = random_series(3, 2, longest, rng), dy = random_series(hidden, 2, longest, rng);
+    /// Of the first `columns` sequences from `first` on, in a batch of so many, of these lengths.
+    const auto gradient_of = [&](Index first, Index columns, Index in_batch, const std::vector<Index>& its_lengths) {
+      Series<double> some_x(3, in_batch, longest), some_dy(hidden, in_batch, longest);
+      for (Index t = 0; t < longest; ++t) {
+        some_x[t].leftCols(columns) = x[t].middleCols(first, columns);
+        some_dy[t].leftCols(columns) = dy[t].middleCols(first, columns);
+      }
+      if (!its_lengths.empty()) some_x.set_lengths(its_lengths);
       auto trace = net.trace();
       auto gradient = zeros_like(net);
-      net.forward(x, trace);
-      bptt(net, x, trace, dy, gradient);
+      net.forward(some_x, trace);
+      bptt(net, some_x, trace, some_dy, gradient);
       return gradient;
     };
-    const auto x = random_series(3, 2, 5, rng), dy = random_series(hidden, 2, 5, rng);
-    Series<double> more_x(3, 3, 5), more_dy(hidden, 3, 5);
-    for (Index t = 0; t < 5; ++t) {
-      more_x[t].leftCols(2) = x[t];
-      more_dy[t].leftCols(2) = dy[t];
-    }
-    more_x.set_lengths({5, 5, 0});
-    const auto gradient = gradient_of(x, dy), with_more = gradient_of(more_x, more_dy);
-    CHECK(identical(gradient.W, with_more.W));
-    CHECK(identical(gradient.U, with_more.U));
-    CHECK(identical(gradient.b, with_more.b));
-    CHECK(gradient.W.norm() > 0);
+    INFO("hidden " << hidden);
+    const auto equal = gradient_of(0, 2, 2, {}), beside_none = gradient_of(0, 2, 3, {longest, longest, 0});
+    CHECK(same_parameters(equal, beside_none));  // a sequence without steps changes no bit
+    const auto unequal = gradient_of(0, 2, 2, {170, longest});
+    const auto first = gradient_of(0, 1, 1, {170}), second = gradient_of(1, 1, 1, {});
+    const Matrix<double> sum = first.W + second.W;
+    CHECK(sum.norm() > 0);
+    CHECK((unequal.W - sum).norm() < 1e-12 * sum.norm());
+    CHECK((unequal.U - first.U - second.U).norm() < 1e-12 * second.U.norm());
+    CHECK((unequal.b - first.b - second.b).norm() < 1e-12 * second.b.norm());
   }
 }
 

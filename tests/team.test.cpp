@@ -113,7 +113,7 @@ void check_threads(const Net& net, const X& x) {
 TEMPLATE_LIST_TEST_CASE("No bit depends on the number of threads", "[team][laws]", recur_test::Rules) {
   std::mt19937 rng(2);
   for (const Index batch : {16, 27, 40}) {
-    const auto x = random_series(5, batch, 30, rng);
+    const auto x = random_series(5, batch, 45, rng);
     check_threads(randomized(Cell<TestType, double>(5, 101), rng, 0.2), SeriesView<const double>(x));
   }
 }
@@ -136,13 +136,13 @@ TEMPLATE_TEST_CASE("No bit depends on the number of threads where sequences end 
   const auto net = randomized(Sequence(Stack<Bidirectional<Lstm<TestType>>>(9, 30, 2, {.dropout = 0.3}),
                                        Dropout<TestType>(60, 0.2), GruResetBefore<TestType>(60, 41)),
                               rng, 0.2);
-  auto x = random_series<TestType>(9, 29, 20, rng);
+  auto x = random_series<TestType>(9, 29, 60, rng);  // several chunks, also where sequences end
   check_threads(net, SeriesView<const TestType>(x));
   std::vector<Index> lengths;
-  for (Index n = 0; n < 29; ++n) lengths.push_back(n * 13 % 21);
+  for (Index n = 0; n < 29; ++n) lengths.push_back(n * 13 % 61);
   x.set_lengths(lengths);
   check_threads(net, SeriesView<const TestType>(x));
-  Tokens tokens(29, 20);
+  Tokens tokens(29, 60);
   for (Index j = 0; j < tokens.size(); ++j) tokens.data()[j] = static_cast<int>(j * 7 % 9);
   tokens.lengths = lengths;
   check_threads(net, TokensView(tokens));
@@ -152,9 +152,9 @@ TEST_CASE("What is between two layers is kept until all have read it, where the 
           "[team]") {
   std::mt19937 rng(5);
   const auto net = randomized(Sequence(Dropout<double>(90, 0.4), Readout<double>(90, 100)), rng, 0.2);
-  auto x = random_series(90, 37, 23, rng);
+  auto x = random_series(90, 37, 46, rng);
   std::vector<Index> lengths;
-  for (Index n = 0; n < 37; ++n) lengths.push_back(n * 13 % 24);
+  for (Index n = 0; n < 37; ++n) lengths.push_back(n * 13 % 47);
   x.set_lengths(lengths);  // so that a column is another member's in another chunk
   for (int i = 0; i < 5; ++i) check_threads(net, SeriesView<const double>(x));
 }

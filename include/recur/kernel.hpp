@@ -85,7 +85,7 @@ struct Ahead {
   Index stride;
 };
 
-/// C += A B for a tile of C: Packets packets of Lanes rows high, Columns columns wide. Tall and wide ones fetch what is
+/// C += A B, or start + A B, for a tile of C: Packets packets of Lanes rows high, Columns columns wide. Tall and wide ones fetch what is
 /// ahead into the cache meanwhile, a line at each k.
 template <int Lanes, int Packets, int Columns, class Scalar>
 EIGEN_ALWAYS_INLINE void tile(const Scalar* a, Index a_stride, Multiplier<Scalar> by, Index depth, Target<Scalar> to,

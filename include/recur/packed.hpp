@@ -128,16 +128,16 @@ class Packed {
 
 namespace detail {
 
-/// C += A B, strip by strip. Of a packed A, the next strip is fetched meanwhile: after the last, the first, for the next
-/// step.
+/// C += A B, or start + A B, strip by strip. Of a packed A, the next strip is fetched meanwhile: after the last, the
+/// first, for the next step.
 template <int Packets, int Columns, class Scalar>
 void product(const Panels<Scalar>& a, Multiplier<Scalar> by, Target<Scalar> to, Index columns) {
   for_strips<Scalar, full_lanes<Scalar>, Packets>(0, a.rows, [&]<int Lanes, int High>(Index row) {
     const Scalar* const strip = a.stride == 0 ? a.data + row * a.depth : a.data + row;
     const Index stride = a.stride == 0 ? High * Lanes : a.stride;
-    const Scalar* const next = row + High * Lanes < a.rows ? strip + High * Lanes * a.depth : a.data;
-    strip_times_columns<Lanes, High, Columns>(strip, stride, by, a.depth, to.at(row, 0), 0, columns,
-                                              a.stride == 0 ? next : nullptr);
+    const Scalar* next = nullptr;
+    if (a.stride == 0) next = row + High * Lanes < a.rows ? strip + High * Lanes * a.depth : a.data;
+    strip_times_columns<Lanes, High, Columns>(strip, stride, by, a.depth, to.at(row, 0), 0, columns, next);
   });
 }
 

@@ -145,7 +145,7 @@ void backward_chunks(const Layer& layer, const typename Layer::Plan& plan, const
 /// What a layer has to do for a chunk.
 template <class Layer>
 double multiply_adds(const Layer& layer, const Steps& steps) {
-  return static_cast<double>(parameter_count(layer)) * static_cast<double>(std::min(steps.columns(), backward_columns));
+  return static_cast<double>(parameter_count(layer)) * static_cast<double>(std::min(steps.columns(), forward_columns));
 }
 
 }  // namespace recur::detail

@@ -95,12 +95,12 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
   Plan begin_backward(const Steps& steps, Records& kept, bool want_dx) const {
     const Index N = steps.batch();
     // dL/d(record) of a chunk of steps, with that of the step before the chunk in the first columns.
-    // The columns of both are a cache line further apart than they are high: sizes that are powers of two would put all
-    // into the same few lines of the cache.
+    // Columns, of h_before too, are a cache line further apart than they are high: sizes that are powers of two would put
+    // all into the same few lines of the cache.
     constexpr Index line = 64 / sizeof(Scalar);
     kept.d_records.resize(blocks * hidden() + line, N + detail::most_columns<Unrolled>(steps));
     kept.d_vectors.resize(hidden(), vectors * N).setZero();
-    kept.h_before.resize(hidden() + line, detail::most_columns<Unrolled>(steps));
+    if (moves_hidden(steps)) kept.h_before.resize(hidden() + line, detail::most_columns<Unrolled>(steps));
     Plan plan{{}, kept.packed_W.transpose_of(rows_for_hidden(), N, steps.steps()), {}};
     if (want_dx) plan.u = kept.packed_U.transpose_of(U, steps.columns());
     if constexpr (detail::has_halfway<Rule>)
@@ -201,13 +201,15 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
     rows(d_records, Rule::state, before.first, before.count).setZero();
   }
 
-  /// h_<t-1> for each column of a chunk: copied to lie close together where sequences end between two steps, and where
-  /// each would have a page of its own.
+  /// Whether h_<t-1> is copied to lie close together: where sequences end between two steps, and where each would have a
+  /// page of its own.
+  bool moves_hidden(const Steps& steps) const {
+    return steps.ragged() || blocks * hidden() * static_cast<Index>(sizeof(Scalar)) >= 4096;
+  }
+  /// h_<t-1> for each column of a chunk.
   ConstMatrixView<Scalar> hidden_before(const detail::Chunk& chunk, const auto& records, Records& kept) const {
     const Steps& steps = chunk.steps;
-    constexpr Index page = 4096 / sizeof(Scalar);
-    if (!steps.ragged() && records.colStride() < page)
-      return rows(records, hidden_block, steps.record(chunk.first), chunk.columns());
+    if (!moves_hidden(steps)) return rows(records, hidden_block, steps.record(chunk.first), chunk.columns());
     auto together = kept.h_before.view();
     const auto copy = [&](Index record, Index column, Index columns) {
       rows(together, BlockRange{0, 1}, column, columns) = rows(records, hidden_block, record, columns);

@@ -157,9 +157,9 @@ class Weights {
     constexpr BlockRange all = pre_activations, reached = Rule::from_input;
     for (const BlockRange range :
          {BlockRange{all.first, reached.first - all.first}, BlockRange{reached.end(), all.end() - reached.end()}}) {
+      if (range.count == 0) continue;
       auto a = rows(records, range);
-      for (Index j = 0; range.count > 0 && j < a.cols(); ++j)
-        a.col(j) = b.segment((range.first - all.first) * hidden(), a.rows());
+      for (Index j = 0; j < a.cols(); ++j) a.col(j) = b.segment((range.first - all.first) * hidden(), a.rows());
     }
   }
   /// For a gradient, some rows of dL/dU += d x^T: for tokens, each column of d goes to the column of its token.
