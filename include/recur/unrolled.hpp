@@ -211,16 +211,11 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
     const Steps& steps = chunk.steps;
     if (!moves_hidden(steps)) return rows(records, hidden_block, steps.record(chunk.first), chunk.columns());
     auto together = kept.h_before.view();
-    const auto copy = [&](Index record, Index column, Index columns) {
-      rows(together, BlockRange{0, 1}, column, columns) = rows(records, hidden_block, record, columns);
-    };
-    if (!steps.ragged()) {
-      const Index record = steps.record(chunk.first);
-      chunk.for_own_columns([&](Index column, Index columns) { copy(record + column, column, columns); });
-    } else {
-      for (Index t = chunk.first; t < chunk.end; ++t)
-        if (const auto own = chunk.own(t); own.count > 0)
-          copy(steps.record(t) + own.first, steps.column(t) - chunk.column() + own.first, own.count);
+    for (Index t = chunk.first; t < chunk.end; ++t) {
+      const auto own = chunk.own(t);
+      if (own.count == 0) break;
+      rows(together, BlockRange{0, 1}, steps.column(t) - chunk.column() + own.first, own.count) =
+          rows(records, hidden_block, steps.record(t) + own.first, own.count);
     }
     return {together.data(), hidden(), chunk.columns(), Eigen::OuterStride<>(together.colStride())};
   }
