@@ -1,4 +1,5 @@
-// The networks that every law of layers is tested for. A new layer is one more line of `Networks`.
+// The networks that every law of layers is tested for: each cell of `Rules`, and these. A new layer is one more line of
+// `Networks`.
 #pragma once
 
 #include "cells.hpp"
@@ -37,8 +38,10 @@ struct DroppedOut {
   }
 };
 
-using Networks = std::tuple<OneCell<recur::ElmanRule<>>, OneCell<recur::LstmRule<>>, OneCell<recur::PeepholeLstmRule<>>,
-                            OneCell<recur::GruRule<>>, OneCell<recur::GruResetBeforeRule<>>, OneCell<LeakyIntegrator<>>,
-                            WithReadout, Stacked, BothWays, StackedBothWays, DroppedOut>;
+template <class... Rule>
+std::tuple<OneCell<Rule>...> one_cell_each(const std::tuple<Rule...>&);
+
+using Networks = decltype(std::tuple_cat(one_cell_each(Rules()),
+                                         std::tuple<WithReadout, Stacked, BothWays, StackedBothWays, DroppedOut>()));
 
 }  // namespace recur_test

@@ -9,6 +9,9 @@
 /// Eigen's functions, arithmetic does, and exp, log and their like do not quite: with such a one, a series equals its
 /// steps run singly to rounding.
 ///
+/// Both are pointwise: they take their arrays as `const auto&`, and have no reductions, which would not compile (see
+/// rule.hpp).
+///
 /// A user's own is one more such struct, with members where it has constants (see LeakyRelu), and a name or a description
 /// where a file should tell it from others (see describe.hpp). One whose slope is not a function of its value (sin, say)
 /// needs a rule that keeps a: see rule.hpp.
@@ -16,16 +19,17 @@
 #include "describe.hpp"
 #include "elementary.hpp"
 #include "matrix.hpp"
+#include "pointwise.hpp"
 
 #include <cmath>
 #include <concepts>
 #include <limits>
 #include <type_traits>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 template <class F>
-concept Activation = requires(const F f, const Eigen::ArrayXXd a) {
+concept Activation = requires(const F f, const detail::PointwiseArray<double> a) {
   { f.value(a).rows() } -> std::convertible_to<Index>;
   { f.slope(a).rows() } -> std::convertible_to<Index>;
 };
@@ -164,7 +168,7 @@ struct Clipped {
   }
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA
 
 namespace Eigen::internal {
 template <class Function, class Scalar>

@@ -9,7 +9,7 @@
 
 #include <array>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// A recurrent layer: for t = 1 .. T, from a state that is zero or given,
 ///
@@ -31,7 +31,7 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden>, public LayerOf<Cel
 
   /// What one step keeps, (blocks H) x N; for the Elman network h_t.
   template <int Batch = Dynamic>
-  using Record = Matrix<Scalar, times(blocks, Hidden), Batch>;
+  using Record = MatrixOf<Scalar, times(blocks, Hidden), Batch>;
 
   using Base::Base;
   Index outputs() const { return hidden(); }
@@ -105,26 +105,33 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden>, public LayerOf<Cel
     return memory;
   }
   void set_state(Memory& memory, const State& state) const {
+    require_memory("reset", memory);
     require_state("reset", "state", state, 1);
     memory.records_[memory.now_].record.setZero();
     if (state.cols() > 0) rows(memory.records_[memory.now_].record, Rule::state) = state;
   }
   void get_state(const Memory& memory, State& state) const {
+    require_memory("state", memory);
     state = rows(memory.records_[memory.now_].record, Rule::state);
   }
   /// One step of one sequence, x_t a vector or a Token. Gives where h_t begins. For Stream.
   EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, Memory& memory) const noexcept {
     const auto& before = memory.records_[memory.now_].record;
     auto& now = memory.records_[memory.now_ ^= 1].record;
-    require_shapes("step");
-    bool same = now.rows() == blocks * hidden();
-    if constexpr (requires { x.rows(); }) same = same && x.rows() == inputs();
-    require(same, "step: the network has other shapes than when the stream was made");
+    require_memory("step", memory);
+    if constexpr (requires { x.rows(); })
+      require(x.rows() == inputs(), "step: the network has other shapes than when the stream was made");
     step_in_place<Order::interleaved, 1>(x, before, now, memory.now_ != 0);
     return now.data() + Rule::h * hidden();
   }
 
  private:
+  /// U, W and b are public: somebody may have given them other shapes since a stream was made.
+  void require_memory(const char* where, const Memory& memory) const {
+    require_shapes(where);
+    require(memory.records_[0].record.rows() == blocks * hidden(), where,
+            ": the network has other shapes than when the stream was made");
+  }
   static constexpr bool fits(int size, int expected) {
     return size == Dynamic || expected == Dynamic || size == expected;
   }
@@ -143,4 +150,4 @@ class Cell : public Unrolled<Rule_, Scalar_, Inputs, Hidden>, public LayerOf<Cel
   }
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -5,7 +5,7 @@
 
 #include "activation.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// alpha a + beta, cut off at 0 and 1; its slope there is 0. PyTorch's nn.Hardsigmoid has 1/6.0 and 0.5.
 struct HardSigmoid {
@@ -56,7 +56,7 @@ struct Softplus {
 };
 
 /// alpha a + beta
-struct Affine {
+struct AffineFunction {
   double alpha = 1, beta = 0;
   std::string description() const { return "affine " + describe(alpha) + " " + describe(beta); }
 
@@ -102,4 +102,4 @@ struct ThresholdedRelu {
   auto slope(const auto& h) const { return (h > 0).template cast<typename std::decay_t<decltype(h)>::Scalar>(); }
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -5,7 +5,7 @@
 #include "matrix.hpp"
 #include "packed.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// Neighbouring blocks of a record.
 struct BlockRange {
@@ -46,9 +46,9 @@ class Records {
   /// (blocks H) x (N + columns of all steps), where a batch of N sequences of one length T has N T.
   ConstMatrixView<Scalar> matrix() const { return records_.view(); }
   /// The memory it holds: the records of the longest series so far, and an amount that does not grow with T.
-  Index bytes() const {
-    return records_.bytes() + d_records.bytes() + d_vectors.bytes() + packed_U.bytes() + packed_W.bytes() +
-           packed_halfway.bytes() + h_before.bytes();
+  Index bytes() const { return detail::bytes_of(*this); }
+  void for_each_buffer(auto&& f) const {
+    f(records_), f(d_records), f(d_vectors), f(packed_U), f(packed_W), f(packed_halfway), f(h_before);
   }
   Index batch() const { return batch_; }
 
@@ -64,8 +64,8 @@ class Records {
   Packed<Scalar> packed_U, packed_W, packed_halfway;       ///< for cells
 
  private:
-  Index batch_ = 0;
+  detail::EmptiedByMove<Index> batch_;
   detail::Buffer<Scalar> records_;
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -29,8 +29,12 @@
 /// Neither function may throw: where there are threads, several are in them at once, each with some of the sequences.
 ///
 /// `now[k]` and its like are Eigen arrays: of each block the same few units of one sequence, for a rule is pointwise, and
-/// is called for a handful of numbers at a time. The two ranges may overlap in part (GRU) or whole; their union, which must
-/// have no gap, has the bias. A forward of many lines is worth EIGEN_ALWAYS_INLINE: called for a packet at a time, it is
+/// is called for a handful of numbers at a time. So a reduction, `now[f].mean()` or `before[h].maxCoeff()`, would be of
+/// those few units, and does not compile, nor does a single number, `now[f](0)`: Cell compiles each rule once more with
+/// arrays that have only what Eigen computes number by number (see pointwise.hpp). A function that a rule calls with its
+/// arrays takes them as `const auto&`, not as Eigen::ArrayBase.
+///
+/// The two ranges may overlap in part (GRU) or whole; their union, which must have no gap, has the bias. A forward of many lines is worth EIGEN_ALWAYS_INLINE: called for a packet at a time, it is
 /// slower where the compiler leaves it a function (the step of an LSTM of 32 units by a sixth).
 ///
 /// backward is given d_now, dL/d(record), with the state blocks filled, and leaves dL/d(pre-activation) in the
@@ -62,9 +66,10 @@
 ///     static constexpr const char* name = "GRU";
 ///     std::string description() const { return "leaky " + recur::describe(alpha); }
 
+#include "pointwise.hpp"
 #include "record.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
@@ -77,7 +82,7 @@ constexpr int vectors_of() {
   }
 }
 template <class Rule>
-inline constexpr bool has_halfway = requires { Rule::halfway; };
+inline constexpr bool has_halfway = requires { Rule::halfway; } || requires { Rule::from_halfway; };
 
 /// The blocks that the second product adds into; none, where there is no such product.
 template <class Rule>
@@ -92,10 +97,52 @@ constexpr BlockRange from_halfway() {
 template <class Rule>
 inline constexpr BlockRange pre_activations = span(span(Rule::from_input, Rule::from_hidden), from_halfway<Rule>());
 
+/// What rules are checked with: blocks that are read, and such as are written.
+using CheckRead = const PointwiseBlocks<const PointwiseArray<double>>;
+using CheckWrite = PointwiseBlocks<PointwiseArray<double>>;
+
+/// The functions of a rule without parameters of its own.
+template <class R>
+concept HasFunctions = requires(const R rule, CheckRead read, CheckWrite write) {
+  rule.forward(read, write);
+  rule.backward(read, read, write, write);
+};
+/// Those of a rule with such.
+template <class R>
+concept HasFunctionsOfVectors = requires(const R rule, CheckRead read, CheckWrite write) {
+  rule.forward(read, write, read);
+  rule.backward(read, read, write, write, read, write);
+};
+/// What a second product asks for: two more functions, and the blocks that it goes from and to, these without a gap to
+/// those of the other products.
+template <class R>
+concept HasHalfway = requires(const R rule, CheckRead read, CheckWrite write) {
+  rule.forward_halfway(read, write);
+  rule.backward_halfway(read, read, write, write);
+  requires R::halfway >= 0 && R::halfway < int(R::blocks);
+  requires R::from_halfway.first >= 0 && R::from_halfway.count > 0 && R::from_halfway.end() <= int(R::blocks);
+  requires R::from_halfway.first <= span(R::from_input, R::from_hidden).end();
+  requires span(R::from_input, R::from_hidden).first <= R::from_halfway.end();
+};
+
+/// A rule that has all that any is asked for.
+struct HasEverything {
+  enum Block { h, blocks };
+  static constexpr BlockRange from_input{h, 1}, from_hidden{h, 1}, from_halfway{h, 1};
+  static constexpr int halfway = h;
+  void forward(const auto&...) const {}
+  void backward(const auto&...) const {}
+  void forward_halfway(const auto&...) const {}
+  void backward_halfway(const auto&...) const {}
+};
+/// R where something is asked of it. A conjunction, unlike a disjunction, lets compilers say which function is missing.
+template <bool asked, class R>
+using Where = std::conditional_t<asked, R, HasEverything>;
+
 }  // namespace detail
 
 /// What Cell asks of a rule: the blocks of its record, which of them take the products, which are carried as state;
-/// and the two functions, with the rule's own parameters where it has some.
+/// and its functions, with the rule's own parameters where it has some.
 template <class R>
 concept Rule =
     requires {
@@ -109,10 +156,31 @@ concept Rule =
       // what is carried from step to step, h among it
       requires R::state.first >= 0 && R::state.end() <= int(R::blocks);
       requires R::state.first <= int(R::h) && int(R::h) < R::state.end();
-    } && (detail::vectors_of<R>() > 0 ||
-          requires(const R rule, const Blocks<const double, 2> read, Blocks<double, 2> write) {
-            rule.forward(read, write);
-            rule.backward(read, read, write, write);
-          });
+    } &&
+    // forward and backward, with the rule's own parameters or without, and those of a second product
+    detail::HasFunctions<detail::Where<detail::vectors_of<R>() == 0, R>> &&
+    detail::HasFunctionsOfVectors<detail::Where<(detail::vectors_of<R>() > 0), R>> &&
+    detail::HasHalfway<detail::Where<detail::has_halfway<R>, R>>;
 
-}  // namespace recur
+namespace detail {
+
+/// Calls the functions of a rule, and is never called itself: it is compiled, so that they are, with arrays that have
+/// nothing but what is pointwise.
+template <class Rule, class Scalar>
+void call_pointwise(const Rule& rule, const PointwiseBlocks<const PointwiseArray<Scalar>>& read,
+                    PointwiseBlocks<PointwiseArray<Scalar>>& write) {
+  if constexpr (vectors_of<Rule>() > 0) {
+    rule.forward(read, write, read);
+    rule.backward(read, read, write, write, read, write);
+  } else {
+    rule.forward(read, write);
+    rule.backward(read, read, write, write);
+  }
+  if constexpr (has_halfway<Rule>) {
+    rule.forward_halfway(read, write);
+    rule.backward_halfway(read, read, write, write);
+  }
+}
+
+}  // namespace detail
+}  // namespace recur::inline RECUR_ISA

@@ -8,7 +8,7 @@
 #include "team.hpp"
 #include "tokens.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
@@ -29,6 +29,8 @@ Products(Hidden, Halfway) -> Products<Hidden, Halfway>;
 /// All parameters start at zero.
 template <Rule Rule_, class Scalar_, int Inputs, int Hidden>
 class Weights {
+  static_assert(detail::compiles<&detail::call_pointwise<Rule_, Scalar_>>);  // the rule is pointwise
+
  public:
   using Rule = Rule_;
   using Scalar = Scalar_;
@@ -38,10 +40,10 @@ class Weights {
   static constexpr BlockRange from_halfway = detail::from_halfway<Rule>();
   static constexpr int recurrent = Rule::from_hidden.count + from_halfway.count;  ///< blocks of rows of W
 
-  using MatrixU = Matrix<Scalar, times(Rule::from_input.count, Hidden), Inputs>;
-  using MatrixW = Matrix<Scalar, times(recurrent, Hidden), Hidden>;
-  using VectorB = Vector<Scalar, times(pre_activations.count, Hidden)>;
-  using MatrixP = Matrix<Scalar, Hidden, vectors>;
+  using MatrixU = MatrixOf<Scalar, times(Rule::from_input.count, Hidden), Inputs>;
+  using MatrixW = MatrixOf<Scalar, times(recurrent, Hidden), Hidden>;
+  using VectorB = VectorOf<Scalar, times(pre_activations.count, Hidden)>;
+  using MatrixP = MatrixOf<Scalar, Hidden, vectors>;
   alignas(alignment<MatrixU>) MatrixU U;
   alignas(alignment<MatrixW>) MatrixW W;
   alignas(alignment<VectorB>) VectorB b;
@@ -57,6 +59,9 @@ class Weights {
             inputs);
     require(Hidden == Dynamic || hidden == Hidden, "Cell: hidden must be ", Hidden, " (fixed by its type), got ",
             hidden);
+    if constexpr (Inputs == Dynamic || Hidden == Dynamic) detail::require_units_alike();
+    detail::checked_product("Cell: blocks x hidden x inputs", {blocks, hidden, inputs});
+    detail::checked_product("Cell: blocks x hidden x hidden", {blocks, hidden, hidden});
     U.setZero(Rule::from_input.count * hidden, inputs);
     W.setZero(recurrent * hidden, hidden);
     b.setZero(pre_activations.count * hidden);
@@ -113,7 +118,7 @@ class Weights {
   template <int Batch>
   auto block_of(const auto& record, int k) const {
     if constexpr (Batch == 1) {
-      return Eigen::Map<const Vector<Scalar, Hidden>>(record.data() + k * hidden(), hidden());
+      return Eigen::Map<const VectorOf<Scalar, Hidden>>(record.data() + k * hidden(), hidden());
     } else {
       return rows(record, BlockRange{k, 1});
     }
@@ -121,7 +126,7 @@ class Weights {
   /// Some blocks of rows of W.
   template <int Count>
   auto rows_of_W(int first) const {
-    using Rows = Matrix<Scalar, times(Count, Hidden), Hidden>;
+    using Rows = MatrixOf<Scalar, times(Count, Hidden), Hidden>;
     return Eigen::Map<const Rows, Eigen::Unaligned, Eigen::OuterStride<>>(
         W.data() + first * hidden(), Count * hidden(), hidden(), Eigen::OuterStride<>(W.colStride()));
   }
@@ -141,8 +146,8 @@ class Weights {
   }
   /// The same for one step of one sequence. So written that fixed sizes stay fixed.
   EIGEN_ALWAYS_INLINE void begin_step(const auto& u, const auto& x, auto& record) const {
-    Eigen::Map<Vector<Scalar, times(pre_activations.count, Hidden)>>(record.data() + pre_activations.first * hidden(),
-                                                                     b.size()) = b;
+    Eigen::Map<VectorOf<Scalar, times(pre_activations.count, Hidden)>>(record.data() + pre_activations.first * hidden(),
+                                                                       b.size()) = b;
     auto a = rows(record, Rule::from_input);
     if constexpr (std::is_same_v<std::decay_t<decltype(x)>, Token>) {
       a.col(0) += U.col(x.kind);
@@ -229,4 +234,4 @@ class Weights {
   }
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -4,7 +4,7 @@
 
 #include "../cell.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// a_t = b + W h_<t-1> + U x_t,  h_t = f(a_t). The record is h alone: f'(a) follows from f(a).
 template <Activation F = Tanh>
@@ -26,4 +26,4 @@ struct ElmanRule {
 template <class Scalar = float, Activation F = Tanh, int Inputs = Dynamic, int Hidden = Dynamic>
 using Elman = Cell<ElmanRule<F>, Scalar, Inputs, Hidden>;
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

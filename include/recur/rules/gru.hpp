@@ -5,7 +5,7 @@
 
 #include "../cell.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// Reset after the product, as PyTorch's nn.GRU, cuDNN, Keras (reset_after) and ONNX (linear_before_reset = 1) have it:
 ///
@@ -83,4 +83,4 @@ using Gru = Cell<GruRule<>, Scalar, Inputs, Hidden>;
 template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
 using GruResetBefore = Cell<GruResetBeforeRule<>, Scalar, Inputs, Hidden>;
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -5,7 +5,7 @@
 
 #include "../cell.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// i, f, o = logistic(a),  g = tanh(a)       input gate, forget gate, output gate, candidate
 /// c_t = f c_<t-1> + i g,  h_t = o tanh(c_t)
@@ -46,4 +46,4 @@ struct LstmRule {
 template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
 using Lstm = Cell<LstmRule<>, Scalar, Inputs, Hidden>;
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

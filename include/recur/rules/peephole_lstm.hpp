@@ -5,7 +5,7 @@
 
 #include "../cell.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// i = logistic(a_i + p_i c_<t-1>),  f = logistic(a_f + p_f c_<t-1>),  g = tanh(a_g),  c_t = f c_<t-1> + i g,
 /// o = logistic(a_o + p_o c_t),  h_t = o tanh(c_t)
@@ -49,4 +49,4 @@ struct PeepholeLstmRule {
 template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
 using PeepholeLstm = Cell<PeepholeLstmRule<>, Scalar, Inputs, Hidden>;
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

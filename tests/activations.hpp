@@ -1,0 +1,56 @@
+// The activations that every law of activations is tested for. A new one is one more line of `activations`.
+#pragma once
+
+#include <recur/activation.hpp>
+#include <recur/more_activations.hpp>
+
+#include <cmath>
+#include <tuple>
+#include <vector>
+
+namespace recur_test {
+
+/// An activation with constants that are not its defaults, where it has some (powers of two, or sums of few: products
+/// with them are exact); its value by the textbook; and where its slope, or the slope of that, jumps.
+template <class F>
+struct ActivationCase {
+  F f;
+  long double (*reference)(long double a);
+  std::vector<double> kinks = {};
+};
+template <class F>
+ActivationCase(F, long double (*)(long double), std::vector<double> = {}) -> ActivationCase<F>;
+
+inline long double cut_off(long double a) { return a < -1 ? -1 : a > 1 ? 1 : a; }
+
+// clang-format off
+inline const std::tuple activations{
+    ActivationCase{recur::Tanh(), [](long double a) { return std::tanh(a); }},
+    ActivationCase{recur::Logistic(), [](long double a) { return 1 / (1 + std::exp(-a)); }},
+    ActivationCase{recur::Relu(), [](long double a) { return a < 0 ? 0 : a; }, {0}},
+    ActivationCase{recur::LeakyRelu{0.25}, [](long double a) { return a < 0 ? a / 4 : a; }, {0}},
+    ActivationCase{recur::Identity(), [](long double a) { return a; }},
+    ActivationCase{recur::Softsign(), [](long double a) { return a / (1 + std::abs(a)); }, {0}},
+    ActivationCase{recur::HardTanh(), cut_off, {-1, 1}},
+    ActivationCase{recur::Clipped<recur::Tanh>{1, {}}, [](long double a) { return std::tanh(cut_off(a)); }, {-1, 1}},
+    ActivationCase{recur::Clipped<recur::LeakyRelu>{1, {0.25}}, [](long double a) { return a < 0 ? cut_off(a) / 4 : cut_off(a); }, {-1, 0, 1}},
+    ActivationCase{recur::HardSigmoid{0.5, 0.5}, [](long double a) { return (cut_off(a) + 1) / 2; }, {-1, 1}},
+    ActivationCase{recur::Elu{0.5}, [](long double a) { return a > 0 ? a : std::expm1(a) / 2; }, {0}},
+    ActivationCase{recur::Softplus(), [](long double a) { return a > 0 ? a + std::log1p(std::exp(-a)) : std::log1p(std::exp(a)); }},
+    ActivationCase{recur::AffineFunction{-0.5, 0.25}, [](long double a) { return 0.25L - a / 2; }},
+    ActivationCase{recur::ScaledTanh{1.5, -0.75}, [](long double a) { return -1.5L * std::tanh(0.75L * a); }},
+    ActivationCase{recur::ThresholdedRelu{0.5}, [](long double a) { return a < 0.5L ? 0 : a; }, {0.5}},
+};
+// clang-format on
+
+template <class... F>
+std::tuple<F...> types_of(const std::tuple<ActivationCase<F>...>&);
+/// The types of them all.
+using Activations = decltype(types_of(activations));
+
+template <class F>
+const ActivationCase<F>& case_of() {
+  return std::get<ActivationCase<F>>(activations);
+}
+
+}  // namespace recur_test
