@@ -45,9 +45,9 @@ TEMPLATE_TEST_CASE("initialize gives every parameter PyTorch's bounds, biases to
   const auto& first = net.template layer<0>();
   const auto& second = net.template layer<1>();
   const auto& readout = net.template layer<2>();
-  for (const auto& block : {first.U, first.W, Matrix<TestType>(first.b)}) check_uniform(block, 1.0 / 30);
-  for (const auto& block : {second.U, second.W, Matrix<TestType>(second.b)}) check_uniform(block, 1.0 / 20);
-  for (const auto& block : {readout.V, Matrix<TestType>(readout.c)}) check_uniform(block, 1.0 / 20);
+  for (const auto& block : {first.U, first.W, MatrixOf<TestType>(first.b)}) check_uniform(block, 1.0 / 30);
+  for (const auto& block : {second.U, second.W, MatrixOf<TestType>(second.b)}) check_uniform(block, 1.0 / 20);
+  for (const auto& block : {readout.V, MatrixOf<TestType>(readout.c)}) check_uniform(block, 1.0 / 20);
 }
 
 TEST_CASE("initialize leaves a readout without bias without one", "[initializer]") {
@@ -75,7 +75,7 @@ TEST_CASE("mt19937(1) gives these numbers", "[initializer]") {
   // The engine draws 1791095845, 4282876139, 3093770124 and so on, which the standard fixes. Two of them make a number,
   // and numbers fill a matrix down its columns.
   std::mt19937 rng(1);
-  Matrix<double> block(2, 2), expected(2, 2);
+  MatrixOf<double> block(2, 2), expected(2, 2);
   uniform_within(block, 1, rng);
   expected << 2 * ((1791095845 + 4282876139 * 0x1p32) / 0x1p64) - 1,
       2 * ((491263 + 550290313 * 0x1p32) / 0x1p64) - 1,  //
@@ -92,14 +92,14 @@ TEST_CASE("mt19937(1) gives these numbers", "[initializer]") {
   rng.seed(1);
   Readout<float> readout(4, 2);
   initialize(readout, rng);
-  Matrix<float> V(2, 4);
+  MatrixOf<float> V(2, 4);
   V << 0.497184813f, -0.371875554f, -0.263911009f, -0.112089261f,  //
       0.432557374f, 0.499040514f, -0.103419274f, 0.169746041f;
   CHECK(readout.V == V);
 }
 
 TEMPLATE_TEST_CASE("Glorot's limit and variance are those of the paper", "[initializer]", float, double) {
-  Matrix<TestType> block(300, 200);
+  MatrixOf<TestType> block(300, 200);
   std::mt19937 rng(2);
   glorot_uniform(block, rng);
   check_uniform(block, std::sqrt(6.0 / 500));
@@ -122,26 +122,26 @@ TEST_CASE("orthogonal gives orthonormal columns, or rows of a wide matrix", "[in
   std::mt19937 rng(3);
   for (const double gain : {1.0, std::sqrt(2.0), -0.5})
     for (const auto& [rows, cols] : {std::pair(7, 7), {64, 64}, {50, 8}, {8, 50}, {1, 1}, {1, 9}, {9, 1}}) {
-      Matrix<double> q(rows, cols);
+      MatrixOf<double> q(rows, cols);
       orthogonal(q, rng, gain);
       if (rows < cols) q.transposeInPlace();
-      const Matrix<double> product = q.transpose() * q / (gain * gain);
+      const MatrixOf<double> product = q.transpose() * q / (gain * gain);
       INFO(rows << "x" << cols << ", gain " << gain);
-      CHECK((product - Matrix<double>::Identity(q.cols(), q.cols())).cwiseAbs().maxCoeff() < 1e-12);
+      CHECK((product - MatrixOf<double>::Identity(q.cols(), q.cols())).cwiseAbs().maxCoeff() < 1e-12);
     }
 }
 
 TEST_CASE("orthogonal in float is as good as float", "[initializer]") {
   std::mt19937 rng(4);
-  Matrix<float> q(100, 100);
+  MatrixOf<float> q(100, 100);
   orthogonal(q, rng);
-  CHECK((q.transpose() * q - Matrix<float>::Identity(100, 100)).cwiseAbs().maxCoeff() < 1e-6f);
+  CHECK((q.transpose() * q - MatrixOf<float>::Identity(100, 100)).cwiseAbs().maxCoeff() < 1e-6f);
 }
 
 TEST_CASE("orthogonal is a random rotation: no direction is preferred", "[initializer]") {
   // Each entry of Q has mean 0 and variance 1 / n.
   std::mt19937 rng(5);
-  Matrix<double> sum = Matrix<double>::Zero(4, 4), squares = sum, q(4, 4);
+  MatrixOf<double> sum = MatrixOf<double>::Zero(4, 4), squares = sum, q(4, 4);
   const int draws = 4000;
   for (int k = 0; k < draws; ++k) {
     orthogonal(q, rng);
@@ -153,15 +153,15 @@ TEST_CASE("orthogonal is a random rotation: no direction is preferred", "[initia
 }
 
 TEST_CASE("identity, constant and zero fill all of a block", "[initializer]") {
-  Matrix<float> square = Matrix<float>::Constant(4, 4, 7), wide = Matrix<float>::Constant(2, 5, 7);
+  MatrixOf<float> square = MatrixOf<float>::Constant(4, 4, 7), wide = MatrixOf<float>::Constant(2, 5, 7);
   identity(square);
   identity(wide, 0.5);
-  CHECK(square == Matrix<float>::Identity(4, 4));
-  CHECK(wide == 0.5f * Matrix<float>::Identity(2, 5));
+  CHECK(square == MatrixOf<float>::Identity(4, 4));
+  CHECK(wide == 0.5f * MatrixOf<float>::Identity(2, 5));
   constant(wide, -1.5);
-  CHECK(wide == Matrix<float>::Constant(2, 5, -1.5f));
+  CHECK(wide == MatrixOf<float>::Constant(2, 5, -1.5f));
   zero(wide);
-  CHECK(wide == Matrix<float>::Zero(2, 5));
+  CHECK(wide == MatrixOf<float>::Zero(2, 5));
 }
 
 TEST_CASE("An IRNN is two lines", "[initializer]") {
@@ -170,7 +170,7 @@ TEST_CASE("An IRNN is two lines", "[initializer]") {
   initialize(cell, rng);
   identity(cell.W);
   zero(cell.b);
-  CHECK(cell.W == Matrix<float>::Identity(6, 6));
+  CHECK(cell.W == MatrixOf<float>::Identity(6, 6));
   CHECK(cell.b.isZero(0));
   CHECK_FALSE(cell.U.isZero(0));
 }
@@ -183,16 +183,16 @@ TEST_CASE("Every initialiser works on a part of a matrix, and touches nothing el
     initialise(cell.W.topRows(3));
     CHECK((cell.W.bottomRows(5).array() == 7).all());
     CHECK((cell.W.topRows(3).array() != 7).all());
-    return Matrix<double>(cell.W.topRows(3));
+    return MatrixOf<double>(cell.W.topRows(3));
   };
   CHECK(fill([&](auto&& block) { uniform_within(block, 0.1, rng); }).cwiseAbs().maxCoeff() <= 0.1);
   CHECK(fill([&](auto&& block) { glorot_uniform(block, rng); }).cwiseAbs().maxCoeff() <= std::sqrt(6.0 / 11));
   fill([&](auto&& block) { glorot_normal(block, rng); });
   const auto q = fill([&](auto&& block) { orthogonal(block, rng); });
-  CHECK((q * q.transpose() - Matrix<double>::Identity(3, 3)).cwiseAbs().maxCoeff() < 1e-12);
-  CHECK(fill([](auto&& block) { identity(block); }) == Matrix<double>::Identity(3, 8));
-  CHECK(fill([](auto&& block) { constant(block, 0.1); }) == Matrix<double>::Constant(3, 8, 0.1));
-  CHECK(fill([](auto&& block) { zero(block); }) == Matrix<double>::Zero(3, 8));
+  CHECK((q * q.transpose() - MatrixOf<double>::Identity(3, 3)).cwiseAbs().maxCoeff() < 1e-12);
+  CHECK(fill([](auto&& block) { identity(block); }) == MatrixOf<double>::Identity(3, 8));
+  CHECK(fill([](auto&& block) { constant(block, 0.1); }) == MatrixOf<double>::Constant(3, 8, 0.1));
+  CHECK(fill([](auto&& block) { zero(block); }) == MatrixOf<double>::Zero(3, 8));
 }
 
 TEST_CASE("Every initialiser works on a vector, and on sizes fixed at compile time", "[initializer]") {
@@ -205,13 +205,13 @@ TEST_CASE("Every initialiser works on a vector, and on sizes fixed at compile ti
   orthogonal(cell.b, rng);
   CHECK(cell.b.norm() == Approx(1));
   identity(cell.b);
-  CHECK(cell.b == Vector<float, 5>::Unit(5, 0));
+  CHECK(cell.b == VectorOf<float, 5>::Unit(5, 0));
   constant(cell.b.head(2), 3);
   CHECK(cell.b.sum() == 6);
   orthogonal(cell.U, rng);
-  CHECK((cell.U.transpose() * cell.U - Matrix<float, 3, 3>::Identity()).cwiseAbs().maxCoeff() < 1e-6f);
+  CHECK((cell.U.transpose() * cell.U - MatrixOf<float, 3, 3>::Identity()).cwiseAbs().maxCoeff() < 1e-6f);
   orthogonal(cell.W, rng, 2);
-  CHECK((cell.W.transpose() * cell.W / 4 - Matrix<float, 5, 5>::Identity()).cwiseAbs().maxCoeff() < 1e-6f);
+  CHECK((cell.W.transpose() * cell.W / 4 - MatrixOf<float, 5, 5>::Identity()).cwiseAbs().maxCoeff() < 1e-6f);
 }
 
 TEST_CASE("The forget gates of every LSTM in a network are biased, and nothing else", "[initializer]") {

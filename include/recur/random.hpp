@@ -1,14 +1,29 @@
 #pragma once
 /// \file
-/// Random numbers from the caller's engine. The standard's distributions may differ between standard libraries;
-/// these do not: one seed gives the same numbers everywhere.
+/// Random numbers from the caller's engine. The standard's distributions may differ between standard libraries; these do
+/// not: one seed gives the same numbers, to the bit, with any compiler and for any processor, with fused multiply-adds or
+/// without, as long as double is IEEE 754's and -ffast-math does not allow other roundings. normal() alone is only as
+/// reproducible as the C library's logarithm and cosine.
+
+#include "isa.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <random>
 #include <utility>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
+
+namespace detail {
+
+/// a * b, rounded to double before anything is done with it. Written plainly, a compiler may fuse a product with the sum
+/// that it goes into and round once, where the processor can, and so give other bits. It cannot see through a volatile.
+inline double rounded_product(double a, double b) {
+  const volatile double product = a * b;
+  return product;
+}
+
+}  // namespace detail
 
 /// A number uniform in [low, high).
 template <class Engine>
@@ -16,16 +31,21 @@ double uniform(Engine& engine, double low = 0, double high = 1) {
   // As many draws as make up 53 bits: std::generate_canonical as it was until C++26 changed its numbers.
   const double range = static_cast<double>(Engine::max() - Engine::min()) + 1;
   double sum = 0, scale = 1;
-  for (; scale < 0x1p53; scale *= range) sum += static_cast<double>(engine() - Engine::min()) * scale;
-  return low + (high - low) * std::min(sum / scale, 1 - 0x1p-53);
+  for (; scale < 0x1p53; scale *= range)
+    sum += detail::rounded_product(static_cast<double>(engine() - Engine::min()), scale);
+  return low + detail::rounded_product(high - low, std::min(sum / scale, 1 - 0x1p-53));
 }
 
 /// A normal number of mean 0 and standard deviation 1: sqrt(-2 ln u) cos(2 pi v) (Box and Muller, 1958).
+///
+/// The C library computes ln and cos, which no standard says how to round: one seed gives the same bits wherever that
+/// library is the same and takes the same path (glibc chooses by the processor's features), and may differ in the last
+/// places elsewhere. The draws from the engine are the same everywhere.
 template <class Engine>
 double normal(Engine& engine) {
   const double u = 1 - uniform(engine);  // in (0, 1]: its logarithm is finite
   const double v = uniform(engine);
-  return std::sqrt(-2 * std::log(u)) * std::cos(6.283185307179586477 * v);
+  return detail::rounded_product(std::sqrt(-2 * std::log(u)), std::cos(6.283185307179586477 * v));
 }
 
 /// A whole number uniform in 0 .. count-1.
@@ -43,4 +63,4 @@ void shuffle(Range& range, Engine& engine) {
   }
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA
