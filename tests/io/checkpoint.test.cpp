@@ -8,7 +8,9 @@
 #include <recur/io/checkpoint.hpp>
 #include <recur/schedule.hpp>
 
+#include <algorithm>
 #include <clocale>
+#include <iterator>
 #include <locale>
 
 using namespace recur;
@@ -172,9 +174,9 @@ TEST_CASE("All of a run is in the file", "[checkpoint]") {
                .order = {2, 0, 1},
                .batch = 6,
                .window = 7,
-               .state = {Matrix<double>::Random(4, 3), {}},
+               .state = {MatrixOf<double>::Random(4, 3), {}},
                .loss_sum = -third,
-               .columns = 8,
+               .counted = 8,
                .losses = {1, third},
                .validations = {third},
                .best_validation = -infinity,
@@ -184,14 +186,14 @@ TEST_CASE("All of a run is in the file", "[checkpoint]") {
                .latest = net_of(4)};
   other.load(Safetensors::parse(whole.bytes(), "file"));
   // Whatever is added to a run does not compile here until it is compared, too.
-  const auto& [progress, order, batch, window, state, loss_sum, columns, losses, validations, best_validation,
+  const auto& [progress, order, batch, window, state, loss_sum, counted, losses, validations, best_validation,
                best_epoch, best, good, latest] = other.run;
   const auto& [epoch, epochs, done, batches, step, loss, rate, gradient_norm, epoch_end, validation] = progress;
   CHECK(std::tuple(epoch, epochs, done, batches, step) == std::tuple(2, 3, 4, 5, Index(1) << 53));
   CHECK(std::tuple(loss, rate, gradient_norm, epoch_end, validation) == std::tuple(third, 0, infinity, true, 1e-310));
   CHECK(std::signbit(rate));
   CHECK(order == std::vector<Index>{2, 0, 1});
-  CHECK(std::tuple(batch, window, loss_sum, columns) == std::tuple(6, 7, -third, 8));
+  CHECK(std::tuple(batch, window, loss_sum, counted) == std::tuple(6, 7, -third, 8));
   REQUIRE(std::get<0>(state).cols() == 3);
   CHECK(std::get<0>(state) == std::get<0>(whole.run.state));
   CHECK(losses == std::vector{1, third});
@@ -271,6 +273,17 @@ std::string refusal(const auto& file, const Any& whole) {
   return message.substr(message.find(": ") + 2);
 }
 
+/// A file in which change(tensors, metadata) has changed something.
+Safetensors changed(const Safetensors& file, auto&& change) {
+  auto tensors = file.tensors();
+  auto metadata = file.metadata();
+  change(tensors, metadata);
+  SafetensorsWriter writer;
+  for (const auto& [name, tensor] : tensors) writer.add(name, tensor);
+  for (const auto& [name, text] : metadata) writer.set_metadata(name, text);
+  return Safetensors::parse(writer.bytes(), "file");
+}
+
 /// A run that was stopped within its second epoch, in the middle of a series.
 auto stopped_run() {
   const Echo<> task(5, 10), held_out(4, 9, 2);
@@ -321,15 +334,7 @@ TEST_CASE("A checkpoint of something else says what differs", "[checkpoint]") {
 TEST_CASE("A checkpoint in which something is wrong is refused", "[checkpoint]") {
   const auto whole = stopped_run();
   const auto file = Safetensors::parse(whole.bytes(), "file");
-  const auto after = [&](auto&& change) {
-    auto tensors = file.tensors();
-    auto metadata = file.metadata();
-    change(tensors, metadata);
-    SafetensorsWriter writer;
-    for (const auto& [name, tensor] : tensors) writer.add(name, tensor);
-    for (const auto& [name, text] : metadata) writer.set_metadata(name, text);
-    return refusal(Safetensors::parse(writer.bytes(), "file"), whole);
-  };
+  const auto after = [&](auto&& change) { return refusal(changed(file, change), whole); };
   // Every tensor is missed, none may be called otherwise, and none have another shape.
   for (const auto& each : file.tensors()) {
     const std::string& name = each.first;
@@ -355,10 +360,31 @@ TEST_CASE("A checkpoint in which something is wrong is refused", "[checkpoint]")
     return after([&](auto& tensors, auto&) { tensors[name].data = bytes; });
   };
   CHECK(word("run.epoch_end", 2) == "tensor 'run.epoch_end' must have whole numbers from 0 to 1, got 2");
-  CHECK(word("run.step", std::uint64_t(-2)) ==
-        "tensor 'run.step' must have whole numbers from -1 to 9007199254740992, got -2");
   CHECK(word("run.best_epoch", std::uint64_t(1) << 63) ==
         "tensor 'run.best_epoch' must have whole numbers from -1 to 9007199254740992, got -9223372036854775808");
+  CHECK(word("run.best_epoch", 2) == "tensor 'run.best_epoch' must be at most 'run.epoch', 1, got 2");
+  for (const auto& [name, tensor] : file.tensors()) {  // of all the others, none may be negative
+    if (tensor.dtype != "I64" || !tensor.shape.empty() || name == "run.best_epoch") continue;
+    const auto range = "tensor '" + name + "' must have whole numbers from 0 to ";
+    CHECK(word(name, std::uint64_t(-1)).starts_with(range));
+    CHECK(word(name, std::uint64_t(-2)).starts_with(range));
+  }
+  CHECK(word("optimizer.steps", std::uint64_t(-1)) ==
+        "tensor 'optimizer.steps' must have whole numbers from 0 to 9007199254740992, got -1");
+  const auto order = [&](const std::vector<std::uint64_t>& numbers) {
+    std::vector<std::byte> bytes(8 * numbers.size());
+    for (std::size_t i = 0; i < numbers.size(); ++i) detail::store_little_endian(numbers[i], &bytes[8 * i]);
+    return after([&](auto& tensors, auto&) { tensors["run.order"] = {"I64", {std::ssize(numbers)}, bytes}; });
+  };
+  CHECK(order({3, 0, 4, 1, 5}) == "tensor 'run.order' must have each whole number below 5 once, got no 2");
+  CHECK(order({0, 1, 1}) == "tensor 'run.order' must have each whole number below 3 once, got no 2");
+  CHECK(order({1u << 31}) == "tensor 'run.order' must have each whole number below 1 once, got no 0");
+  CHECK(order({0, std::uint64_t(-1)}) ==
+        "tensor 'run.order' must have whole numbers from 0 to 9007199254740992, got -1");
+  CHECK(after([&](auto& tensors, auto&) {
+          static const auto bytes = tensor_bytes(VectorOf<double>::Constant(1, not_a_number));
+          tensors["network.1.c"].data = bytes;
+        }) == "tensor 'network.1.c' must be finite, got nan at (0, 0)");
   CHECK(after([](auto& tensors, auto&) { tensors["run.step"].dtype = "F64"; }) ==
         "tensor 'run.step' must be of I64, got F64");
   CHECK(after([](auto& tensors, auto&) { tensors["run.loss_sum"].shape = {1}; }) ==
@@ -378,4 +404,234 @@ TEST_CASE("A checkpoint in which something is wrong is refused", "[checkpoint]")
   CHECK(after([&](auto&, auto& metadata) {
           metadata["recur.engine_state"] += " 1";
         }).starts_with("must have the state of a random engine"));
+}
+
+TEST_CASE("What could not be loaded is not saved", "[checkpoint]") {
+  const Folder folder;
+  Whole whole{net_of(1), Adam(net_of(1)), std::mt19937(3)};
+  whole.optimizer.steps = -1;
+  CHECK(message_of([&] { whole.save(folder / "run"); }) ==
+        "save_checkpoint: optimizer.steps must have whole numbers from 0 to 9007199254740992, got -1");
+  CHECK(folder.count() == 0);
+}
+
+// ---- Random engines --------------------------------------------------------------------------------------------
+
+namespace {
+
+/// A small network in training, whose state of the random engine can be changed in its checkpoint.
+template <class Engine>
+struct WithEngine {
+  Whole<Readout<double>, Sgd<Readout<double>>, Engine> whole;
+  Safetensors file;
+
+  explicit WithEngine(const Engine& rng)
+      : whole{Readout<double>(1, 1), Sgd(Readout<double>(1, 1)), rng}, file(Safetensors::parse(whole.bytes(), "file")) {
+  }
+
+  std::string state() const { return file.metadata("recur.engine_state"); }
+  Safetensors with(const std::string& state) const {
+    return changed(file, [&](auto&, auto& metadata) { metadata["recur.engine_state"] = state; });
+  }
+  /// What loading it with another state says.
+  std::string refusal_of(const std::string& state) const { return refusal(with(state), whole); }
+};
+
+/// The state with another number at a place, counted from the end where it is negative.
+std::string replaced(const std::string& state, std::ptrdiff_t place, const std::string& number) {
+  std::istringstream text(state);
+  std::vector<std::string> numbers{std::istream_iterator<std::string>(text), {}};
+  numbers.at(static_cast<std::size_t>(place < 0 ? std::ssize(numbers) + place : place)) = number;
+  std::string joined;
+  for (const auto& each : numbers) joined += (joined.empty() ? "" : " ") + each;
+  return joined;
+}
+/// So many times the same number, and then others.
+std::string repeated(std::size_t count, const std::string& number, const std::string& rest) {
+  std::string state;
+  for (std::size_t i = 0; i < count; ++i) state += number + " ";
+  return state + rest;
+}
+std::string out_of_range(std::size_t place, const std::string& range, const std::string& got) {
+  return "number " + std::to_string(place) + " of the metadata 'recur.engine_state' must be from " + range + ", got '" +
+         got + "'";
+}
+
+using Engines = std::tuple<std::default_random_engine, std::minstd_rand0, std::minstd_rand, std::mt19937,
+                           std::mt19937_64, std::ranlux24_base, std::ranlux48_base, std::ranlux24, std::ranlux48,
+                           std::knuth_b, std::independent_bits_engine<std::ranlux24, 40, std::uint64_t>,
+                           std::linear_congruential_engine<std::uint64_t, 6364136223846793005u, 1, 0>>;
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("The standard's random engines go on from a file to the same numbers", "[checkpoint]",
+                        Engines) {
+  TestType rng(5), other(6);
+  WithEngine<TestType> saved(rng);
+  for (const unsigned drawn : {0, 1, 2, 8, 15, 201, 100, 300, 700}) {
+    rng.discard(drawn);
+    saved.whole.rng = rng;
+    const auto file = Safetensors::parse(saved.whole.bytes(), "file");
+    saved.whole.rng = other;
+    saved.whole.load(file);
+    TestType loaded = saved.whole.rng, expected = rng;
+    REQUIRE(loaded == expected);
+    for (int i = 0; i < 1000; ++i) REQUIRE(loaded() == expected());
+  }
+}
+
+TEST_CASE("A state to which no random engine can come is refused", "[checkpoint]") {
+  const std::string none = "must have the state of a random engine in the metadata 'recur.engine_state', got ";
+  {
+    const WithEngine saved(std::minstd_rand(3));
+    const std::string range = "1 to 2147483646";
+    for (const std::string state : {"0", "2147483647", "-1", "+1", "1x", "99999999999999999999", ""})
+      CHECK(saved.refusal_of(state) == out_of_range(1, range, state));
+    for (const std::string state : {"1 ", "1 1", " 1"}) CHECK(saved.refusal_of(state) == none + "'" + state + "'");
+    CHECK(saved.refusal_of("01") == none + "'01'");
+  }
+  {
+    const WithEngine saved(std::linear_congruential_engine<std::uint64_t, 6364136223846793005u, 1, 0>(3));
+    CHECK(saved.refusal_of("18446744073709551616") ==
+          out_of_range(1, "0 to 18446744073709551615", "18446744073709551616"));
+  }
+  {
+    const WithEngine saved(std::mt19937(3));
+    CHECK(saved.refusal_of(replaced(saved.state(), 17, "4294967296")) ==
+          out_of_range(18, "0 to 4294967295", "4294967296"));
+    CHECK(saved.refusal_of("") == none + "''");
+    CHECK(saved.refusal_of(saved.state() + " 1").starts_with(none));
+#ifdef __GLIBCXX__
+    for (const std::string index : {"0", "625", "100000000"})
+      CHECK(saved.refusal_of(replaced(saved.state(), -1, index)) == out_of_range(625, "1 to 624", index));
+    // All zero, in the bits that the next words depend on.
+    CHECK(saved.refusal_of(repeated(624, "0", "624")).starts_with(none));
+    CHECK(saved.refusal_of("2147483647 " + repeated(623, "0", "624")).starts_with(none));
+#endif
+  }
+  {
+    const WithEngine saved(std::mt19937_64(3));
+    CHECK(saved.refusal_of(replaced(saved.state(), 0, "18446744073709551616")) ==
+          out_of_range(1, "0 to 18446744073709551615", "18446744073709551616"));
+  }
+  {
+    const WithEngine saved(std::ranlux24_base(3));
+    CHECK(saved.refusal_of(replaced(saved.state(), 0, "16777216")) == out_of_range(1, "0 to 16777215", "16777216"));
+    CHECK(saved.refusal_of(replaced(saved.state(), 24, "2")) == out_of_range(25, "0 to 1", "2"));
+#ifdef __GLIBCXX__
+    for (const std::string index : {"24", "100000000", "18446744073709551615"})
+      CHECK(saved.refusal_of(replaced(saved.state(), 25, index)) == out_of_range(26, "0 to 23", index));
+    CHECK(saved.refusal_of(repeated(24, "0", "0 0")).starts_with(none));
+    CHECK(saved.refusal_of(repeated(24, "16777215", "1 5")).starts_with(none));
+#endif
+  }
+  {
+    const WithEngine saved(std::ranlux48(3));
+    const auto count = static_cast<std::size_t>(1 + std::ranges::count(saved.state(), ' '));
+    for (const std::string drawn : {"12", "389", "4294967295"})
+      CHECK(saved.refusal_of(replaced(saved.state(), -1, drawn)) == out_of_range(count, "0 to 11", drawn));
+    CHECK(saved.refusal_of(replaced(saved.state(), 3, "281474976710656")) ==
+          out_of_range(4, "0 to 281474976710655", "281474976710656"));
+  }
+  {
+    const WithEngine saved(std::knuth_b(3));
+    const std::string range = "1 to 2147483646";
+    for (const std::size_t place : {0u, 1u, 200u, 256u, 257u}) {
+      const auto with = [&](const std::string& number) {
+        return saved.refusal_of(replaced(saved.state(), static_cast<std::ptrdiff_t>(place), number));
+      };
+      CHECK(with("0") == out_of_range(place + 1, range, "0"));
+      CHECK(with("4294967295") == out_of_range(place + 1, range, "4294967295"));
+    }
+    CHECK(saved.refusal_of("1 2 3") == none + "'1 2 3'");
+  }
+  {
+    const WithEngine saved(std::independent_bits_engine<std::minstd_rand, 16, std::uint32_t>(3));
+    CHECK(saved.refusal_of("0") == out_of_range(1, "1 to 2147483646", "0"));
+  }
+}
+
+TEMPLATE_LIST_TEST_CASE("Whatever is changed in an engine's state, it is refused or draws numbers as any other",
+                        "[checkpoint]", Engines) {
+  TestType start(5);
+  start.discard(10);
+  const WithEngine saved(start);
+  std::mt19937 rng(1);
+  const auto below = [&](std::size_t count) { return uniform_below(rng, count); };
+  int refused = 0, taken = 0;
+  for (int round = 0; round < 300; ++round) {
+    std::string state = saved.state();
+    for (std::size_t changes = 1 + below(3); changes > 0; --changes) {
+      // Often near the end, where there are indices.
+      const std::size_t end = state.size();
+      const std::size_t place = below(2) ? below(end) : end - 1 - below(std::min<std::size_t>(end, 12));
+      const char digit = static_cast<char>('0' + below(10));
+      switch (below(4)) {
+        case 0: state.insert(place, 1, digit); break;
+        case 1: state.insert(place, 1 + below(8), digit); break;
+        default:
+          if (state[place] != ' ') state[place] = digit;
+      }
+    }
+    auto whole = saved.whole;
+    try {
+      whole.load(saved.with(state));
+    } catch (const Error&) {
+      ++refused;
+      REQUIRE(whole.rng == start);
+      continue;
+    }
+    ++taken;
+    const auto first = whole.rng();
+    int others = 0;
+    for (int i = 0; i < 1000; ++i) {
+      const auto number = whole.rng();
+      REQUIRE((number >= TestType::min() && number <= TestType::max()));
+      others += number != first;
+    }
+    REQUIRE(others > 900);
+  }
+  CHECK(taken > 0);
+  CHECK((refused > 0 || TestType::max() == std::numeric_limits<std::uint64_t>::max()));
+}
+
+namespace {
+
+/// A user's own engine: its state is no number, and it says itself which are none.
+struct Wheel {
+  using result_type = std::uint32_t;
+  static constexpr result_type min() { return 0; }
+  static constexpr result_type max() { return 9; }
+  result_type operator()() { return at = (at + 3) % 10; }
+  void discard(unsigned long long count) { at = static_cast<result_type>((at + 3 * (count % 10)) % 10); }
+  friend std::ostream& operator<<(std::ostream& out, const Wheel& wheel) { return out << "at " << wheel.at; }
+  friend std::istream& operator>>(std::istream& in, Wheel& wheel) {
+    std::string word;
+    in >> word >> wheel.at;
+    if (word != "at" || wheel.at > 9) in.setstate(std::ios::failbit);
+    return in;
+  }
+  result_type at = 0;
+};
+
+}  // namespace
+
+TEST_CASE("An engine of the user's own says itself what no state is, within one of the standard's, too",
+          "[checkpoint]") {
+  const std::string none = "must have the state of a random engine in the metadata 'recur.engine_state', got ";
+  Wheel wheel;
+  wheel();
+  const WithEngine own(wheel);
+  CHECK(own.state() == "at 3");
+  auto loaded = own.whole;
+  loaded.rng.at = 5;
+  loaded.load(own.file);
+  CHECK(loaded.rng.at == 3);
+  for (const std::string state : {"at 10", "of 1", "at", "at 1 2"})
+    CHECK(own.refusal_of(state) == none + "'" + state + "'");
+
+  const WithEngine within(std::discard_block_engine<Wheel, 5, 3>{});
+  CHECK(within.state() == "at 0 0");
+  CHECK(within.refusal_of("at 10 0") == none + "'at 10 0'");
+  CHECK(within.refusal_of("at 1 4") == out_of_range(3, "0 to 3", "4"));
 }

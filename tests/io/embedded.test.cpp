@@ -36,18 +36,18 @@ TEST_CASE("A network of fixed sizes and one of others are filled alike", "[embed
   Sizes sizes = of_sizes();
   load_embedded(std::tie(V, b, W, U), fixed);  // in any order
   load_embedded(std::tie(U, W, b, V), sizes);
-  const Matrix<float> expected{{3, 5}, {4, 6.1f}};  // column-major
-  CHECK(fixed.layer<0>().U == Matrix<float>{{1}, {2}});
+  const MatrixOf<float> expected{{3, 5}, {4, 6.1f}};  // column-major
+  CHECK(fixed.layer<0>().U == MatrixOf<float>{{1}, {2}});
   CHECK(fixed.layer<0>().W == expected);
-  CHECK(fixed.layer<0>().b == Matrix<float>{{7}, {8}});
-  CHECK(fixed.layer<1>().V == Matrix<float>{{9, 10}});
+  CHECK(fixed.layer<0>().b == MatrixOf<float>{{7}, {8}});
+  CHECK(fixed.layer<1>().V == MatrixOf<float>{{9, 10}});
   CHECK(sizes.layer<0>().W == expected);
   CHECK(sizes.layer<1>().V == fixed.layer<1>().V);
 
   Sequence biased(Elman<double>(1, 2), Readout<double>(2, 1, {.bias = true}));
   load_embedded(std::tie(U, W, b, V, c), biased);
-  CHECK(biased.layer<0>().W == Matrix<double>{{3, 5}, {4, 6.1}});
-  CHECK(biased.layer<1>().c == Matrix<double>{{11}});
+  CHECK(biased.layer<0>().W == MatrixOf<double>{{3, 5}, {4, 6.1}});
+  CHECK(biased.layer<1>().c == MatrixOf<double>{{11}});
 }
 
 TEST_CASE("What is missing, too much or of another shape is named, and nothing is filled", "[embedded]") {

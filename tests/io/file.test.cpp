@@ -10,12 +10,14 @@
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <csignal>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #endif
 
 using namespace recur;
-using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::ContainsSubstring, Catch::Matchers::EndsWith;
 using recur_test::Folder, recur_test::message_of;
 namespace fs = std::filesystem;
 
@@ -128,6 +130,85 @@ TEST_CASE("Where the disk is full, the old file stays as it was", "[file]") {
   CHECK(read_file(path) == content('a', 3000));
   write_file(path, content('b', 1'000'000));
   CHECK(read_file(path) == content('b', 1'000'000));
+}
+
+TEST_CASE("A replaced file is another one of the same name: hard links keep the old, and read-only is no bar",
+          "[file]") {
+  const Folder folder;
+  const auto path = folder / "file", link = folder / "link";
+  write_file(path, content('a', 3));
+  fs::create_hard_link(path, link);
+  fs::permissions(path, fs::perms::owner_read);
+  write_file(path, content('b', 4));
+  CHECK(read_file(path) == content('b', 4));
+  CHECK(fs::status(path).permissions() == fs::perms::owner_read);
+  CHECK(read_file(link) == content('a', 3));
+}
+
+TEST_CASE("Why a file cannot be opened is said, whatever errno was before", "[file]") {
+  const Folder folder;
+  const auto path = folder / "file";
+  write_file(path, content('a', 3));
+  rlimit old{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &old) == 0);
+  const int next = dup(STDERR_FILENO);  // what the next file that is opened would be
+  REQUIRE(next >= 0);
+  close(next);
+  rlimit none_left = old;
+  none_left.rlim_cur = static_cast<rlim_t>(next);
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &none_left) == 0);
+  errno = ENOSPC;
+  const auto read = message_of<std::runtime_error>([&] { read_file(path); });
+  errno = ENOSPC;
+  const auto write = message_of<std::runtime_error>([&] { write_file(path, content('b', 3)); });
+  CHECK(setrlimit(RLIMIT_NOFILE, &old) == 0);
+  const std::string why = std::generic_category().message(EMFILE);
+  CHECK(read == path.string() + ": cannot be read: " + why);
+  CHECK_THAT(write, ContainsSubstring(path.string() + ": cannot be written: opening "));
+  CHECK_THAT(write, EndsWith(": " + why));
+  CHECK(read_file(path) == content('a', 3));
+}
+
+TEST_CASE("No file stays open, whether writing succeeds or fails", "[file]") {
+  const auto is_open = [](int file) { return fcntl(file, F_GETFD) != -1; };
+  const auto open_files = [&] {
+    int count = 0;
+    for (int file = 0; file < 256; ++file) count += is_open(file);
+    return count;
+  };
+  const Folder folder;
+  const auto path = folder / "file";
+  fs::create_directory(folder / "gone");
+  const auto fail_to_write = [&] {
+    detail::Replacement file(path);
+    file.write(content('a', 3));
+  };  // without commit(), as where writing has thrown
+  const auto fail_to_rename = [&] {
+    detail::Replacement file(folder / "gone");  // a folder, which no file can replace
+    file.write(content('a', 3));
+    CHECK_THAT(message_of<std::runtime_error>([&] { file.commit(); }), ContainsSubstring(": renaming "));
+  };
+  const int before = open_files();
+  for (int k = 0; k < 3; ++k) {
+    write_file(path, content('a', 3));
+    CHECK(open_files() == before);
+    fail_to_write();
+    CHECK(open_files() == before);
+    fail_to_rename();
+    CHECK(open_files() == before);
+  }
+  CHECK(folder.count() == 2);
+
+  // Of a program that has closed its standard input, the first file is number 0.
+  const int input = dup(STDIN_FILENO);
+  close(STDIN_FILENO);
+  fail_to_write();
+  const bool left_open = is_open(STDIN_FILENO);
+  if (input >= 0) {
+    dup2(input, STDIN_FILENO);
+    close(input);
+  }
+  CHECK_FALSE(left_open);
 }
 
 TEST_CASE("Whenever the writer is killed, the file is one of two, whole", "[file]") {

@@ -11,8 +11,8 @@ using namespace recur_test;
 
 namespace {
 
-Matrix<float> numbered(Index rows, Index cols, float first) {
-  Matrix<float> matrix(rows, cols);
+MatrixOf<float> numbered(Index rows, Index cols, float first) {
+  MatrixOf<float> matrix(rows, cols);
   for (Index i = 0; i < rows; ++i)
     for (Index j = 0; j < cols; ++j) matrix(i, j) = first + static_cast<float>(i * cols + j);
   return matrix;
@@ -48,7 +48,7 @@ TEST_CASE("Gates go where they belong, and the two biases are summed", "[io][pyt
     load_pytorch(opened(file), cell);
     CHECK(cell.U == numbered(2, 3, 1));
     CHECK(cell.W == numbered(2, 2, 101));
-    CHECK(cell.b == Vector<float>(numbered(2, 1, 201) + numbered(2, 1, 301)));
+    CHECK(cell.b == VectorOf<float>(numbered(2, 1, 201) + numbered(2, 1, 301)));
   }
   SECTION("nn.LSTM: i, f, g, o") {
     SafetensorsWriter file;
@@ -57,7 +57,7 @@ TEST_CASE("Gates go where they belong, and the two biases are summed", "[io][pyt
     load_pytorch(opened(file), cell);
     CHECK(cell.U == numbered(8, 3, 1));
     CHECK(cell.W == numbered(8, 2, 101));
-    CHECK(cell.b == Vector<float>(numbered(8, 1, 201) + numbered(8, 1, 301)));
+    CHECK(cell.b == VectorOf<float>(numbered(8, 1, 201) + numbered(8, 1, 301)));
   }
   SECTION("nn.GRU: r, z, n; U's rows are n, r, z, W's r, z, q, and b's n, r, z, q") {
     SafetensorsWriter file;
@@ -68,7 +68,7 @@ TEST_CASE("Gates go where they belong, and the two biases are summed", "[io][pyt
     CHECK(cell.U.topRows<2>() == U.bottomRows(2));
     CHECK(cell.U.bottomRows<4>() == U.topRows(4));
     CHECK(cell.W == numbered(6, 2, 101));
-    Vector<float> b(8);
+    VectorOf<float> b(8);
     b << 205, 206, 201 + 301, 202 + 302, 203 + 303, 204 + 304, 305, 306;
     CHECK(cell.b == b);
   }
@@ -79,7 +79,7 @@ TEST_CASE("Gates go where they belong, and the two biases are summed", "[io][pyt
     Readout<float> readout(3, 2, {.bias = true});
     load_pytorch(opened(file), readout);
     CHECK(readout.V == numbered(2, 3, 1));
-    CHECK(readout.c == Vector<float>(numbered(2, 1, 7)));
+    CHECK(readout.c == VectorOf<float>(numbered(2, 1, 7)));
   }
 }
 
@@ -193,4 +193,54 @@ TEST_CASE("Missing, unused and misshapen tensors are errors that name them, and 
           Lstm<float> net(3, 2);
           load_pytorch(opened(file), net, {.modules = {"rnn", "fc"}});
         }) == "load_pytorch: modules must be 1 (one for each layer but Dropout), got 2");
+}
+
+TEST_CASE("What is not finite is neither loaded from PyTorch's tensors nor saved as them", "[io][pytorch]") {
+  constexpr float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const auto after = [&](const std::string& tensor, float value, const auto& net) {
+    SafetensorsWriter file;
+    for (const auto& [name, cols] : {std::pair("rnn.weight_ih_l0", 3),
+                                     {"rnn.weight_hh_l0", 2},
+                                     {"rnn.bias_ih_l0", 1},
+                                     {"rnn.bias_hh_l0", 1},
+                                     {"fc.weight", 2}}) {
+      auto matrix = numbered(std::string(name) == "fc.weight" ? 2 : 6, cols, 1);
+      if (name == tensor) matrix(1, cols - 1) = value;
+      file.add(name, matrix);
+    }
+    return refusal(file, net);
+  };
+  const Sequence net(Gru<float>(3, 2), Readout<float>(2, 2));
+  CHECK(after("none", 0, net) == "(something was changed) (nothing was thrown)");
+  CHECK(after("rnn.weight_ih_l0", nan, net) == "model: tensor 'rnn.weight_ih_l0' must be finite, got nan at (1, 2)");
+  CHECK(after("rnn.weight_hh_l0", infinity, net) ==
+        "model: tensor 'rnn.weight_hh_l0' must be finite, got inf at (1, 1)");
+  CHECK(after("rnn.bias_ih_l0", -infinity, net) == "model: tensor 'rnn.bias_ih_l0' must be finite, got -inf at (1, 0)");
+  CHECK(after("rnn.bias_hh_l0", nan, net) == "model: tensor 'rnn.bias_hh_l0' must be finite, got nan at (1, 0)");
+  CHECK(after("fc.weight", nan, net) == "model: tensor 'fc.weight' must be finite, got nan at (1, 1)");
+
+  SafetensorsWriter file;  // two finite numbers, whose sum is none
+  file.add("weight_ih_l0", numbered(2, 3, 1));
+  file.add("weight_hh_l0", numbered(2, 2, 1));
+  file.add("bias_ih_l0", VectorOf<float>::Constant(2, 3e38f));
+  file.add("bias_hh_l0", VectorOf<float>::Constant(2, 3e38f));
+  CHECK(refusal(file, Elman<float>(3, 2)) ==
+        "model: tensors 'bias_ih_l0' and 'bias_hh_l0' must have a sum that is finite, got inf at (0, 0)");
+  Elman<double> wider(3, 2);
+  load_pytorch(opened(file), wider);
+  CHECK(wider.b(0) == 2 * double(3e38f));
+
+  const Folder folder;
+  const auto path = folder / "model.safetensors";
+  save_pytorch(path, net);
+  const auto before = read_file(path);
+  const auto saved = [&](float value) {
+    auto other = net;
+    other.layer<0>().W(4, 1) = value;
+    return message_of([&] { save_pytorch(path, other); });
+  };
+  CHECK(saved(nan) == "save_pytorch: 0.W must be finite, got nan at (4, 1)");
+  CHECK(saved(infinity) == "save_pytorch: 0.W must be finite, got inf at (4, 1)");
+  CHECK(saved(-infinity) == "save_pytorch: 0.W must be finite, got -inf at (4, 1)");
+  CHECK((read_file(path) == before));
 }

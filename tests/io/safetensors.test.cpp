@@ -35,16 +35,16 @@ std::string refusal(std::vector<std::byte> bytes) {
 std::string refusal(std::string_view header, std::string_view data = "") { return refusal(file_of(header, data)); }
 
 template <class Scalar>
-bool same_bits(const Matrix<Scalar>& a, const Matrix<Scalar>& b) {
+bool same_bits(const MatrixOf<Scalar>& a, const MatrixOf<Scalar>& b) {
   return a.rows() == b.rows() && a.cols() == b.cols() &&
          std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(Scalar)) == 0;
 }
 
 /// Every kind of number, of every size.
 template <class Scalar>
-Matrix<Scalar> odd_numbers() {
+MatrixOf<Scalar> odd_numbers() {
   using Limits = std::numeric_limits<Scalar>;
-  Matrix<Scalar> m(3, 4);
+  MatrixOf<Scalar> m(3, 4);
   m << Scalar(0), -Scalar(0), 1, Scalar(-1) / 3,                                           //
       Limits::infinity(), -Limits::infinity(), Limits::quiet_NaN(), -Limits::quiet_NaN(),  //
       Limits::denorm_min(), Limits::min(), Limits::max(), Limits::lowest();
@@ -55,9 +55,9 @@ Matrix<Scalar> odd_numbers() {
 std::vector<std::byte> small_file() {
   SafetensorsWriter file;
   file.set_metadata("format", "pt");
-  file.add("W", Matrix<float>{{1, 2, 3}, {4, 5, 6}});
-  file.add("b", Matrix<double>{{1}, {2}});
-  file.add("empty", Matrix<float>(0, 3));
+  file.add("W", MatrixOf<float>{{1, 2, 3}, {4, 5, 6}});
+  file.add("b", MatrixOf<double>{{1}, {2}});
+  file.add("empty", MatrixOf<float>(0, 3));
   const std::array half{std::byte(0x00), std::byte(0x3C)};
   file.add("one", Tensor{"F16", {}, half});
   return file.bytes();
@@ -95,14 +95,14 @@ TEST_CASE("A file as other programs write it", "[safetensors]") {
   CHECK(file.values<float>("d") == std::vector{0.5f});
   CHECK(file.shape("ä.W") == std::vector<Index>{2, 3});
   CHECK(file.values<double>("ä.W") == std::vector<double>{1, 2, 3, 4, 5, 6});
-  CHECK(file.matrix<float>("ä.W") == Matrix<float>{{1, 2, 3}, {4, 5, 6}});
+  CHECK(file.matrix<float>("ä.W") == MatrixOf<float>{{1, 2, 3}, {4, 5, 6}});
   CHECK(parse(file_of("{}")).tensors().empty());
 }
 
 TEST_CASE("What is written, to the byte", "[safetensors]") {
   SafetensorsWriter file;
-  file.add("b", Matrix<float>{{1, 2}, {3, 4}});
-  file.add("a", Matrix<double>{{0.5}});
+  file.add("b", MatrixOf<float>{{1, 2}, {3, 4}});
+  file.add("a", MatrixOf<double>{{0.5}});
   file.set_metadata("a\"b", "\n\x01ü");
   const std::string_view header =
       "{\"__metadata__\":{\"a\\\"b\":\"\\n\\u0001ü\"},\"a\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[0,8]},"
@@ -114,8 +114,8 @@ TEST_CASE("What is written, to the byte", "[safetensors]") {
 }
 
 TEMPLATE_TEST_CASE("What is written is read, to the bit", "[safetensors]", float, double) {
-  const Matrix<TestType> odd = odd_numbers<TestType>(), none(0, 3);
-  const Vector<TestType, 4> b(1, 2, 3, 4);
+  const MatrixOf<TestType> odd = odd_numbers<TestType>(), none(0, 3);
+  const VectorOf<TestType, 4> b(1, 2, 3, 4);
   SafetensorsWriter writer;
   writer.add("odd", odd);
   writer.add("odd^T", odd.transpose());
@@ -144,10 +144,10 @@ TEMPLATE_TEST_CASE("What is written is read, to the bit", "[safetensors]", float
   CHECK(file.values<TestType>("one") == std::vector<TestType>{1});
   CHECK(file.shape("long shape").size() == 20);
 
-  Vector<TestType, 4> fixed;
+  VectorOf<TestType, 4> fixed;
   file.read("b", fixed);
   CHECK(fixed == b);
-  Matrix<TestType> dynamic(3, 4);
+  MatrixOf<TestType> dynamic(3, 4);
   file.read("odd", dynamic);
   CHECK(same_bits(dynamic, odd));
 }
@@ -239,10 +239,10 @@ TEST_CASE("All halfs and bfloats, by their definitions", "[safetensors]") {
 TEST_CASE("An empty tensor may have any size but one, and nothing loops over it", "[safetensors]") {
   const auto wide =
       parse(file_of("{\"w\":{\"dtype\":\"F32\",\"shape\":[0,9223372036854775807],\"data_offsets\":[0,0]}}"));
-  const Matrix<float> w = wide.matrix<float>("w");
+  const MatrixOf<float> w = wide.matrix<float>("w");
   CHECK(w.rows() == 0);
   CHECK(w.cols() == std::numeric_limits<Index>::max());
-  const Matrix<float> high(std::numeric_limits<Index>::max(), 0);
+  const MatrixOf<float> high(std::numeric_limits<Index>::max(), 0);
   SafetensorsWriter writer;
   writer.add("w", w);
   writer.add("high", high, {0});
@@ -251,7 +251,7 @@ TEST_CASE("An empty tensor may have any size but one, and nothing loops over it"
 
 TEST_CASE("A double read as float is rounded to the nearest", "[safetensors]") {
   SafetensorsWriter writer;
-  writer.add("t", Matrix<double>{{0.1, 1 + 0x1p-24, 1 + 0x1.8p-24, 1e300, -1e-300, 0x1p-149}});
+  writer.add("t", MatrixOf<double>{{0.1, 1 + 0x1p-24, 1 + 0x1.8p-24, 1e300, -1e-300, 0x1p-149}});
   const auto file = parse(writer.bytes());
   CHECK(file.values<float>("t") == std::vector<float>{0.1f, 1, 1 + 0x1p-23f, INFINITY, -0.0f, 0x1p-149f});
 }
@@ -269,16 +269,16 @@ TEST_CASE("A tensor is read only where it is, and in the shape that it has", "[s
   CHECK(error([&] { file.matrix<float>("b", 1, 2); }) == "m.safetensors: tensor 'b' must have shape [1, 2], got [2]");
   CHECK(error([&] { file.matrix<float>("one"); }) ==
         "m.safetensors: tensor 'one' must have one or two dimensions, got shape []");
-  CHECK(file.matrix<float>("W", 2, 3) == Matrix<float>{{1, 2, 3}, {4, 5, 6}});
-  CHECK(file.matrix<float>("b", 2, 1) == Matrix<float>{{1}, {2}});
-  Matrix<float> W = Matrix<float>::Constant(3, 3, 7);
+  CHECK(file.matrix<float>("W", 2, 3) == MatrixOf<float>{{1, 2, 3}, {4, 5, 6}});
+  CHECK(file.matrix<float>("b", 2, 1) == MatrixOf<float>{{1}, {2}});
+  MatrixOf<float> W = MatrixOf<float>::Constant(3, 3, 7);
   CHECK(error([&] { file.read("W", W); }) == "m.safetensors: tensor 'W' must have shape [3, 3], got [2, 3]");
-  CHECK(W == Matrix<float>::Constant(3, 3, 7));
+  CHECK(W == MatrixOf<float>::Constant(3, 3, 7));
 }
 
 TEST_CASE("What may not be written", "[safetensors]") {
   SafetensorsWriter writer;
-  const Matrix<float> m = Matrix<float>::Ones(2, 3);
+  const MatrixOf<float> m = MatrixOf<float>::Ones(2, 3);
   const std::vector<std::byte> three(3);
   writer.add("m", m);
   CHECK(message_of([&] { writer.add("m", m); }) == "SafetensorsWriter: tensor 'm' must be added once, got it twice");

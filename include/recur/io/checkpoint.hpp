@@ -17,25 +17,16 @@
 /// TrainRun; numbers are tensors too, so that they keep their bits.
 
 #include "../train_run.hpp"
+#include "engine_state.hpp"
 #include "network.hpp"
 #include "parts.hpp"
 
 #include <algorithm>
-#include <locale>
-#include <sstream>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
-/// The state of a random engine, as the standard has it written.
-template <class Engine>
-std::string engine_state(const Engine& engine) {
-  std::ostringstream text;
-  text.imbue(std::locale::classic());
-  text << engine;
-  return text.str();
-}
 /// Random engines have no names; this tells them apart.
 template <class Engine>
 std::string describe_engine() {
@@ -44,14 +35,19 @@ std::string describe_engine() {
   return "of " + std::to_string(std::count(state.begin(), state.end(), ' ') + 1) + " words of state and numbers to " +
          std::to_string(Engine::max()) + ", by default " + std::to_string(engine()) + " first";
 }
-template <class Engine>
-void read_engine(const Safetensors& file, Engine& engine) {
-  const std::string& state = file.metadata("recur.engine_state");
-  std::istringstream text(state);
-  text.imbue(std::locale::classic());
-  text >> engine;
-  if (text.fail() || engine_state(engine) != state) {
-    file.fail("must have the state of a random engine in the metadata 'recur.engine_state', got " + quote(state));
+/// Throws where a run is none that train() can have left. Whether it fits the data is for train() to say.
+template <class Net>
+void require_possible(const Safetensors& file, const TrainRun<Net>& run) {
+  auto order = run.order;
+  std::sort(order.begin(), order.end());
+  for (std::size_t n = 0; n < order.size(); ++n) {
+    if (order[n] == static_cast<Index>(n)) continue;
+    file.fail("tensor 'run.order' must have each whole number below " + std::to_string(order.size()) +
+              " once, got no " + std::to_string(n));
+  }
+  if (run.best_epoch > run.progress.epoch) {
+    file.fail("tensor 'run.best_epoch' must be at most 'run.epoch', " + std::to_string(run.progress.epoch) + ", got " +
+              std::to_string(run.best_epoch));
   }
 }
 
@@ -79,8 +75,9 @@ SafetensorsWriter checkpoint(const Net& net, const Optimizer& optimizer, const T
 /// Writes a checkpoint of train(), to be called when its callback is, or when it has returned. It takes the place of an
 /// older one whole or not at all (see write_file()). `metadata` are texts that should travel with it.
 ///
-/// Throws std::invalid_argument where a parameter is NaN or infinite, from where training could not go on; and
-/// std::runtime_error where the file cannot be written. The old file is then as it was.
+/// Throws std::invalid_argument where a parameter is NaN or infinite, from where training could not go on, and where a
+/// whole number of an optimiser of your own is not in 0 .. 2^53; and std::runtime_error where the file cannot be written.
+/// The old file is then as it was.
 template <Parameterized Net, class Optimizer, class Engine>
 void save_checkpoint(const std::filesystem::path& path, const Net& net, const Optimizer& optimizer,
                      const TrainRun<Net>& run, const Engine& rng, const Metadata& metadata = {}) {
@@ -91,7 +88,13 @@ void save_checkpoint(const std::filesystem::path& path, const Net& net, const Op
 /// then goes on from there. Gives the metadata that it was saved with.
 ///
 /// Throws std::runtime_error where the file is of another network, scalar type, optimiser or random engine, saying what
-/// differs, and where a tensor is missing, of another shape, or no part of a checkpoint. Nothing is changed then.
+/// differs; where a tensor is missing, of another shape, or no part of a checkpoint; and where a number is one that could
+/// not have been saved: a parameter that is not finite, a count below 0, an order that is none, the state of an engine to
+/// which it cannot come. Nothing is changed then.
+///
+/// The file is not trusted. An engine that is no instance of the standard's templates is, and so must come to no harm,
+/// whatever state its operator>> takes and its operator<< then gives back as it was. (A class derived from one of the
+/// standard's is such an engine, too.)
 template <Parameterized Net, class Optimizer, class Engine>
 Metadata load_checkpoint(const Safetensors& file, Net& net, Optimizer& optimizer, TrainRun<Net>& run, Engine& rng) {
   detail::require_description(file, "network", describe(net, "network"));
@@ -101,7 +104,7 @@ Metadata load_checkpoint(const Safetensors& file, Net& net, Optimizer& optimizer
   Optimizer loaded_optimizer = optimizer;
   TrainRun<Net> loaded_run;
   Engine loaded_rng = rng;
-  detail::read_engine(file, loaded_rng);
+  detail::read_engine(file, "recur.engine_state", loaded_rng);
   detail::StrictReader all{file};
   detail::PartReader<Net> reader{all, net};
   reader.read("network", loaded_net);
@@ -110,6 +113,8 @@ Metadata load_checkpoint(const Safetensors& file, Net& net, Optimizer& optimizer
   TrainRun<Net>::visit_parts([&](const std::string& name, auto& part) { reader.read("run." + name, part); },
                              loaded_run);
   all.require_all_used("checkpoint");
+  detail::require_finite(file, Name(Name(), "network"), loaded_net);
+  detail::require_possible(file, loaded_run);
   net = std::move(loaded_net);
   optimizer = std::move(loaded_optimizer);
   run = std::move(loaded_run);
@@ -123,4 +128,4 @@ Metadata load_checkpoint(const std::filesystem::path& path, Net& net, Optimizer&
   return load_checkpoint(Safetensors::read(path), net, optimizer, run, rng);
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <iterator>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
@@ -71,4 +71,4 @@ void load_embedded(const std::tuple<const Tensors&...>& tensors, Model& model) {
       model);
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -2,6 +2,8 @@
 /// \file
 /// Whole files, into memory and out of it. What is written replaces the old file wholly or not at all.
 
+#include "../isa.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
@@ -19,7 +21,7 @@
 #include <unistd.h>
 #endif
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// The bytes of a regular file. Throws std::runtime_error, which names it and says why it cannot be read.
 inline std::vector<std::byte> read_file(const std::filesystem::path& path) {
@@ -31,9 +33,8 @@ inline std::vector<std::byte> read_file(const std::filesystem::path& path) {
   check(status.type() != std::filesystem::file_type::not_found, "there is no such file");
   check(std::filesystem::status_known(status), error.message());
   check(std::filesystem::is_regular_file(status), "it is not a regular file");
-  errno = 0;
   std::ifstream stream(path, std::ios::binary | std::ios::ate);
-  check(stream.is_open(), errno ? std::generic_category().message(errno) : "it cannot be opened");
+  check(stream.is_open(), std::generic_category().message(errno));  // which the system has set
   // Its length is asked of the open file: another one may be under its name by now.
   const std::streamoff length = stream.tellg();
   check(length >= 0, "its length is not known");
@@ -178,8 +179,10 @@ inline void Replacement::commit() {
 
 /// Makes `bytes` the content of a file, which it creates or replaces: whoever reads it, whenever, sees the old file or
 /// the new one, whole. It is written beside the old one, flushed to the disk, and renamed; that takes room for both.
-/// A replaced file keeps its mode; a symbolic link is followed. A process that is killed may leave a hidden
-/// `.recur-*.tmp` behind. Throws std::runtime_error, which names the file and says what failed; the old file is then as
+/// A replaced file keeps its mode; a symbolic link is followed. As with every rename, what has the name then is another
+/// file: hard links to the old one keep the old content, its owner may be another, and a file that is read-only is replaced
+/// like any other, for what must be writable is its folder. A process that is killed may leave a hidden `.recur-*.tmp`
+/// behind. Throws std::runtime_error, which names the file and says what failed; the old file is then as
 /// it was, unless it says that only the folder could not be flushed: then the new one may not outlive a loss of power.
 inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
   std::error_code error;
@@ -199,4 +202,4 @@ inline void write_file(const std::filesystem::path& path, std::span<const std::b
   file.commit();
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -7,11 +7,10 @@
 #include "../parameters.hpp"
 #include "safetensors.hpp"
 
-#include <cmath>
 #include <map>
 #include <set>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// Texts of the user's in a file, by name. Names that begin with "recur." are the library's.
 using Metadata = std::map<std::string, std::string>;
@@ -66,19 +65,7 @@ inline Metadata metadata_of_user(const Safetensors& file) {
   return metadata;
 }
 
-/// A place in a matrix that is not finite, as messages show it: "nan at (0, 3)"; empty where there is none.
-inline std::string not_finite(const auto& matrix) {
-  for (Index j = 0; j < matrix.cols(); ++j)
-    for (Index i = 0; i < matrix.rows(); ++i)
-      if (const auto value = matrix(i, j); !std::isfinite(value)) {
-        return std::string(std::isnan(value) ? "nan"
-                           : value < 0       ? "-inf"
-                                             : "inf") +
-               " at (" + std::to_string(i) + ", " + std::to_string(j) + ")";
-      }
-  return "";
-}
-
+/// Throws std::invalid_argument where a parameter that is to be saved is not finite.
 template <class Net>
 void require_finite(const char* where, const Net& net) {
   recur::visit(
@@ -87,6 +74,17 @@ void require_finite(const char* where, const Net& net) {
         require(found.empty(), where, ": ", name.str(), " must be finite, got ", found);
       },
       net);
+}
+
+/// Throws std::runtime_error where what was read from a tensor is not finite.
+inline void require_finite(const Safetensors& file, const std::string& tensor, const auto& matrix) {
+  const std::string found = not_finite(matrix);
+  if (!found.empty()) file.fail("tensor " + quote(tensor) + " must be finite, got " + found);
+}
+/// The same for all parameters of a network, whose tensors have names that begin with `parent`.
+template <class Net>
+void require_finite(const Safetensors& file, const Name& parent, const Net& net) {
+  Net::visit([&](const Name& name, const auto& block) { require_finite(file, name.str(), block); }, parent, net);
 }
 
 /// Adds the parameters of a network, under names that begin with `parent`.
@@ -155,12 +153,7 @@ Metadata load(const Safetensors& file, Net& net) {
   detail::StrictReader reader{file};
   reader.read_parameters(Name(), loaded);
   reader.require_all_used("network");
-  recur::visit(
-      [&](const Name& name, const auto& block) {
-        const std::string found = detail::not_finite(block);
-        if (!found.empty()) file.fail("tensor " + quote(name.str()) + " must be finite, got " + found);
-      },
-      loaded);
+  detail::require_finite(file, Name(), loaded);
   net = std::move(loaded);
   return detail::metadata_of_user(file);
 }
@@ -170,4 +163,4 @@ Metadata load(const std::filesystem::path& path, Net& net) {
   return load(Safetensors::read(path), net);
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -4,15 +4,32 @@
 
 #include "network.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <limits>
 #include <optional>
 
-namespace recur::detail {
+namespace recur::inline RECUR_ISA::detail {
 
 template <class Net>
 inline constexpr const char* dtype_of = sizeof(typename Net::Scalar) == sizeof(float) ? "F32" : "F64";
 
-/// Adds parts of any kind: numbers and lists of them, networks, states.
+/// What a whole number of a checkpoint may be. They count, from 0, but for the best epoch, which is -1 where there is none.
+template <std::integral Number>
+struct WholeNumbers {
+  static constexpr std::int64_t most =
+      static_cast<std::int64_t>(std::min<std::uint64_t>(std::numeric_limits<Number>::max(), std::uint64_t(1) << 53));
+  std::int64_t least;
+
+  explicit WholeNumbers(const std::string& name) : least(name == "run.best_epoch" ? -1 : 0) {}
+  bool contain(std::int64_t number) const { return number >= least && number <= most; }
+};
+/// The type that numbers have in a file.
+template <class Number>
+inline constexpr const char* dtype_of_number = std::is_floating_point_v<Number> ? "F64" : "I64";
+
+/// Adds parts of any kind: numbers and lists of them, networks, states. Throws std::invalid_argument where a whole number
+/// is none that PartReader takes.
 template <class Net>
 struct PartWriter {
   SafetensorsWriter& file;
@@ -44,13 +61,17 @@ struct PartWriter {
   void add_numbers(const std::string& name, std::span<const Number> numbers, std::vector<Index> shape) {
     std::vector<std::byte> bytes(8 * numbers.size());
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-      if constexpr (std::is_same_v<Number, double>) {
-        store_little_endian(std::bit_cast<std::uint64_t>(numbers[i]), &bytes[8 * i]);
+      if constexpr (std::is_floating_point_v<Number>) {
+        store_little_endian(std::bit_cast<std::uint64_t>(double(numbers[i])), &bytes[8 * i]);
       } else {
-        store_little_endian(static_cast<std::uint64_t>(numbers[i]), &bytes[8 * i]);
+        const WholeNumbers<Number> allowed(name);
+        const auto number = static_cast<std::int64_t>(numbers[i]);
+        require(allowed.contain(number), "save_checkpoint: ", name, " must have whole numbers from ", allowed.least,
+                " to ", allowed.most, ", got ", number);
+        store_little_endian(static_cast<std::uint64_t>(number), &bytes[8 * i]);
       }
     }
-    file.add(name, Tensor{std::is_same_v<Number, double> ? "F64" : "I64", std::move(shape), bytes});
+    file.add(name, Tensor{dtype_of_number<Number>, std::move(shape), bytes});
   }
 };
 
@@ -118,7 +139,7 @@ struct PartReader {
   /// The bytes of a tensor of so many dimensions.
   template <class Number>
   std::span<const std::byte> words(const std::string& name, std::size_t dimensions) const {
-    require_dtype(name, std::is_same_v<Number, double> ? "F64" : "I64");
+    require_dtype(name, dtype_of_number<Number>);
     const Tensor& tensor = reader.file.tensor(name);
     if (tensor.shape.size() != dimensions) {
       reader.file.fail("tensor " + quote(name) + " must have " + std::to_string(dimensions) +
@@ -131,15 +152,14 @@ struct PartReader {
     const auto bytes = reader.file.tensor(name).data;
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       const auto word = load_little_endian<std::uint64_t>(&bytes[8 * i]);
-      if constexpr (std::is_same_v<Number, double>) {
-        numbers[i] = std::bit_cast<double>(word);
+      if constexpr (std::is_floating_point_v<Number>) {
+        numbers[i] = static_cast<Number>(std::bit_cast<double>(word));
       } else {
+        const WholeNumbers<Number> allowed(name);
         const auto number = static_cast<std::int64_t>(word);
-        constexpr std::int64_t least = std::is_same_v<Number, bool> ? 0 : -1;
-        constexpr std::int64_t most = std::is_same_v<Number, bool> ? 1 : std::int64_t(1) << 53;
-        if (number < least || number > most) {
-          reader.file.fail("tensor " + quote(name) + " must have whole numbers from " + std::to_string(least) + " to " +
-                           std::to_string(most) + ", got " + std::to_string(number));
+        if (!allowed.contain(number)) {
+          reader.file.fail("tensor " + quote(name) + " must have whole numbers from " + std::to_string(allowed.least) +
+                           " to " + std::to_string(allowed.most) + ", got " + std::to_string(number));
         }
         numbers[i] = static_cast<Number>(number);
       }
@@ -148,4 +168,4 @@ struct PartReader {
   }
 };
 
-}  // namespace recur::detail
+}  // namespace recur::inline RECUR_ISA::detail

@@ -18,11 +18,11 @@
 #include "../rules/gru.hpp"
 #include "../rules/lstm.hpp"
 #include "../sequence.hpp"
-#include "safetensors.hpp"
+#include "network.hpp"
 
 #include <set>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 struct PytorchOptions {
   /// The module that each layer of a Sequence (but Dropout) is: "rnn" for tensors "rnn.weight_ih_l0" and so on, "" for
@@ -167,7 +167,8 @@ std::vector<std::string> modules_of(const Net& net, const char* where, const Pyt
 
 /// Loads a network's parameters from PyTorch's. Whatever number type the file has is converted.
 /// Throws std::runtime_error where the file cannot be read, and where a tensor of the network is missing, has another
-/// shape, or one of the file belongs to no layer: it names the tensor, and both shapes. The network is then as it was.
+/// shape, or is not finite, or one of the file belongs to no layer: it names the tensor, and what was expected and what
+/// came. The network is then as it was.
 template <class Net>
 void load_pytorch(const Safetensors& file, Net& net, const PytorchOptions& options = {}) {
   using detail::PytorchTensor;
@@ -186,6 +187,7 @@ void load_pytorch(const Safetensors& file, Net& net, const PytorchOptions& optio
     if (tensor.role == PytorchTensor::first_bias) matrix.setZero();
     if (one_of_two && !file.contains(tensor.name) && !file.contains(tensor.other_bias())) return;
     const auto values = file.matrix<typename Net::Scalar>(tensor.name, tensor.rows(), matrix.cols());
+    detail::require_finite(file, tensor.name, values);
     if (!used.insert(tensor.name).second)
       file.fail("tensor " + quote(tensor.name) + " must be of one layer, got two of the network's");
     for (std::size_t g = 0; g < tensor.gates.size(); ++g) {
@@ -197,6 +199,9 @@ void load_pytorch(const Safetensors& file, Net& net, const PytorchOptions& optio
         rows = its;
       }
     }
+    if (tensor.role == PytorchTensor::second_bias && !detail::all_finite(matrix))
+      file.fail("tensors " + quote(tensor.other_bias()) + " and " + quote(tensor.name) +
+                " must have a sum that is finite, got " + detail::not_finite(matrix));
   };
   detail::PytorchWalk(modules, load).visit(loaded);
 
@@ -216,7 +221,8 @@ void load_pytorch(const std::filesystem::path& path, Net& net, const PytorchOpti
 }
 
 /// Saves a network's parameters as PyTorch's: load_state_dict(safetensors.torch.load_file(path)) takes them. Written
-/// wholly or not at all. Throws std::runtime_error where that fails.
+/// wholly or not at all. Throws std::invalid_argument where a parameter is NaN or infinite, and std::runtime_error where
+/// the file cannot be written. The old file is then as it was.
 template <class Net>
 void save_pytorch(const std::filesystem::path& path, const Net& net, const PytorchOptions& options = {}) {
   using detail::PytorchTensor;
@@ -224,10 +230,11 @@ void save_pytorch(const std::filesystem::path& path, const Net& net, const Pytor
     const bool alone = !detail::PytorchWalk<int>::template is_sequence<const Net>;
     return std::string(alone ? "" : readout ? "fc" : "rnn");
   });
+  detail::require_finite("save_pytorch", net);
   SafetensorsWriter file;
   file.set_metadata("format", "pt");
   detail::PytorchWalk(modules, [&](const PytorchTensor& tensor, const auto& matrix) {
-    Matrix<typename Net::Scalar> values = Matrix<typename Net::Scalar>::Zero(tensor.rows(), matrix.cols());
+    MatrixOf<typename Net::Scalar> values = MatrixOf<typename Net::Scalar>::Zero(tensor.rows(), matrix.cols());
     for (std::size_t g = 0; g < tensor.gates.size(); ++g) {
       const auto& first = tensor.gates_of_first;
       if (std::find(first.begin(), first.end(), tensor.gates[g]) != first.end()) continue;
@@ -241,4 +248,4 @@ void save_pytorch(const std::filesystem::path& path, const Net& net, const Pytor
   file.write(path);
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -8,7 +8,7 @@
 #include "file.hpp"
 #include "safetensors_header.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 namespace detail {
 /// No header is longer: the format's own limit.
@@ -78,7 +78,7 @@ class Safetensors {
 
   /// A tensor of two dimensions; one of one dimension is a column.
   template <std::floating_point Scalar>
-  Matrix<Scalar> matrix(const std::string& name) const {
+  MatrixOf<Scalar> matrix(const std::string& name) const {
     const auto& sizes = shape(name);
     if (sizes.size() != 1 && sizes.size() != 2) {
       fail("tensor " + quote(name) + " must have one or two dimensions, got shape " + text_of_shape(sizes));
@@ -87,7 +87,7 @@ class Safetensors {
   }
   /// A tensor of shape [rows, cols], and no other; where cols is 1, [rows] will do.
   template <std::floating_point Scalar>
-  Matrix<Scalar> matrix(const std::string& name, Index rows, Index cols) const {
+  MatrixOf<Scalar> matrix(const std::string& name, Index rows, Index cols) const {
     const auto& sizes = shape(name);
     if (sizes != std::vector<Index>{rows, cols} && !(cols == 1 && sizes == std::vector<Index>{rows})) {
       fail("tensor " + quote(name) + " must have shape " + text_of_shape({rows, cols}) +
@@ -95,7 +95,7 @@ class Safetensors {
     }
     using RowMajor = Eigen::Array<Scalar, Dynamic, Dynamic, Eigen::RowMajor>;
     const auto numbers = values<Scalar>(name);
-    if (numbers.empty()) return Matrix<Scalar>(rows, cols);  // a loop over 0 rows of 2^62 columns would not end
+    if (numbers.empty()) return MatrixOf<Scalar>(rows, cols);  // a loop over 0 rows of 2^62 columns would not end
     return Eigen::Map<const RowMajor>(numbers.data(), rows, cols);
   }
   /// Fills a matrix with a tensor of its very shape.
@@ -232,4 +232,4 @@ class SafetensorsWriter {
   std::map<std::string, Owned> tensors_;
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-namespace recur::detail {
+namespace recur::inline RECUR_ISA::detail {
 
 /// Where the data of a tensor are, counted from the header's end.
 struct SafetensorsEntry {
@@ -200,4 +200,4 @@ SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t 
   return std::move(reader.header);
 }
 
-}  // namespace recur::detail
+}  // namespace recur::inline RECUR_ISA::detail

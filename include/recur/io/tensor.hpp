@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// A tensor in memory that somebody else owns. Its data are row-major and little-endian, whatever this machine is.
 struct Tensor {
@@ -151,4 +151,4 @@ std::vector<std::byte> tensor_bytes(const Eigen::MatrixBase<Derived>& matrix) {
   return bytes;
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA
