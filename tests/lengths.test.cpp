@@ -50,45 +50,57 @@ TEMPLATE_LIST_TEST_CASE("A padded batch equals its sequences run singly, forward
   const auto net = randomized(TestType::make(), rng);
   const auto x = padded(3, not_a_number, rng), dy = padded(net.outputs(), not_a_number, rng);
   const auto initial = random_state(net, batch, rng), d_final = random_state(net, batch, rng);
-  auto trace = net.trace(), single_trace = net.trace();
-  auto gradient = zeros_like(net), sum = gradient;
-  auto d_initial = net.state(batch);
-  Series<double> dx;
-  const Series<double> y(net.forward(x, trace, initial));
-  CHECK(y.lengths() == lengths);
-  CHECK(zero_in_padding(y));
-  bptt(net, x, trace, dy, gradient, {.d_final = &d_final, .dx = &dx, .d_initial = &d_initial});
-  CHECK(zero_in_padding(dx));
-  const auto final = net.final_state(trace);
+  // Truncated, too: where stretches begin and end does not depend on who else is in the batch.
+  std::vector<std::pair<Index, Index>> windows{{0, 0}};
+  if (net.causal) windows.insert(windows.end(), {{3, 0}, {4, 3}, {5, 1}, {6, 4}});
+  for (const auto& [window, stride] : windows) {
+    INFO("window " << window << ", stride " << stride);
+    auto trace = net.trace(), single_trace = net.trace();
+    auto gradient = zeros_like(net), sum = gradient;
+    auto d_initial = net.state(batch);
+    Series<double> dx;
+    const Series<double> y(net.forward(x, trace, initial));
+    CHECK(y.lengths() == lengths);
+    CHECK(zero_in_padding(y));
+    bptt(net, x, trace, dy, gradient,
+         {.d_final = &d_final, .dx = &dx, .d_initial = &d_initial, .window = window, .stride = stride});
+    CHECK(zero_in_padding(dx));
+    const auto final = net.final_state(trace);
 
-  for (Index n = 0; n < batch; ++n) {
-    INFO("sequence " << n);
-    const auto length = lengths[std::size_t(n)];
-    const auto initial_n = column(initial, n), d_final_n = column(d_final, n);
-    if (length == 0) {
-      check_close(column(final, n), initial_n);
-      check_close(column(d_initial, n), d_final_n);
-      continue;
+    for (Index n = 0; n < batch; ++n) {
+      INFO("sequence " << n);
+      const auto length = lengths[std::size_t(n)];
+      const auto initial_n = column(initial, n), d_final_n = column(d_final, n);
+      if (length == 0) {
+        check_close(column(final, n), initial_n);
+        check_close(column(d_initial, n), d_final_n);
+        continue;
+      }
+      const auto x_n = single(x, n), dy_n = single(dy, n);
+      const Series<double> y_n(net.forward(x_n, single_trace, initial_n));
+      Series<double> dx_n;
+      auto d_initial_n = net.state(1);
+      bptt(net, x_n, single_trace, dy_n, sum,
+           {.d_final = &d_final_n,
+            .dx = &dx_n,
+            .d_initial = &d_initial_n,
+            .accumulate = true,
+            .window = window,
+            .stride = stride});
+      for (Index t = 0; t < length; ++t) {
+        CHECK((y[t].col(n) - y_n[t]).isZero(1e-13));
+        CHECK((dx[t].col(n) - dx_n[t]).isZero(1e-12));
+      }
+      check_close(column(final, n), net.final_state(single_trace));
+      check_close(column(d_initial, n), d_initial_n);
     }
-    const auto x_n = single(x, n), dy_n = single(dy, n);
-    const Series<double> y_n(net.forward(x_n, single_trace, initial_n));
-    Series<double> dx_n;
-    auto d_initial_n = net.state(1);
-    bptt(net, x_n, single_trace, dy_n, sum,
-         {.d_final = &d_final_n, .dx = &dx_n, .d_initial = &d_initial_n, .accumulate = true});
-    for (Index t = 0; t < length; ++t) {
-      CHECK((y[t].col(n) - y_n[t]).isZero(1e-13));
-      CHECK((dx[t].col(n) - dx_n[t]).isZero(1e-12));
-    }
-    check_close(column(final, n), net.final_state(single_trace));
-    check_close(column(d_initial, n), d_initial_n);
+    recur::visit(
+        [](const Name& name, const auto& whole, const auto& parts) {
+          INFO(name.str());
+          CHECK((whole - parts).isZero(1e-11));
+        },
+        gradient, sum);
   }
-  recur::visit(
-      [](const Name& name, const auto& whole, const auto& parts) {
-        INFO(name.str());
-        CHECK((whole - parts).isZero(1e-11));
-      },
-      gradient, sum);
 }
 
 TEMPLATE_LIST_TEST_CASE("What padding holds changes no bit", "[lengths]", Networks) {
@@ -101,7 +113,7 @@ TEMPLATE_LIST_TEST_CASE("What padding holds changes no bit", "[lengths]", Networ
     trace.train(5);
     auto gradient = zeros_like(net);
     Series<double> dx, dy;
-    const auto loss = squared_error(net.forward(x, trace), target, dy);
+    const double loss = squared_error(net.forward(x, trace), target, dy);
     bptt(net, x, trace, dy, gradient, {.dx = &dx});
     return std::tuple(loss, gradient, dx);
   };
@@ -180,7 +192,7 @@ TEST_CASE("Series of several chunks, with records that are pages apart and not, 
     CHECK(same_parameters(equal, beside_none));  // a sequence without steps changes no bit
     const auto unequal = gradient_of(0, 2, 2, {170, longest});
     const auto first = gradient_of(0, 1, 1, {170}), second = gradient_of(1, 1, 1, {});
-    const Matrix<double> sum = first.W + second.W;
+    const MatrixOf<double> sum = first.W + second.W;
     CHECK(sum.norm() > 0);
     CHECK((unequal.W - sum).norm() < 1e-12 * sum.norm());
     CHECK((unequal.U - first.U - second.U).norm() < 1e-12 * second.U.norm());
@@ -205,13 +217,13 @@ TEST_CASE("Tokens have lengths too", "[lengths]") {
   std::mt19937 rng(7);
   const auto net = randomized(StackedBothWays::make(), rng);
   Tokens tokens(2, 4);
-  tokens << 2, 1, -7, 99,  //
+  tokens.matrix() << 2, 1, -7, 99,  //
       0, 2, 1, 1;
-  tokens.lengths = {2, 4};
+  tokens.set_lengths({2, 4});
   Series<double> one_hot(3, 2, 4);
   for (Index n = 0; n < 2; ++n)
-    for (Index t = 0; t < tokens.lengths[std::size_t(n)]; ++t) one_hot[t](tokens(n, t), n) = 1;
-  one_hot.set_lengths(tokens.lengths);
+    for (Index t = 0; t < tokens.lengths()[std::size_t(n)]; ++t) one_hot[t](tokens(n, t), n) = 1;
+  one_hot.set_lengths(tokens.lengths());
   auto trace = net.trace(), other = net.trace();
   const auto y = net.forward(tokens, trace);
   const auto expected = net.forward(one_hot, other);
@@ -230,9 +242,10 @@ TEST_CASE("Lengths that do not fit are said", "[lengths]") {
   CHECK(message_of([&] { x.set_lengths({1, 5}); }) == "set_lengths: lengths[1] must be in 0 .. 4 (steps), got 5");
   CHECK(message_of([&] { x.set_lengths({-1, 2}); }) == "set_lengths: lengths[0] must be in 0 .. 4 (steps), got -1");
   Tokens tokens(2, 4);
-  tokens.setZero();
-  tokens.lengths = {3};
-  CHECK(message_of([&] { TokensView view(tokens); }) ==
+  CHECK(message_of([&] { tokens.set_lengths({3}); }) ==
+        "set_lengths: lengths must be 2 (one for each sequence), got 1");
+  CHECK(message_of([&] { tokens.set_lengths({3, 5}); }) == "set_lengths: lengths[1] must be in 0 .. 4 (steps), got 5");
+  CHECK(message_of([&] { TokensView(tokens).with_lengths(std::vector<Index>{3}); }) ==
         "with_lengths: lengths must be 2 (one for each sequence), got 1");
   const Elman<double> cell(3, 2);
   auto trace = cell.trace();

@@ -3,6 +3,8 @@
 
 #include <recur/matrix.hpp>
 
+#include <new>
+
 using namespace recur;
 using recur_test::message_of;
 
@@ -16,17 +18,20 @@ struct Sized {
 
 }  // namespace
 
+// Under the address sanitizer too, memory that there is not is std::bad_alloc.
+extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+
 TEST_CASE("A fixed-size matrix asks for no alignment beyond its scalar's", "[matrix]") {
-  STATIC_REQUIRE(alignof(Matrix<float, 4, 4>) == alignof(float));
-  STATIC_REQUIRE(sizeof(Matrix<double, 3, 3>) == 9 * sizeof(double));
-  STATIC_REQUIRE(alignof(Vector<double, 2>) == alignof(double));
+  STATIC_REQUIRE(alignof(MatrixOf<float, 4, 4>) == alignof(float));
+  STATIC_REQUIRE(sizeof(MatrixOf<double, 3, 3>) == 9 * sizeof(double));
+  STATIC_REQUIRE(alignof(VectorOf<double, 2>) == alignof(double));
 }
 
 TEST_CASE("Every matrix is column-major, but for those of one row, which Eigen wants row-major", "[matrix]") {
-  STATIC_REQUIRE(!Matrix<float>::IsRowMajor);
-  STATIC_REQUIRE(!Matrix<float, Dynamic, 3>::IsRowMajor);
-  STATIC_REQUIRE(Matrix<float, 1, Dynamic>::IsRowMajor);
-  STATIC_REQUIRE(!Matrix<float, 1, 1>::IsRowMajor);
+  STATIC_REQUIRE(!MatrixOf<float>::IsRowMajor);
+  STATIC_REQUIRE(!MatrixOf<float, Dynamic, 3>::IsRowMajor);
+  STATIC_REQUIRE(MatrixOf<float, 1, Dynamic>::IsRowMajor);
+  STATIC_REQUIRE(!MatrixOf<float, 1, 1>::IsRowMajor);
 }
 
 TEST_CASE("A size times a count is dynamic where the size is", "[matrix]") {
@@ -38,7 +43,7 @@ TEST_CASE("require puts its message together from text, numbers and shapes", "[m
   const std::string name = "0.W";
   CHECK(message_of([&] { require(false, "a ", name, ": ", 3, " ", Index(-4), " ", 0.5, " ", Shape{8, 3}); }) ==
         "a 0.W: 3 -4 0.5 8x3");
-  CHECK(message_of([] { require(false, "shape ", shape(Matrix<float>(2, 7))); }) == "shape 2x7");
+  CHECK(message_of([] { require(false, "shape ", shape(MatrixOf<float>(2, 7))); }) == "shape 2x7");
   CHECK(message_of([] { require(true, "never said"); }) == "(nothing was thrown)");
 }
 
@@ -57,12 +62,54 @@ TEST_CASE("require_same_steps wants the same batch and the same steps", "[matrix
   CHECK(message({3, 5}, {3, 5}) == "(nothing was thrown)");
 }
 
+TEST_CASE("A product of sizes is checked, and the message names them", "[matrix]") {
+  using detail::checked_product;
+  constexpr Index large = Index(1) << 40;
+  CHECK(checked_product("sizes", {}) == 1);
+  CHECK(checked_product("sizes", {3, 4, 5}) == 60);
+  CHECK(checked_product("sizes", {3, 0, 5}) == 0);
+  CHECK(checked_product("sizes", {large, (Index(1) << 19) - 1}) == large * ((Index(1) << 19) - 1));
+  CHECK(message_of([] { checked_product("Cell: rows x cols", {large, Index(1) << 19}); }) ==
+        "Cell: rows x cols must be less than 2^59, got 1099511627776 x 524288");
+  CHECK_THROWS_AS(checked_product("sizes", {large, large}), std::invalid_argument);
+  CHECK_THROWS_AS(checked_product("sizes", {large, large, 0}), std::invalid_argument);
+  CHECK_THROWS_AS(checked_product("sizes", {0, large, large}), std::invalid_argument);
+  CHECK_THROWS_AS(checked_product("sizes", {large, large, large, large, large, large, large, large}),
+                  std::invalid_argument);
+}
+
+TEST_CASE("A buffer of too many numbers is an error, and leaves it empty or as it was", "[matrix]") {
+  detail::Buffer<float> buffer;
+  buffer.resize(2, 3).setConstant(7);
+  CHECK(message_of([&] { buffer.resize(Index(1) << 62, 4); }) ==
+        "Buffer: rows x cols must be less than 2^59, got 4611686018427387904 x 4");
+  CHECK((buffer.rows() == 2 && buffer.cols() == 3 && (buffer.view().array() == 7).all()));
+  CHECK_THROWS_AS(buffer.resize(Index(1) << 57, 2), std::bad_alloc);
+  CHECK((buffer.rows() == 0 && buffer.cols() == 0 && buffer.bytes() == 0));
+  CHECK(buffer.resize(2, 2).size() == 4);
+}
+
+TEST_CASE("A buffer that has been moved from is empty", "[matrix]") {
+  detail::Buffer<float> buffer;
+  buffer.resize(2, 3).setConstant(7);
+  detail::Buffer<float> moved = std::move(buffer), assigned;
+  CHECK((buffer.rows() == 0 && buffer.cols() == 0 && buffer.view().size() == 0));
+  assigned.resize(5, 5);
+  assigned = std::move(moved);
+  CHECK((moved.rows() == 0 && moved.cols() == 0 && moved.view().size() == 0));
+  auto& itself = assigned;
+  assigned = std::move(itself);
+  CHECK((assigned.rows() == 2 && assigned.cols() == 3 && (assigned.view().array() == 7).all()));
+  moved.resize(1, 4).setZero();
+  CHECK(moved.view().isZero(0));
+}
+
 TEST_CASE("A buffer grows and never shrinks", "[matrix]") {
   detail::Buffer<double> buffer;
   CHECK(buffer.view().size() == 0);
 
   const auto* const data = buffer.resize(3, 4).data();
-  buffer.view() = Matrix<double>::Constant(3, 4, 7);
+  buffer.view() = MatrixOf<double>::Constant(3, 4, 7);
   CHECK((buffer.rows() == 3 && buffer.cols() == 4));
 
   auto smaller = buffer.resize(5, 2);

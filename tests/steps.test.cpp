@@ -82,3 +82,21 @@ TEST_CASE("Steps can be assigned anew", "[steps]") {
   steps.assign(SeriesView<const float>(x));
   CHECK((steps.columns() == 3 && steps.sequence(0) == 1 && steps.steps() == 2));
 }
+
+TEST_CASE("Steps that have been moved from are empty", "[steps]") {
+  for (const auto& lengths : {std::vector<Index>{}, {2, 4, 0}}) {
+    auto steps = steps_of(3, 4, lengths);
+    const Index columns = steps.columns();
+    const auto is_empty = [](const Steps& moved) {
+      return moved.batch() == 0 && moved.steps() == 0 && !moved.ragged() && moved.columns() == 0;
+    };
+    Steps moved = std::move(steps), assigned = steps_of(2, 2, {1, 2});
+    CHECK(is_empty(steps));
+    assigned = std::move(moved);
+    CHECK(is_empty(moved));
+    auto& itself = assigned;
+    assigned = std::move(itself);
+    CHECK((assigned.batch() == 3 && assigned.steps() == 4 && assigned.columns() == columns));
+    CHECK((assigned.ragged() == !lengths.empty() && assigned.length(2) == (lengths.empty() ? 4 : 0)));
+  }
+}

@@ -10,8 +10,8 @@ using recur_test::identical, recur_test::message_of, recur_test::random_series, 
 
 namespace {
 
-Tokens random_tokens(Index kinds, Index batch, Index steps, std::mt19937& rng) {
-  Tokens tokens(batch, steps);
+Eigen::ArrayXXi random_tokens(Index kinds, Index batch, Index steps, std::mt19937& rng) {
+  Eigen::ArrayXXi tokens(batch, steps);
   for (Index t = 0; t < steps; ++t)
     for (Index n = 0; n < batch; ++n)
       tokens(n, t) = static_cast<int>(uniform_below(rng, static_cast<std::size_t>(kinds)));
@@ -20,9 +20,9 @@ Tokens random_tokens(Index kinds, Index batch, Index steps, std::mt19937& rng) {
 
 template <class Scalar>
 Series<Scalar> one_hot(const Tokens& tokens, Index kinds) {
-  Series<Scalar> x(kinds, tokens.rows(), tokens.cols());
-  for (Index t = 0; t < tokens.cols(); ++t)
-    for (Index n = 0; n < tokens.rows(); ++n) x[t](tokens(n, t), n) = 1;
+  Series<Scalar> x(kinds, tokens.batch(), tokens.steps());
+  for (Index t = 0; t < tokens.steps(); ++t)
+    for (Index n = 0; n < tokens.batch(); ++n) x[t](tokens(n, t), n) = 1;
   return x;
 }
 
@@ -120,7 +120,7 @@ TEST_CASE("Tokens in other memory", "[tokens]") {
   const auto net = randomized(Elman<double>(3, 4), rng);
   auto trace = net.trace();
   Tokens tokens(2, 3);
-  tokens << 0, 1, 2, 2, 1, 0;
+  tokens.matrix() << 0, 1, 2, 2, 1, 0;
   const Series<double> y(net.forward(tokens, trace));
   const std::vector<int> rows_of_steps{0, 2, 1, 1, 2, 0};  // row-major (T, N)
   CHECK(identical(net.forward(TokensView(rows_of_steps.data(), 2, 3), trace).matrix(), y.matrix()));
@@ -130,7 +130,7 @@ TEST_CASE("Tokens that do not fit are an error that names the first", "[tokens]"
   const Elman<double> cell(3, 4);
   auto trace = cell.trace();
   auto gradient = zeros_like(cell);
-  Tokens tokens = Tokens::Zero(2, 5);
+  Tokens tokens(2, 5);
   const auto forward = [&] { cell.forward(tokens, trace); };
   tokens(1, 3) = 3;
   CHECK(message_of(forward) == "forward: x(1, 3) must be in 0 .. 2 (inputs() kinds of tokens), got 3");
@@ -145,9 +145,63 @@ TEST_CASE("Tokens that do not fit are an error that names the first", "[tokens]"
   tokens(0, 1) = 7;
   CHECK(message_of([&] { bptt(cell, tokens, trace, dy, gradient); }) ==
         "bptt: x(0, 1) must be in 0 .. 2 (inputs() kinds of tokens), got 7");
-  CHECK(message_of([&] { bptt(cell, Tokens(Tokens::Zero(2, 4)), trace, dy, gradient); }) ==
+  CHECK(message_of([&] { bptt(cell, Tokens(2, 4), trace, dy, gradient); }) ==
         "bptt: x must have batch 2 and steps 5 (as the trace), got batch 2 and steps 4");
   tokens.resize(2, 0);
   CHECK(message_of(forward) == "forward: x must have at least one step of one sequence, got batch 2, steps 0");
+  CHECK(message_of([] { Tokens(2, -1); }) == "Tokens: sizes >= 0 expected, got batch 2, steps -1");
   CHECK(message_of([] { TokensView(nullptr, -1, 2); }) == "TokensView: sizes >= 0 expected, got batch -1, steps 2");
+  constexpr Index large = Index(1) << 40;
+  const std::string too_many = "batch x steps must be less than 2^59, got 1099511627776 x 1099511627776";
+  CHECK(message_of([] { Tokens(large, large); }) == "Tokens: " + too_many);
+  CHECK(message_of([] { TokensView(nullptr, large, large); }) == "TokensView: " + too_many);
+}
+
+TEST_CASE("Tokens are zero at first, can be written one by one, and are a copy of any array of int", "[tokens]") {
+  Tokens tokens(2, 3);
+  CHECK((tokens.batch() == 2 && tokens.steps() == 3 && !tokens.empty() && tokens.matrix().isZero(0)));
+  CHECK((Tokens().empty() && Tokens(3, 0).empty()));
+  tokens(1, 2) = 7;
+  CHECK((std::as_const(tokens)(1, 2) == 7 && tokens.data()[5] == 7 && tokens.matrix()(1, 2) == 7));
+
+  Eigen::Matrix<int, 2, 2, Eigen::RowMajor> rows;
+  rows << 1, 2, 3, 4;
+  tokens = rows;
+  CHECK(tokens.matrix() == rows);
+  tokens = rows.array() + 1;
+  CHECK((tokens.batch() == 2 && tokens.steps() == 2 && tokens(0, 1) == 3));
+  tokens = tokens.matrix().leftCols(1);
+  CHECK((tokens.batch() == 2 && tokens.steps() == 1 && tokens(1, 0) == 4));
+}
+
+TEST_CASE("Tokens that are given other numbers or sizes forget the lengths", "[tokens]") {
+  const Eigen::ArrayXXi longer = Eigen::ArrayXXi::Constant(1, 9, 1);
+  Tokens tokens(1, 5);
+  tokens.set_lengths({2});
+  CHECK((tokens.lengths() == std::vector<Index>{2} && TokensView(tokens).length(0) == 2));
+  tokens = longer;
+  CHECK(tokens.lengths().empty());
+  CHECK((!TokensView(tokens).has_lengths() && TokensView(tokens).all_lengths() == 9));
+
+  tokens.set_lengths({2});
+  tokens = Eigen::ArrayXXi(longer);  // of the same size
+  CHECK(tokens.lengths().empty());
+  tokens.set_lengths({2});
+  tokens.resize(1, 9);
+  CHECK(tokens.lengths().empty());
+  tokens.set_lengths({2});
+  tokens(0, 1) = 2;
+  CHECK(tokens.lengths() == std::vector<Index>{2});
+  tokens.set_lengths({});
+  CHECK(tokens.lengths().empty());
+}
+
+TEST_CASE("Tokens that have been moved from are empty", "[tokens]") {
+  Tokens tokens = Eigen::ArrayXXi::Constant(2, 3, 4);
+  tokens.set_lengths({3, 1});
+  Tokens moved = std::move(tokens), assigned(5, 5);
+  CHECK((tokens.empty() && tokens.batch() == 0 && tokens.steps() == 0 && tokens.lengths().empty()));
+  assigned = std::move(moved);
+  CHECK((moved.empty() && moved.batch() == 0 && moved.steps() == 0 && moved.lengths().empty()));
+  CHECK((assigned.batch() == 2 && assigned.steps() == 3 && assigned(1, 2) == 4 && assigned.lengths().at(1) == 1));
 }

@@ -5,10 +5,11 @@
 #include "matrix.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <span>
 #include <vector>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
@@ -23,14 +24,26 @@ inline void require_lengths(const char* where, std::span<const Index> lengths, I
   }
 }
 
-/// The lengths of sequences, or of what a window leaves of them.
+/// How many steps each sequence has from the first step of a series on: its length; more than the series has where the
+/// series is a window, and the sequence goes on after it.
 struct LengthsView {
-  const Index* data = nullptr;  // null where all sequences have all steps
-  Index before = 0;             // steps before the window
+  const Index* data = nullptr;  // null where all sequences go through all steps of the series, and `after` more
+  Index before = 0;             // steps that data counts before the first
+  Index after = 0;
 
-  Index of(Index n, Index steps) const { return data ? std::clamp<Index>(data[n] - before, 0, steps) : steps; }
+  Index left(Index n, Index steps) const { return data ? std::max<Index>(0, data[n] - before) : steps + after; }
+  Index of(Index n, Index steps) const { return std::min(left(n, steps), steps); }
+  bool ends(Index n, Index steps) const { return left(n, steps) <= steps; }
+  static LengthsView of_window(const char* where, std::span<const Index> left, Index batch) {
+    require_lengths(where, left, batch, std::numeric_limits<Index>::max());
+    return {left.data()};
+  }
+  /// Steps first .. first + count - 1 of a series of so many.
+  LengthsView window(Index first, Index count, Index steps) const {
+    return {data, before + first, after + steps - first - count};
+  }
 };
 
 }  // namespace detail
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

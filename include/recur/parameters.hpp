@@ -3,6 +3,22 @@
 /// Walking over the parameters of a model, or of several models of one type side by side: a network and its gradient,
 /// a network, its gradient and an optimiser's moments. Initialisers, optimisers, gradient checks and files all walk
 /// visit(), and none of them knows a cell.
+///
+/// Several networks are one model, to optimisers, clipping, files and all that is below, as a struct of them with a
+/// Scalar and a visit(); visit_layers() is for initialize() and forget_bias(). Forward and bptt are each network's own.
+/// A file of such a model says what it is where it has a `std::string description() const`, else by the names of its
+/// blocks alone.
+///
+///     struct Translator {
+///       using Scalar = float;
+///       recur::Gru<float> encoder{8, 16};
+///       recur::Sequence<recur::Gru<float>, recur::Readout<float>> decoder{{8, 16}, {16, 8}};
+///       static void visit(auto&& f, const recur::Name& name, auto&... models) {
+///         recur::visit(f, recur::Name(name, "encoder"), models.encoder...);
+///         recur::visit(f, recur::Name(name, "decoder"), models.decoder...);
+///       }
+///       static void visit_layers(auto& model, auto&& f) { f(model.encoder), f(model.decoder); }
+///     };
 
 #include "matrix.hpp"
 
@@ -10,7 +26,7 @@
 #include <tuple>
 #include <utility>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// The name of a block of parameters: "W", or "0.W" for the W of layer 0. It is put together only when asked for.
 class Name {
@@ -43,6 +59,11 @@ template <class F, Parameterized First, class... Others>
 void visit(F&& f, First& first, Others&... others) {
   std::remove_const_t<First>::visit(f, Name(), first, others...);
 }
+/// The same for a part of a model, whose blocks have names that begin with `name`.
+template <class F, Parameterized First, class... Others>
+void visit(F&& f, const Name& name, First& first, Others&... others) {
+  std::remove_const_t<First>::visit(f, name, first, others...);
+}
 
 /// The number of parameters.
 template <Parameterized Model>
@@ -52,10 +73,78 @@ Index parameter_count(const Model& model) {
   return count;
 }
 
+/// A copy of all parameters, or of a gradient, as one vector, as other people's optimisers want them: block after block
+/// in the order of visit(), each column after column.
+template <Parameterized Model>
+VectorOf<typename Model::Scalar> parameters_of(const Model& model) {
+  VectorOf<typename Model::Scalar> vector(parameter_count(model));
+  Index at = 0;
+  recur::visit(
+      [&](const Name&, const auto& block) {
+        vector.segment(at, block.size()) = block.reshaped();
+        at += block.size();
+      },
+      model);
+  return vector;
+}
+/// The way back. `vector` may be any Eigen vector, of any type of numbers, which are rounded to the model's.
+/// Throws std::invalid_argument unless it has parameter_count(model) of them.
+template <Parameterized Model, class Derived>
+void set_parameters(Model& model, const Eigen::DenseBase<Derived>& vector) {
+  static_assert(Derived::IsVectorAtCompileTime, "set_parameters: the parameters must be a vector");
+  require_equal("set_parameters", "vector.size()", vector.size(), "parameter_count(model)", parameter_count(model));
+  const VectorOf<typename Model::Scalar> all = vector.derived().matrix().template cast<typename Model::Scalar>();
+  Index at = 0;
+  recur::visit(
+      [&](const Name&, auto& block) {
+        block.reshaped() = all.segment(at, block.size());
+        at += block.size();
+      },
+      model);
+}
+
 template <Parameterized Model>
 void set_zero(Model& model) {
   recur::visit([](const Name&, auto& block) { block.setZero(); }, model);
 }
+
+namespace detail {
+
+/// Whether all numbers of a matrix are finite.
+template <class Derived>
+bool all_finite(const Eigen::DenseBase<Derived>& matrix) {
+  bool finite = true;
+  for (Index j = 0; j < matrix.cols(); ++j)
+    for (Index i = 0; i < matrix.rows(); ++i) finite &= is_finite(matrix.derived().coeff(i, j));
+  return finite;
+}
+/// The first number of a matrix that is not finite, as messages show it: "nan at (0, 3)"; empty where all are.
+template <class Derived>
+std::string not_finite(const Eigen::DenseBase<Derived>& matrix) {
+  if (all_finite(matrix)) return "";
+  for (Index j = 0; j < matrix.cols(); ++j)
+    for (Index i = 0; i < matrix.rows(); ++i)
+      if (const auto value = matrix.derived().coeff(i, j); !is_finite(value)) {
+        return std::string(is_nan(value) ? "nan"
+                           : value < 0   ? "-inf"
+                                         : "inf") +
+               " at (" + std::to_string(i) + ", " + std::to_string(j) + ")";
+      }
+  return "";
+}
+/// The same for all parameters of a model: "0.W nan at (0, 3)".
+template <Parameterized Model>
+std::string not_finite_in(const Model& model) {
+  std::string found;
+  recur::visit(
+      [&](const Name& name, const auto& block) {
+        if (found.empty() && !all_finite(block)) found = name.str() + " " + not_finite(block);
+      },
+      model);
+  return found;
+}
+
+}  // namespace detail
 
 /// A model of the same type and shapes, all zero: a gradient to be filled, say.
 template <Parameterized Model>
@@ -105,4 +194,4 @@ void require_same_shapes(const char* where, const char* what, const Model& model
           expected_what, ", but has ", parameter_count(model), " parameters, expected ", parameter_count(expected));
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

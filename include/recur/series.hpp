@@ -3,11 +3,12 @@
 /// Series that own their numbers.
 
 #include "random.hpp"
+#include "series_text.hpp"
 #include "series_view.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
-/// A Series that owns its numbers.
+/// A Series that owns its numbers. One that has been moved from is empty.
 template <class Scalar_ = float>
 class Series {
  public:
@@ -29,7 +30,7 @@ class Series {
     Series result(features, batch, steps);
     for (Index n = 0; n < batch; ++n)
       for (Index t = 0; t < steps; ++t, source += features)
-        result[t].col(n) = Eigen::Map<const Vector<Scalar>>(source, features);
+        result[t].col(n) = Eigen::Map<const VectorOf<Scalar>>(source, features);
     return result;
   }
   /// A copy of a matrix of any layout whose row t N + n is step t of sequence n, so (N T) x F.
@@ -41,15 +42,40 @@ class Series {
     result.matrix() = rows.derived().transpose();
     return result;
   }
+  /// A batch of sequences of any lengths T_n, each a T_n x F matrix of any layout: std::vector<Eigen::MatrixXf>, say. T
+  /// is the longest, padding is zero, and lengths are set where they differ.
+  /// Throws std::invalid_argument where there is no sequence, and where their numbers of columns differ.
+  static Series from_sequences(const auto& sequences) {
+    const auto batch = static_cast<Index>(std::size(sequences));
+    require(batch > 0, "from_sequences: at least one sequence expected, got none");
+    const Index features = std::begin(sequences)->cols();
+    std::vector<Index> lengths;
+    for (const auto& each : sequences) {
+      require(each.cols() == features, "from_sequences: sequences[", lengths.size(), "].cols() must be ", features,
+              " (as of sequences[0]), got ", each.cols());
+      lengths.push_back(each.rows());
+    }
+    const auto [shortest, longest] = std::minmax_element(lengths.begin(), lengths.end());
+    Series result(features, batch, *longest);
+    Index n = 0;
+    for (const auto& each : sequences) {
+      for (Index t = 0; t < each.rows(); ++t) result[t].col(n) = each.row(t).transpose();
+      ++n;
+    }
+    if (*shortest < *longest) result.set_lengths(std::move(lengths));
+    return result;
+  }
 
   /// Changes the sizes, leaves the numbers undefined, and forgets the lengths; allocates only to grow.
   void resize(Index features, Index batch, Index steps) {
     require(features >= 0 && batch >= 0 && steps >= 0, "Series: sizes >= 0 expected, got features ", features,
             ", batch ", batch, ", steps ", steps);
+    detail::checked_product("Series: features x batch x steps", {features, batch, steps});
+    batch_ = steps_ = 0;  // in case that there is no memory
+    lengths_->clear();
     values_.resize(features, batch * steps);
     batch_ = batch;
     steps_ = steps;
-    lengths_.clear();
   }
   /// Where each sequence ends; none stand for all at step T.
   /// Throws std::invalid_argument unless there are N of them, each in 0 .. T, or none.
@@ -75,6 +101,11 @@ class Series {
   SeriesView<const Scalar> window(Index first, Index count) const {
     return SeriesView<const Scalar>(*this).window(first, count);
   }
+  /// A copy as a matrix, (N T) x F, whose row t N + n is step t of sequence n. Padding is copied, too.
+  MatrixOf<Scalar> to_rows() const { return SeriesView<const Scalar>(*this).to_rows(); }
+  /// A copy of sequence n alone, T_n x F, where T_n is its length.
+  /// Throws std::invalid_argument unless n is in 0 .. N - 1.
+  MatrixOf<Scalar> sequence(Index n) const { return SeriesView<const Scalar>(*this).sequence(n); }
   void to_batch_first(Scalar* target) const { SeriesView<const Scalar>(*this).to_batch_first(target); }
   template <class Other>
   Series<Other> cast() const {
@@ -92,8 +123,18 @@ class Series {
 
  private:
   detail::Buffer<Scalar> values_;
-  Index batch_ = 0, steps_ = 0;
-  std::vector<Index> lengths_;
+  detail::EmptiedByMove<Index> batch_, steps_;
+  detail::EmptiedByMove<std::vector<Index>> lengths_;
 };
 
-}  // namespace recur
+namespace detail {
+
+/// Whether a series would be written where another is read: memory that it holds counts, used now or not.
+template <class Scalar>
+bool overlap(const Series<Scalar>& written, SeriesView<const Scalar> read) {
+  return memory_of(written).overlaps(read.memory());
+}
+
+}  // namespace detail
+
+}  // namespace recur::inline RECUR_ISA
