@@ -1,0 +1,2 @@
+#define UNIT for_any_processor
+#include "unit.hpp"

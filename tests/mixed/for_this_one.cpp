@@ -1,0 +1,2 @@
+#define UNIT for_this_one
+#include "unit.hpp"
