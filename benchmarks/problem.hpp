@@ -11,7 +11,7 @@
 namespace bench {
 
 using recur::Index;
-using Matrix = recur::Matrix<float>;
+using Matrix = recur::MatrixOf<float>;
 
 struct Shape {
   Index inputs, hidden, batch, steps;
@@ -35,7 +35,7 @@ struct Problem {
   std::string cell;
   Shape shape;
   Matrix U, W;
-  recur::Vector<float> b;
+  recur::VectorOf<float> b;
   Matrix initial;  ///< the state: h, for the LSTM h and then c
   recur::Series<float> x, dy;
 

@@ -66,7 +66,7 @@ std::unique_ptr<Steps> make_fixed(const StepProblem& problem) {
 }  // namespace
 
 StepProblem step_problem(const CellKind& cell, int hidden) {
-  StepProblem problem{cell.problem({1, hidden, 1, 1}), recur::Vector<float>(hidden), 0.1f, {}};
+  StepProblem problem{cell.problem({1, hidden, 1, 1}), recur::VectorOf<float>(hidden), 0.1f, {}};
   std::mt19937 rng(2);
   recur::uniform_within(problem.V, 1 / std::sqrt(hidden), rng);
   for (float& sample : problem.samples) sample = static_cast<float>(recur::uniform(rng, -1, 1));

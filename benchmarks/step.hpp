@@ -20,7 +20,7 @@ inline constexpr int step_sizes[] = {8, 16, 32, 64, 128};
 /// A layer of one input, a readout of one output, and what goes in.
 struct StepProblem {
   Problem layer;
-  recur::Vector<float> V;
+  recur::VectorOf<float> V;
   float c;
   std::array<float, 64> samples;
 

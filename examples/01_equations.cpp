@@ -32,7 +32,7 @@ int main() {
   for (int t = 0; t < 3; ++t) std::cout << "  h_" << t + 1 << h[t].col(0).head<3>().transpose().format(row) << "\n";
 
   // ... and as the equations say it, one step after the other.
-  recur::Matrix<double> h_t = recur::Matrix<double>::Zero(20, 3), a_t;
+  recur::MatrixOf<double> h_t = recur::MatrixOf<double>::Zero(20, 3), a_t;
   double difference = 0;
   for (int t = 0; t < x.steps(); ++t) {
     a_t = (cell.W * h_t + cell.U * x[t]).colwise() + cell.b;

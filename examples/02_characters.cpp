@@ -26,8 +26,8 @@ struct Streams {
   Index steps() const { return (std::ssize(text) - 1) / count; }
   void read(std::span<const Index> streams, Index first, Index length, recur::Tokens& x, Target& next) const {
     x.resize(std::ssize(streams), length);
-    next.resize(x.rows(), length);
-    for (Index n = 0; n < x.rows(); ++n) {
+    next.resize(x.batch(), length);
+    for (Index n = 0; n < x.batch(); ++n) {
       auto character = text.begin() + streams[static_cast<std::size_t>(n)] * steps() + first;
       for (Index t = 0; t < length; ++t) {
         x(n, t) = static_cast<int>(alphabet.find(*character));

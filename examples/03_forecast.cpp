@@ -69,7 +69,7 @@ int main(int argc, char** argv) try {
     return true;
   };
   const auto error_of_last = [](const auto& y, const auto& target, auto& dy) {
-    return recur::squared_error(y, target, dy, recur::last_step(y.batch(), y.steps()));
+    return recur::squared_error(y, target, dy, recur::last_step(y));
   };
   std::mt19937 rng(static_cast<unsigned>(seed));
   for (Index k = 0; k < networks; ++k) {

@@ -50,7 +50,7 @@ struct Adding {
 
 /// Only the last step counts.
 constexpr auto last_step_error = [](const auto& y, const auto& target, auto& dy) {
-  return recur::squared_error(y, target, dy, recur::last_step(y.batch(), y.steps()));
+  return recur::squared_error(y, target, dy, recur::last_step(y));
 };
 
 /// Trains on fresh numbers, and gives the error on others after each epoch.

@@ -124,7 +124,7 @@ struct Training {
       : net(Elman<Scalar>(s.inputs, s.hidden), Elman<Scalar, Logistic>(s.hidden, s.hidden),
             Readout<Scalar>(s.hidden, s.outputs, {.bias = true})),
         x(s.inputs, s.batch, s.steps), target(s.outputs, s.batch, s.steps), classes(Classes::Zero(s.batch, s.steps)),
-        mask(last_step(s.batch, s.steps)), initial(net.state(s.batch)), gradient(net) {
+        mask(last_step(x)), initial(net.state(s.batch)), gradient(net) {
     initialize(net, rng);
     x.setRandom(rng);
     target.setRandom(rng);
@@ -216,7 +216,7 @@ TEMPLATE_TEST_CASE("Optimisers allocate nothing in a step", "[allocation]", floa
 
 TEMPLATE_TEST_CASE("A single step allocates nothing, from the first on", "[allocation]", float, double) {
   Elman<TestType> large(20, 300);
-  const auto x = Matrix<TestType>(Matrix<TestType>::Ones(20, 64));
+  const auto x = MatrixOf<TestType>(MatrixOf<TestType>::Ones(20, 64));
   auto before = large.record(64), now = before;
   CHECK(allocations_of([&] { large.step(x, before, now); }) == 0);
 
@@ -226,7 +226,7 @@ TEMPLATE_TEST_CASE("A single step allocates nothing, from the first on", "[alloc
     Elman<TestType, Tanh, 2, 16> cell;
     cell.b.setOnes();
     auto h = cell.template record<1>(), next = h;
-    cell.step(Vector<TestType, 2>(1, 2), h, next);
+    cell.step(VectorOf<TestType, 2>(1, 2), h, next);
     output = next(15);
   });
   CHECK(counted == 0);
@@ -240,7 +240,7 @@ TEMPLATE_TEST_CASE("A stream allocates nothing, from the first step on", "[alloc
                       Readout<TestType>(s.hidden, s.outputs, {.bias = true}));
     initialize(net, rng);
     Stream stream(net);
-    const Vector<TestType> x = Vector<TestType>::Ones(s.inputs);
+    const VectorOf<TestType> x = VectorOf<TestType>::Ones(s.inputs);
     INFO("hidden " << s.hidden);
     CHECK(allocations_of([&] { stream.step(x); }) == 0);
     const auto more = [&] {
@@ -268,7 +268,7 @@ TEMPLATE_TEST_CASE("A stream allocates nothing, from the first step on", "[alloc
 
 TEMPLATE_TEST_CASE("Tokens allocate nothing either", "[allocation]", float, double) {
   Training<TestType> training({7, 33, 5, 4, 50});
-  const Tokens x = Tokens::Constant(4, 50, 6);
+  const Tokens x = Eigen::ArrayXXi::Constant(4, 50, 6);
   const auto step = [&] {
     training.net.forward(x, training.trace, training.initial);
     bptt(training.net, x, training.trace, training.dy, training.gradient, {.d_initial = &training.d_initial});

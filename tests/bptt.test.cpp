@@ -20,11 +20,11 @@ TEST_CASE("Three steps of two linear units, worked out by hand", "[bptt]") {
   //   h_1 = (0.5 + 1 + 1 + 1,          0.25 + 2 - 2 - 1)         = (3.5, -0.75)
   //   h_2 = (0.5 + 1.75 + 0.1875 + 2,  0.25 + 3.5 - 0.375 - 2)   = (4.4375, 1.375)
   //   h_3 = (0.5 + 2.21875 - 0.34375 - 1, 0.25 + 4.4375 + 0.6875 + 1) = (1.375, 6.375)
-  Matrix<double> h_0(2, 1);
+  MatrixOf<double> h_0(2, 1);
   h_0 << 2, -4;
   auto trace = cell.trace();
   const auto h = cell.forward(x, trace, h_0);
-  Matrix<double> expected(2, 3);
+  MatrixOf<double> expected(2, 3);
   expected << 3.5, 4.4375, 1.375,  //
       -0.75, 1.375, 6.375;
   CHECK(h.matrix() == expected);
@@ -37,12 +37,12 @@ TEST_CASE("Three steps of two linear units, worked out by hand", "[bptt]") {
   dy.matrix() << 1, 1, 1,  //
       2, 2, 2;
   auto gradient = zeros_like(cell);
-  Matrix<double> d_initial;
+  MatrixOf<double> d_initial;
   bptt(cell, x, trace, dy, gradient, {.dx = &dx, .d_initial = &d_initial});
   // dW = d_1 h_0^T + d_2 h_1^T + d_3 h_2^T:
   //   (0, 0): 11 + 12.25 + 4.4375       (0, 1): -22 - 2.625 + 1.375
   //   (1, 0): 5 + 9.625 + 8.875         (1, 1): -10 - 2.0625 + 2.75
-  Matrix<double> dW(2, 2);
+  MatrixOf<double> dW(2, 2);
   dW << 27.6875, -23.25,  //
       23.5, -9.3125;
   CHECK(gradient.W == dW);
@@ -189,6 +189,58 @@ TEST_CASE("The gradient of x goes neither where x is nor where dy is", "[bptt]")
   CHECK(global_norm(gradient) == 0);
 }
 
+TEST_CASE("The gradient of a network does not go where the network is", "[bptt]") {
+  std::mt19937 rng(4);
+  auto cell = randomized(Elman<double>(3, 4), rng);
+  const auto before = cell;
+  const auto x = random_series(3, 2, 5, rng), dy = random_series(4, 2, 5, rng);
+  auto trace = cell.trace();
+  cell.forward(x, trace);
+  CHECK(message_of([&] { bptt(cell, x, trace, dy, cell); }) ==
+        "bptt: gradient must be another object than net, as zeros_like(net) makes it");
+  CHECK(same_parameters(cell, before));
+}
+
+TEST_CASE("A view whose columns lie apart ends with its last number: what lies behind it may be written", "[bptt]") {
+  std::mt19937 rng(6);
+  const auto cell = randomized(Elman<double>(3, 4), rng);
+  auto trace = cell.trace();
+  auto gradient = zeros_like(cell);
+  Series<double> dx(3, 2, 5);
+  const double* const begin = dx.data();
+  // Ten columns of three numbers, thirteen apart, of which the last ends where dx begins.
+  const SeriesView<const double> before(begin - 9 * 13 - 3, 3, 2, 5, 13), into(begin - 9 * 13 - 2, 3, 2, 5, 13);
+  CHECK_FALSE(detail::overlap(dx, before));
+  CHECK(detail::overlap(dx, into));
+  const SeriesView<const double> after(begin + 30, 3, 2, 5, 13), last(begin + 29, 3, 2, 5, 13);
+  CHECK_FALSE(detail::overlap(dx, after));
+  CHECK(detail::overlap(dx, last));
+  CHECK_FALSE(detail::overlap(dx, SeriesView<const double>(begin, 3, 0, 5, 13)));
+}
+
+TEST_CASE("A trace that has been moved from is an empty one", "[bptt]") {
+  std::mt19937 rng(7);
+  const auto net = randomized(Sequence(Stack<Lstm<double>>(3, 4, 2), Readout<double>(4, 2)), rng);
+  auto x = random_series(3, 3, 5, rng);
+  const auto dy = random_series(2, 3, 5, rng);
+  for (const auto& lengths : {std::vector<Index>(), {5, 0, 3}}) {
+    x.set_lengths(lengths);
+    auto trace = net.trace();
+    auto gradient = zeros_like(net), expected = gradient;
+    const Series<double> y(net.forward(x, trace));
+    auto moved = std::move(trace);
+    CHECK((trace.batch() == 0 && trace.steps() == 0));
+    CHECK(message_of([&] { bptt(net, x, trace, dy, gradient); }) ==
+          "bptt: the trace must have been through forward, got an empty one");
+    CHECK(message_of([&] { net.output(trace); }) ==
+          "output: the trace must have been through forward, got an empty one");
+    bptt(net, x, moved, dy, expected);
+    CHECK(net.forward(x, trace).matrix() == y.matrix());
+    bptt(net, x, trace, dy, gradient);
+    CHECK(same_parameters(gradient, expected));
+  }
+}
+
 TEST_CASE("The loss of each stretch goes back as far as the window, and no further", "[bptt]") {
   std::mt19937 rng(5);
   const auto net = randomized(Sequence(Lstm<double>(2, 3), Elman<double>(3, 2), Readout<double>(2, 2)), rng);
@@ -212,7 +264,7 @@ TEST_CASE("The loss of each stretch goes back as far as the window, and no furth
       Series<double> expected_dx(2, N, T);
       auto expected_d_initial = net.state(N);
       for (Index first = 0; first < T; first += step) {
-        const Index end = std::min(first + step, T), begin = std::max<Index>(0, end - window);
+        const Index end = std::min(first + step, T), begin = std::max<Index>(0, first + step - window);
         auto before = net.trace(), within = net.trace();
         auto state = initial;
         if (begin > 0) {

@@ -13,13 +13,13 @@ namespace {
 
 /// h_1 .. h_T of an Elman cell: its equations, one after the other, in plain Eigen.
 template <class Cell>
-Series<double> textbook(const Cell& cell, const Series<double>& x, const Matrix<double>& h_0) {
-  const Matrix<double> U = cell.U.template cast<double>(), W = cell.W.template cast<double>();
-  const Vector<double> b = cell.b.template cast<double>();
+Series<double> textbook(const Cell& cell, const Series<double>& x, const MatrixOf<double>& h_0) {
+  const MatrixOf<double> U = cell.U.template cast<double>(), W = cell.W.template cast<double>();
+  const VectorOf<double> b = cell.b.template cast<double>();
   Series<double> h(cell.hidden(), x.batch(), x.steps());
-  Matrix<double> state = h_0;
+  MatrixOf<double> state = h_0;
   for (Index t = 0; t < x.steps(); ++t) {
-    const Matrix<double> a = b.replicate(1, x.batch()) + W * state + U * x[t];
+    const MatrixOf<double> a = b.replicate(1, x.batch()) + W * state + U * x[t];
     state = cell.rule.f.value(a.array()).matrix();
     h[t] = state;
   }
@@ -42,9 +42,9 @@ void check_textbook(const Cell& zero, Index batch, Index steps) {
     return h.features() == cell.hidden() && h.batch() == batch && h.steps() == steps &&
            h.matrix().isApprox(expected.matrix().template cast<Scalar>(), tolerance);
   };
-  CHECK(close(cell.forward(x, trace), textbook(cell, in_double, Matrix<double>::Zero(cell.hidden(), batch))));
+  CHECK(close(cell.forward(x, trace), textbook(cell, in_double, MatrixOf<double>::Zero(cell.hidden(), batch))));
   CHECK(close(cell.forward(x, trace, cell.state(batch)),
-              textbook(cell, in_double, Matrix<double>::Zero(cell.hidden(), batch))));
+              textbook(cell, in_double, MatrixOf<double>::Zero(cell.hidden(), batch))));
   CHECK(close(cell.forward(x, trace, initial), textbook(cell, in_double, initial.template cast<double>())));
 }
 
@@ -60,7 +60,7 @@ bool steps_are_forward(const Cell& zero, Index batch, Index steps) {
   before = trace.records().matrix().leftCols(batch);
   bool same = true;
   for (Index t = 0; t < steps; ++t) {
-    const Matrix<typename Cell::Scalar, Cell::inputs_at_compile_time, Batch> x_t = x[t];
+    const MatrixOf<typename Cell::Scalar, Cell::inputs_at_compile_time, Batch> x_t = x[t];
     cell.step(x_t, before, now);
     same = same && identical(now, trace.records().matrix().middleCols(batch * (t + 1), batch));
     std::swap(before, now);
@@ -75,7 +75,7 @@ struct Fitting {
   Series<double> x = random_series(3, 2, 4, rng), dy = random_series(5, 2, 4, rng), dx = random_series(1, 1, 1, rng);
   Elman<double>::Trace trace;
   Elman<double> gradient = randomized(cell, rng);
-  Matrix<double> d_final = random_matrix<double>(5, 2, rng), d_initial = random_matrix<double>(2, 2, rng);
+  MatrixOf<double> d_final = random_matrix<double>(5, 2, rng), d_initial = random_matrix<double>(2, 2, rng);
 
   Fitting() { cell.forward(x, trace); }
   void run() { bptt(cell, x, trace, dy, gradient, {.d_final = &d_final, .dx = &dx, .d_initial = &d_initial}); }
@@ -99,11 +99,11 @@ struct Fitting {
 TEST_CASE("A cell starts at zero, with the shapes that its sizes give", "[cell]") {
   const Elman<float> cell(3, 5);
   CHECK((cell.inputs() == 3 && cell.hidden() == 5 && cell.outputs() == 5));
-  CHECK(
-      (cell.U == Matrix<float>::Zero(5, 3) && cell.W == Matrix<float>::Zero(5, 5) && cell.b == Vector<float>::Zero(5)));
+  CHECK((cell.U == MatrixOf<float>::Zero(5, 3) && cell.W == MatrixOf<float>::Zero(5, 5) &&
+         cell.b == VectorOf<float>::Zero(5)));
   const Cell<GruRule<>, double> gated(3, 5);
-  CHECK((gated.U == Matrix<double>::Zero(15, 3) && gated.W == Matrix<double>::Zero(15, 5)));
-  CHECK(gated.b == Vector<double>::Zero(20));
+  CHECK((gated.U == MatrixOf<double>::Zero(15, 3) && gated.W == MatrixOf<double>::Zero(15, 5)));
+  CHECK(gated.b == VectorOf<double>::Zero(20));
   const Cell<LearnedLeak, double, 2, 4> learned;
   CHECK((learned.P.rows() == 4 && learned.P.cols() == 1 && learned.P.isZero(0)));
   STATIC_REQUIRE(!std::is_default_constructible_v<Elman<float>>);
@@ -162,7 +162,7 @@ TEST_CASE("A step takes a row vector of inputs where there is one feature", "[ce
   std::mt19937 rng(5);
   const auto cell = randomized(Elman<double>(1, 4), rng);
   const Eigen::RowVector3d row(1, -2, 3);
-  const Matrix<double> x = row;
+  const MatrixOf<double> x = row;
   const auto before = cell.record(3);
   auto now = before, again = before;
   cell.step(row, before, now);
@@ -224,7 +224,7 @@ TEST_CASE("A trace serves series of other shapes, and leaves nothing behind", "[
 TEST_CASE("forward reads views whose columns are apart", "[cell]") {
   std::mt19937 rng(9);
   const auto cell = randomized(Elman<double>(3, 5), rng);
-  const Matrix<double> wide = random_matrix<double>(7, 8, rng);
+  const MatrixOf<double> wide = random_matrix<double>(7, 8, rng);
   const SeriesView<const double> x(wide.data() + 2, 3, 2, 4, 7);
   auto trace = cell.trace(), other = cell.trace();
   CHECK(identical(cell.forward(x, trace).matrix(), cell.forward(Series<double>(x), other).matrix()));
@@ -235,21 +235,26 @@ TEST_CASE("A cell's constructor says which sizes do not fit", "[cell]") {
   CHECK(message_of([] { Elman<float>(3, -1); }) == "Cell: inputs > 0 and hidden > 0 expected, got 3 and -1");
   CHECK(message_of([] { Elman<float, Tanh, 3, 5>(4, 5); }) == "Cell: inputs must be 3 (fixed by its type), got 4");
   CHECK(message_of([] { Elman<float, Tanh, 3, 5>(3, 6); }) == "Cell: hidden must be 5 (fixed by its type), got 6");
+  // 4 H is 0 where it overflows.
+  CHECK(message_of([] { Lstm<float>(1, Index(1) << 62); }) ==
+        "Cell: blocks x hidden x inputs must be less than 2^59, got 7 x 4611686018427387904 x 1");
+  CHECK(message_of([] { Elman<float>(1, Index(1) << 40); }) ==
+        "Cell: blocks x hidden x hidden must be less than 2^59, got 1 x 1099511627776 x 1099511627776");
 }
 
 TEST_CASE("forward says what does not fit, and leaves the trace as it was", "[cell]") {
   Fitting now;
   const Fitting before = now;
-  const auto message = [&](const Series<double>& x, const Matrix<double>& initial = {}) {
+  const auto message = [&](const Series<double>& x, const MatrixOf<double>& initial = {}) {
     return message_of([&] { now.cell.forward(x, now.trace, initial); });
   };
   CHECK(message(Series<double>(4, 2, 6)) == "forward: x.features() must be 3 (inputs()), got 4");
   CHECK(message(Series<double>(3, 2, 0)) ==
         "forward: x must have at least one step of one sequence, got features 3, batch 2, steps 0");
   CHECK(message({}) == "forward: x must have at least one step of one sequence, got features 0, batch 0, steps 0");
-  CHECK(message(now.x, Matrix<double>::Zero(4, 2)) ==
+  CHECK(message(now.x, MatrixOf<double>::Zero(4, 2)) ==
         "forward: initial must be 5x2 (states * hidden() x batch), got 4x2");
-  CHECK(message(now.x, Matrix<double>::Zero(5, 1)) ==
+  CHECK(message(now.x, MatrixOf<double>::Zero(5, 1)) ==
         "forward: initial must be 5x2 (states * hidden() x batch), got 5x1");
   now.cell.W.setZero(5, 4);
   CHECK(message(now.x) == "forward: U must be 1 H x I, W 1 H x H, b 1 H, got U 5x3, W 5x4, b 5x1");
@@ -273,10 +278,10 @@ TEST_CASE("forward says what does not fit, and leaves the trace as it was", "[ce
 TEST_CASE("step says what does not fit", "[cell]") {
   const Elman<double> cell(3, 5);
   const auto message = [&](Shape x, Shape before, Shape now_) {
-    Matrix<double> now = Matrix<double>::Zero(now_.rows, now_.cols);
+    MatrixOf<double> now = MatrixOf<double>::Zero(now_.rows, now_.cols);
     return message_of([&] {
-      cell.step(Matrix<double>(Matrix<double>::Zero(x.rows, x.cols)),
-                Matrix<double>(Matrix<double>::Zero(before.rows, before.cols)), now);
+      cell.step(MatrixOf<double>(MatrixOf<double>::Zero(x.rows, x.cols)),
+                MatrixOf<double>(MatrixOf<double>::Zero(before.rows, before.cols)), now);
     });
   };
   CHECK(message({3, 2}, {5, 2}, {5, 2}) == "(nothing was thrown)");
@@ -286,7 +291,7 @@ TEST_CASE("step says what does not fit", "[cell]") {
   CHECK(message({3, 2}, {5, 1}, {5, 2}) == "step: before.cols() must be 2 (x.cols()), got 1");
   CHECK(message({3, 2}, {5, 2}, {5, 3}) == "step: now.cols() must be 2 (x.cols()), got 3");
   auto record = cell.record(2);
-  CHECK(message_of([&] { cell.step(Matrix<double>(Matrix<double>::Zero(3, 2)), record, record); }) ==
+  CHECK(message_of([&] { cell.step(MatrixOf<double>(MatrixOf<double>::Zero(3, 2)), record, record); }) ==
         "step: before and now must be two records, got one");
 }
 
@@ -320,7 +325,7 @@ TEST_CASE("bptt says what does not fit, and then has written nothing", "[cell]")
         "bptt: gradient must have the shapes of net, but U is 5x2, expected 5x3");
   CHECK(F::message([](F& f) { f.gradient.b.setZero(4); }) ==
         "bptt: gradient must have the shapes of net, but b is 4x1, expected 5x1");
-  CHECK(F::message([](F& f) { f.d_final = Matrix<double>::Zero(5, 3); }) ==
+  CHECK(F::message([](F& f) { f.d_final = MatrixOf<double>::Zero(5, 3); }) ==
         "bptt: d_final must be 5x2 (states * hidden() x batch), got 5x3");
   CHECK(F::message([](F& f) { f.cell.W.setZero(5, 4); }) ==
         "bptt: gradient must have the shapes of net, but W is 5x5, expected 5x4");

@@ -58,21 +58,39 @@ TEST_CASE("Data are deduced from series and from views of them, and read windows
   CHECK(reads_right(ClassData(SeriesView(example.x), fixed.classes), example));
   CHECK(reads_right(ClassData(SeriesView(fixed.x), fixed.classes), example));
 
-  Matrix<float> wide(5, 8);  // whose columns lie apart
+  MatrixOf<float> wide(5, 8);  // whose columns lie apart
   wide.topRows(3) = example.x.matrix();
   CHECK(reads_right(SeriesData(SeriesView<const float>(wide.data(), 3, 2, 4, 5), example.target), example));
 }
 
-TEST_CASE("Classes that would be gone before they are read do not compile", "[data]") {
+TEST_CASE("Data that would be gone before they are read do not compile", "[data]") {
   using Part = decltype(std::declval<Classes&>().leftCols(2));
+  using View = SeriesView<const float>;
+  using Given = Series<float>;
+  CHECK(std::is_constructible_v<SeriesData<float>, Given&, const Given&>);
+  CHECK(std::is_constructible_v<SeriesData<float>, View, Given&>);
+  CHECK(std::is_constructible_v<SeriesData<float>, View, SeriesView<float>>);
+  CHECK_FALSE(std::is_constructible_v<SeriesData<float>, Given, Given&>);
+  CHECK_FALSE(std::is_constructible_v<SeriesData<float>, Given&, Given>);
+  CHECK_FALSE(std::is_constructible_v<SeriesData<float>, const Given, View>);
+  CHECK_FALSE(std::is_constructible_v<SeriesData<float>, View, Given>);
+  CHECK_FALSE(std::is_constructible_v<SeriesData<float>, Given, Given>);
+  CHECK_FALSE(std::is_constructible_v<ClassData<float>, Given, const Classes&>);
+  CHECK_FALSE(std::is_constructible_v<ClassData<float>, Given, Classes>);
+  CHECK(std::is_constructible_v<ClassData<float>, View, Classes&>);
+  CHECK(std::is_constructible_v<TokenData, Tokens&, Classes&>);
+  CHECK(std::is_constructible_v<TokenData, TokensView, Classes&>);
+  CHECK_FALSE(std::is_constructible_v<TokenData, Tokens, Classes&>);
+  CHECK_FALSE(std::is_constructible_v<TokenData, Tokens, Classes>);
+  CHECK_FALSE(std::is_constructible_v<TokenData, Tokens&, Classes>);
   CHECK(std::is_constructible_v<ClassData<float>, const Series<float>&, const Classes&>);
   CHECK_FALSE(std::is_constructible_v<ClassData<float>, const Series<float>&, Classes>);
   CHECK_FALSE(std::is_constructible_v<ClassData<float>, const Series<float>&, Part>);
 }
 
 TEST_CASE("Data whose two halves differ are an error", "[data]") {
-  const Series<double> x(3, 2, 4);
-  CHECK(message_of([&] { SeriesData(x, Series<double>(3, 4, 2)); }) ==
+  const Series<double> x(3, 2, 4), other(3, 4, 2);
+  CHECK(message_of([&] { SeriesData(x, other); }) ==
         "SeriesData: target must have batch 2 and steps 4 (as x), got batch 4 and steps 2");
   CHECK(message_of([&] { SeriesData(x, x.window(0, 3)); }) ==
         "SeriesData: target must have batch 2 and steps 4 (as x), got batch 2 and steps 3");

@@ -33,7 +33,7 @@ struct TransposedW : Elman<double> {
   Plan begin_backward(const Steps& steps, Records& records, bool want_dx) const {
     wrong = *this;
     wrong.W.transposeInPlace();
-    return wrong.begin_backward(steps, records, want_dx);
+    return detail::LayerAccess::begin_backward(wrong, steps, records, want_dx);
   }
   mutable Elman<double> wrong{1, 1};
 };

@@ -14,14 +14,14 @@ template <class Cell>
 struct Gradients {
   Cell cell;
   Series<double> x;
-  Matrix<double> initial;
+  MatrixOf<double> initial;
 };
 
 /// Runs a cell forward and backward, and holds y and the final state against theirs.
 template <class Cell>
-Gradients<Cell> run(const Cell& cell, const Series<double>& x, const Matrix<double>& initial, const Series<double>& dy,
-                    const Matrix<double>& d_final, const Matrix<double>& their_y, const Matrix<double>& their_final,
-                    Agreement& agree) {
+Gradients<Cell> run(const Cell& cell, const Series<double>& x, const MatrixOf<double>& initial,
+                    const Series<double>& dy, const MatrixOf<double>& d_final, const MatrixOf<double>& their_y,
+                    const MatrixOf<double>& their_final, Agreement& agree) {
   auto trace = cell.trace();
   const auto y = cell.forward(x, trace, initial);
   agree("y", y.matrix(), their_y);
@@ -32,10 +32,10 @@ Gradients<Cell> run(const Cell& cell, const Series<double>& x, const Matrix<doub
 }
 
 /// The states h, then c where there is one: [N, H] each, or [1, N, H].
-Matrix<double> states_of(const Safetensors& file, const std::string& h, const std::string& c) {
+MatrixOf<double> states_of(const Safetensors& file, const std::string& h, const std::string& c) {
   const auto top = columns<double>(file, h);
   if (!file.contains(c)) return top;
-  Matrix<double> both(2 * top.rows(), top.cols());
+  MatrixOf<double> both(2 * top.rows(), top.cols());
   both << top, columns<double>(file, c);
   return both;
 }
@@ -47,7 +47,7 @@ Series<double> batch_first(const Safetensors& file, const std::string& name) {
 }
 
 /// A tensor of Keras', whose gates are side by side, as rows in recur's order.
-Matrix<double> rows_of(const Safetensors& file, const std::string& name, const std::vector<Index>& gates) {
+MatrixOf<double> rows_of(const Safetensors& file, const std::string& name, const std::vector<Index>& gates) {
   return reordered(columns<double>(file, name), gates);
 }
 

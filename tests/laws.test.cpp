@@ -182,7 +182,7 @@ TEMPLATE_LIST_TEST_CASE("One step from a record is one step of the series, to th
   const auto y = cell.forward(x, trace);
   auto before = cell.template record<1>(), now = before;
   for (Index t = 0; t < 10; ++t) {
-    cell.step(Vector<double, 3>(x[t]), before, now);
+    cell.step(VectorOf<double, 3>(x[t]), before, now);
     REQUIRE(same_bits(now.template middleRows<6>(6 * TestType::h), y[t]));
     before = now;
   }

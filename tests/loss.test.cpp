@@ -94,7 +94,7 @@ TEMPLATE_TEST_CASE("squared_error adds up over features and takes the mean over 
                    double) {
   const Problem<TestType> p;
   const double tolerance = std::is_same_v<TestType, float> ? 1e-6 : 1e-14;
-  for (const Mask& mask : {Mask(), p.mask, last_step(2, 4)}) {
+  for (const Mask& mask : {Mask(), p.mask, last_step(p.y)}) {
     const auto [value, dy] = squared_error(p.y, p.target, mask);
     CHECK(value == Approx(p.squared(mask)).epsilon(tolerance));
     for (Index t = 0; t < 4; ++t)
@@ -111,7 +111,7 @@ TEMPLATE_TEST_CASE("softmax_cross_entropy is the mean over counted columns of -l
                    double) {
   const Problem<TestType> p;
   const double tolerance = std::is_same_v<TestType, float> ? 1e-6 : 1e-14;
-  for (const Mask& mask : {Mask(), p.mask, last_step(2, 4)}) {
+  for (const Mask& mask : {Mask(), p.mask, last_step(p.y)}) {
     const auto [value, dy] = softmax_cross_entropy(p.y, p.classes, mask);
     CHECK(value == Approx(p.cross_entropy(mask)).epsilon(tolerance));
     for (Index t = 0; t < 4; ++t)
@@ -126,7 +126,7 @@ TEMPLATE_TEST_CASE("softmax_cross_entropy is the mean over counted columns of -l
 
 TEST_CASE("dL/dy agrees with central differences of the value", "[loss]") {
   const Problem<double> p;
-  for (const Mask& mask : {Mask(), p.mask, last_step(2, 4)}) {
+  for (const Mask& mask : {Mask(), p.mask, last_step(p.y)}) {
     CHECK(worst_difference(p.y, squared_error(p.y, p.target, mask).dy,
                            [&](const auto& y) { return squared_error(y, p.target, mask).value; }) < 1e-9);
     CHECK(worst_difference(p.y, softmax_cross_entropy(p.y, p.classes, mask).dy,
@@ -145,12 +145,12 @@ TEST_CASE("With one feature squared_error is PyTorch's MSELoss", "[loss]") {
 }
 
 TEST_CASE("last_step counts the last step of each sequence and nothing else", "[loss]") {
-  const Mask mask = last_step(3, 5);
+  const Mask mask = last_step(Series<float>(2, 3, 5));
   CHECK(mask.rows() == 3);
   CHECK(mask.cols() == 5);
   CHECK(mask.count() == 3);
   CHECK(mask.col(4).all());
-  CHECK(last_step(3, 1).all());
+  CHECK(last_step(Series<float>(2, 3, 1)).all());
 }
 
 TEMPLATE_TEST_CASE("What is masked may hold anything and changes nothing, to the bit", "[loss]", float, double) {
@@ -227,7 +227,7 @@ TEMPLATE_TEST_CASE("The form that keeps dy agrees to the bit, and keeps its memo
 
 TEMPLATE_TEST_CASE("Views whose columns lie apart give the bits of neighbouring ones", "[loss]", float, double) {
   const Problem<TestType> p;
-  Matrix<TestType> wide(5, 8), wide_target(4, 8);
+  MatrixOf<TestType> wide(5, 8), wide_target(4, 8);
   wide.setConstant(static_cast<TestType>(not_a_number));
   wide_target.setConstant(static_cast<TestType>(not_a_number));
   wide.middleRows(1, 3) = p.y.matrix();
@@ -258,17 +258,15 @@ TEST_CASE("Errors of both losses name what does not fit, and leave dy as it was"
         "squared_error: y must have at least one step of one sequence, got features 3, batch 2, steps 0");
   CHECK(squared(Series<double>(), Series<double>()) ==
         "squared_error: y must have at least one step of one sequence, got features 0, batch 0, steps 0");
-  CHECK(squared(p.y, p.target, last_step(4, 2)) == "squared_error: mask must be 2x4 (batch x steps of y), got 4x2");
-  CHECK(squared(p.y, p.target, Mask::Constant(2, 4, false)) == "squared_error: at least one step must count, got none");
+  CHECK(squared(p.y, p.target, Mask::Constant(4, 2, true)) ==
+        "squared_error: mask must be 2x4 (batch x steps of y), got 4x2");
 
   CHECK(entropy(p.y, Classes::Zero(4, 2)) ==
         "softmax_cross_entropy: classes must be 2x4 (batch x steps of y), got 4x2");
   CHECK(entropy(Series<double>(3, 0, 4), Classes::Zero(0, 4)) ==
         "softmax_cross_entropy: y must have at least one step of one sequence, got features 3, batch 0, steps 4");
-  CHECK(entropy(p.y, p.classes, last_step(2, 3)) ==
+  CHECK(entropy(p.y, p.classes, Mask::Constant(2, 3, true)) ==
         "softmax_cross_entropy: mask must be 2x4 (batch x steps of y), got 2x3");
-  CHECK(entropy(p.y, p.classes, Mask::Constant(2, 4, false)) ==
-        "softmax_cross_entropy: at least one step must count, got none");
   for (const int k : {-1, 3, std::numeric_limits<int>::max(), std::numeric_limits<int>::min()}) {
     Classes classes = p.classes;
     classes(1, 2) = k;
@@ -277,4 +275,63 @@ TEST_CASE("Errors of both losses name what does not fit, and leave dy as it was"
   }
   CHECK(dy.matrix().size() == 1);
   CHECK(dy[0](0, 0) == 42);
+}
+
+TEST_CASE("A loss says how many columns it counted; of none, it and its gradient are zero", "[loss]") {
+  const Problem<double> p;
+  const Mask none = Mask::Constant(2, 4, false);
+  CHECK(squared_error(p.y, p.target).value.counted == 8);
+  CHECK(softmax_cross_entropy(p.y, p.classes).value.counted == 8);
+  CHECK(squared_error(p.y, p.target, p.mask).value.counted == static_cast<double>(p.mask.count()));
+  CHECK(softmax_cross_entropy(p.y, p.classes, last_step(p.y)).value.counted == 2);
+  auto y = p.y;
+  y.set_lengths({3, 0});
+  CHECK(squared_error(y, p.target).value.counted == 3);
+  CHECK(squared_error(y, p.target, last_step(y)).value.counted == 1);
+  for (const auto& [value, dy] : {squared_error(p.y, p.target, none), softmax_cross_entropy(p.y, p.classes, none)}) {
+    CHECK((value.mean == 0 && value.counted == 0));
+    CHECK((dy.steps() == 4 && dy.matrix().isZero(0)));
+  }
+}
+
+TEST_CASE("In windows, the last step is that of the whole sequence", "[loss][lengths]") {
+  Series<float> y(1, 3, 10);
+  Mask whole(3, 10), windows(3, 10);
+  for (const auto& lengths : {std::vector<Index>(), {10, 4, 0}, {8, 7, 1}, {9, 10, 10}}) {
+    y.set_lengths(lengths);
+    whole = last_step(y);
+    for (const Index steps : {1, 3, 4, 5, 9}) {
+      for (Index t = 0; t < 10; t += steps) {
+        const Index count = std::min<Index>(steps, 10 - t);
+        windows.middleCols(t, count) = last_step(y.window(t, count));
+        // A window of a window is one of the series.
+        CHECK((last_step(y.window(t, 10 - t).window(0, count)) == windows.middleCols(t, count)).all());
+      }
+      INFO("windows of " << steps);
+      CHECK((windows == whole).all());
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("softmax_cross_entropy of any finite logits is finite", "[loss]", float, double) {
+  const TestType huge = std::is_same_v<TestType, float> ? TestType(3e38) : TestType(8e307);
+  Series<TestType> y(2, 1, 1);
+  y[0] << huge, -huge;
+  const auto [loss, dy] = softmax_cross_entropy(y, Classes::Constant(1, 1, 1));
+  CHECK(loss == 2 * static_cast<double>(huge));
+  CHECK((dy[0](0, 0) == 1 && dy[0](1, 0) == -1));
+}
+
+TEST_CASE("A gradient that would be written over y or the target is refused", "[loss]") {
+  Problem<double> p;
+  const auto before = p.y;
+  CHECK(message_of([&] { squared_error(p.y, p.target, p.y); }) ==
+        "squared_error: dy must be another series than y, got one that lies in the same memory");
+  CHECK(message_of([&] { squared_error(p.y, p.target, p.target); }) ==
+        "squared_error: dy must be another series than target, got one that lies in the same memory");
+  CHECK(message_of([&] { softmax_cross_entropy(p.y, p.classes, p.y); }) ==
+        "softmax_cross_entropy: dy must be another series than y, got one that lies in the same memory");
+  CHECK(message_of([&] { squared_error(p.y.window(1, 2), p.target.window(1, 2), p.y); }) ==
+        "squared_error: dy must be another series than y, got one that lies in the same memory");
+  CHECK(same_bits(p.y, before));
 }

@@ -12,8 +12,8 @@ namespace recur_test {
 
 /// Uniform in [-1, 1).
 template <class Scalar>
-recur::Matrix<Scalar> random_matrix(recur::Index rows, recur::Index cols, std::mt19937& rng) {
-  recur::Matrix<Scalar> matrix(rows, cols);
+recur::MatrixOf<Scalar> random_matrix(recur::Index rows, recur::Index cols, std::mt19937& rng) {
+  recur::MatrixOf<Scalar> matrix(rows, cols);
   for (recur::Index j = 0; j < cols; ++j)
     for (recur::Index i = 0; i < rows; ++i) matrix(i, j) = static_cast<Scalar>(recur::uniform(rng, -1, 1));
   return matrix;

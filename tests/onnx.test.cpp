@@ -12,7 +12,7 @@ namespace {
 
 /// An activation that is chosen when the program runs: a user's own.
 struct Chosen {
-  std::variant<Tanh, Logistic, Relu, LeakyRelu, ThresholdedRelu, HardSigmoid, Elu, Softsign, Softplus, Affine,
+  std::variant<Tanh, Logistic, Relu, LeakyRelu, ThresholdedRelu, HardSigmoid, Elu, Softsign, Softplus, AffineFunction,
                ScaledTanh>
       one;
 
@@ -71,7 +71,7 @@ std::vector<Chosen> activations_of(const Safetensors& file) {
     }
     REQUIRE((name == "Affine" || name == "ScaledTanh"));
     REQUIRE((!alphas.empty() && !betas.empty()));  // these have no defaults
-    return name == "Affine" ? with_alpha_and_beta(Affine()) : with_alpha_and_beta(ScaledTanh());
+    return name == "Affine" ? with_alpha_and_beta(AffineFunction()) : with_alpha_and_beta(ScaledTanh());
   };
   std::vector<Chosen> result;
   for (const auto& name : items_of(file.metadata("activations"))) result.push_back(chosen(name));
@@ -92,22 +92,22 @@ Series<Scalar> inputs_of(const Safetensors& file) {
 }
 /// One direction of a state, [D, N, H] or [N, D, H], as H x N.
 template <class Scalar>
-Matrix<Scalar> state_of(const Safetensors& file, const std::string& name, Index d) {
+MatrixOf<Scalar> state_of(const Safetensors& file, const std::string& name, Index d) {
   if (!batch_first(file)) return slice<Scalar>(file, name, d);
   const auto all = columns<Scalar>(file, name);
   const Index N = file.shape(name).at(0), D = file.shape(name).at(1);
-  Matrix<Scalar> state(all.rows(), N);
+  MatrixOf<Scalar> state(all.rows(), N);
   for (Index n = 0; n < N; ++n) state.col(n) = all.col(n * D + d);
   return state;
 }
 /// One direction of Y, [T, D, N, H] or [N, T, D, H], as H x (N T).
 template <class Scalar>
-Matrix<Scalar> outputs_of(const Safetensors& file, Index d) {
+MatrixOf<Scalar> outputs_of(const Safetensors& file, Index d) {
   const auto all = columns<Scalar>(file, "Y");
   const auto& shape = file.shape("Y");
   const Index T = shape.at(batch_first(file) ? 1 : 0), D = shape.at(batch_first(file) ? 2 : 1),
               N = shape.at(batch_first(file) ? 0 : 2);
-  Matrix<Scalar> y(all.rows(), N * T);
+  MatrixOf<Scalar> y(all.rows(), N * T);
   for (Index t = 0; t < T; ++t)
     for (Index n = 0; n < N; ++n)
       y.col(t * N + n) = all.col(batch_first(file) ? (n * T + t) * D + d : (t * D + d) * N + n);
@@ -123,12 +123,12 @@ Cell cell_of(const Safetensors& file, const Gates& gates, const typename Cell::R
   cell.U = reordered(slice<Scalar>(file, "W", d).transpose(), gates.U);
   cell.W = reordered(slice<Scalar>(file, "R", d).transpose(), gates.W);
   if (file.contains("B")) {
-    const Vector<Scalar> B = columns<Scalar>(file, "B").col(d);
+    const VectorOf<Scalar> B = columns<Scalar>(file, "B").col(d);
     cell.b.head(cell.U.rows()) += reordered(B.head(B.size() / 2), gates.U);
     cell.b.tail(cell.W.rows()) += reordered(B.tail(B.size() / 2), gates.W);
   }
   if (file.contains("P")) {
-    const Vector<Scalar> P = columns<Scalar>(file, "P").col(d);
+    const VectorOf<Scalar> P = columns<Scalar>(file, "P").col(d);
     cell.P = reordered(P, {0, 2, 1}).reshaped(hidden, 3);  // from i, o, f
   }
   return cell;

@@ -22,8 +22,8 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 template <class Scalar_ = double>
 struct Point {
   using Scalar = Scalar_;
-  Matrix<Scalar> w{3, 2};
-  Vector<Scalar> v{4};
+  MatrixOf<Scalar> w{3, 2};
+  VectorOf<Scalar> v{4};
 
   static void visit(auto&& f, const Name& name, auto&... points) {
     f(Name(name, "w"), points.w...);
@@ -104,7 +104,7 @@ Series<double> lstm_series(const std::string& name) {
   return Series<double>(SeriesView(values.data(), shape.at(2), shape.at(1), shape.at(0)));
 }
 /// What a tensor of a run has for one step, a matrix or a column.
-Matrix<double> at_step(const std::string& name, Index step) {
+MatrixOf<double> at_step(const std::string& name, Index step) {
   const auto values = lstm_oracle().values<double>(name);
   const auto& shape = lstm_oracle().shape(name);
   const Index rows = shape.at(1), cols = shape.size() == 3 ? shape.at(2) : 1;
@@ -299,14 +299,14 @@ TEMPLATE_TEST_CASE("A step with other shapes is an error that names the block, a
   auto p = start();
   TestType optimizer(p), untouched(p);
   auto other = p;
-  other.w = Matrix<double>::Ones(2, 3);
+  other.w = MatrixOf<double>::Ones(2, 3);
   const auto kept = other;
   CHECK(message_of([&] { optimizer.step(other, other); }) ==
         where + "net must have the shapes of the network that the optimiser was made for, but w is 2x3, expected 3x2");
   CHECK(same_parameters(other, kept));
 
   auto gradient = gradient_at(p);
-  gradient.v = Vector<double>::Ones(5);
+  gradient.v = VectorOf<double>::Ones(5);
   CHECK(message_of([&] { optimizer.step(p, gradient); }) ==
         where + "gradient must have the shapes of net, but v is 5x1, expected 4x1");
   CHECK(same_parameters(p, p0));

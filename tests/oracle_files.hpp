@@ -12,7 +12,7 @@
 
 namespace recur_test {
 
-using recur::Index, recur::Matrix, recur::Safetensors, recur::Series;
+using recur::Index, recur::MatrixOf, recur::Safetensors, recur::Series;
 
 /// All *.safetensors of a folder, in the order of their names.
 inline std::vector<Safetensors> oracles_in(const std::filesystem::path& folder) {
@@ -27,14 +27,14 @@ inline std::vector<Safetensors> oracles_in(const std::filesystem::path& folder) 
 
 /// A tensor whose last dimension is features, as a matrix of one column for each of the others: [T, N, F] is F x (N T).
 template <class Scalar>
-Matrix<Scalar> columns(const Safetensors& file, const std::string& name) {
+MatrixOf<Scalar> columns(const Safetensors& file, const std::string& name) {
   const auto values = file.values<Scalar>(name);
   const Index features = file.shape(name).back();
-  return Eigen::Map<const Matrix<Scalar>>(values.data(), features, static_cast<Index>(values.size()) / features);
+  return Eigen::Map<const MatrixOf<Scalar>>(values.data(), features, static_cast<Index>(values.size()) / features);
 }
 /// The i-th matrix of a tensor of three dimensions, [., N, H], as H x N.
 template <class Scalar>
-Matrix<Scalar> slice(const Safetensors& file, const std::string& name, Index i) {
+MatrixOf<Scalar> slice(const Safetensors& file, const std::string& name, Index i) {
   const Index batch = file.shape(name).at(1);
   return columns<Scalar>(file, name).middleCols(i * batch, batch);
 }

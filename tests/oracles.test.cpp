@@ -90,7 +90,7 @@ void run_cells(const Safetensors& file, double tolerance) {
 
 }  // namespace
 
-TEST_CASE("Whatever nn.RNN, nn.GRU and nn.LSTM compute, recur computes", "[oracles][pytorch]") {
+TEST_CASE("What nn.RNN, nn.GRU and nn.LSTM compute, recur computes", "[oracles][pytorch]") {
   const char* const given = std::getenv("RECUR_ORACLES");
   const auto files = oracles_in(given ? given : RECUR_TEST_ORACLES);
   REQUIRE_FALSE(files.empty());

@@ -28,15 +28,15 @@ struct Inside {
       : all(random_matrix<Scalar>(rows_ + 4, cols_ + 2, rng)), rows(rows_), cols(cols_) {}
 
   MatrixView<Scalar> block() { return {all.data() + all.rows() + 1, rows, cols, Eigen::OuterStride<>(all.rows())}; }
-  Matrix<double> in_double() { return block().template cast<double>(); }
+  MatrixOf<double> in_double() { return block().template cast<double>(); }
   /// The larger matrix, with the block replaced.
-  Matrix<double> with(const Matrix<double>& other) const {
-    Matrix<double> result = all.template cast<double>();
+  MatrixOf<double> with(const MatrixOf<double>& other) const {
+    MatrixOf<double> result = all.template cast<double>();
     result.block(1, 1, rows, cols) = other;
     return result;
   }
 
-  Matrix<Scalar> all;
+  MatrixOf<Scalar> all;
   Index rows, cols;
 };
 
@@ -56,7 +56,7 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
   };
   // C = start + A B has the bits of C += A B where C is `start` in every column.
   const auto sets_as_it_adds = [&](const Panels<Scalar>& left) {
-    const Vector<Scalar> start = random_matrix<Scalar>(M, 1, rng);
+    const VectorOf<Scalar> start = random_matrix<Scalar>(M, 1, rng);
     Inside<Scalar> sum = c, set = c;
     for (Index j = 0; j < N; ++j) sum.block().col(j) = start;
     add_product(left, b.block(), sum.block());
@@ -71,20 +71,20 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
   INFO("M " << M << ", N " << N << ", K " << K);
 
   // Right, and nothing outside C is touched.
-  const Matrix<double> expected = c.with(c.in_double() + a.in_double() * b.in_double());
+  const MatrixOf<double> expected = c.with(c.in_double() + a.in_double() * b.in_double());
   const double tolerance = static_cast<double>(K + 2) * static_cast<double>(Eigen::NumTraits<Scalar>::epsilon());
-  const auto right = [&](const Matrix<Scalar>& result) {
+  const auto right = [&](const MatrixOf<Scalar>& result) {
     return (result.template cast<double>() - expected).cwiseAbs().maxCoeff() <= tolerance;
   };
 
   // In sequence: the same bits packed or in place, all columns at once or one at a time. A single row whose numbers are
   // apart is summed otherwise: no weight matrix has such.
   Packed<Scalar> packed;
-  const Matrix<Scalar> in_sequence = add(packed.for_columns(a.block(), 100));
+  const MatrixOf<Scalar> in_sequence = add(packed.for_columns(a.block(), 100));
   REQUIRE(right(in_sequence));
   REQUIRE(identical(add_columns(packed.for_columns(a.block(), 100)), in_sequence));
   REQUIRE(identical(add(packed.transpose_of(a_transposed.block(), 2, 100)), in_sequence));
-  const Matrix<Scalar> where_it_lies = add(left_in_place(Order::in_sequence));
+  const MatrixOf<Scalar> where_it_lies = add(left_in_place(Order::in_sequence));
   REQUIRE(right(where_it_lies));
   REQUIRE(identical(add_columns(left_in_place(Order::in_sequence)), where_it_lies));
   REQUIRE((M == 1 || identical(where_it_lies, in_sequence)));
@@ -96,12 +96,12 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
   REQUIRE((M == 1 || identical(outer.all, in_sequence)));
 
   // Interleaved: the same bits packed or in place, forwards or backwards.
-  const Matrix<Scalar> interleaved = add_columns(packed.for_steps(a.block(), 1, 100));
+  const MatrixOf<Scalar> interleaved = add_columns(packed.for_steps(a.block(), 1, 100));
   REQUIRE(right(interleaved));
   REQUIRE(identical(add(packed.for_steps(a.block(), 1, 100)), interleaved));
   REQUIRE(identical(add_columns(packed.for_steps(a.block(), 1, 100), true), interleaved));
   REQUIRE((M == 1 || identical(add_columns(packed.transpose_of(a_transposed.block(), 1, 100)), interleaved)));
-  const Matrix<Scalar> interleaved_where_it_lies = add_columns(left_in_place(Order::interleaved));
+  const MatrixOf<Scalar> interleaved_where_it_lies = add_columns(left_in_place(Order::interleaved));
   REQUIRE(right(interleaved_where_it_lies));
   REQUIRE(identical(add_columns(left_in_place(Order::interleaved), true), interleaved_where_it_lies));
   REQUIRE((M == 1 || identical(interleaved_where_it_lies, interleaved)));
@@ -109,7 +109,7 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
   // Transposed, where it lies.
   REQUIRE(sets_as_it_adds(packed.for_steps(a.block(), 1, 100)));
   REQUIRE(sets_as_it_adds(packed.transpose_of(a_transposed.block(), 1, 1)));
-  const Matrix<Scalar> transposed = add(packed.transpose_of(a_transposed.block(), 1, 1));
+  const MatrixOf<Scalar> transposed = add(packed.transpose_of(a_transposed.block(), 1, 1));
   REQUIRE(right(transposed));
   REQUIRE(identical(add_columns(packed.transpose_of(a_transposed.block(), 1, 1)), transposed));
 }
@@ -119,17 +119,19 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
 TEMPLATE_TEST_CASE("All products up to 40 x 40 x 40 are exact, for small whole numbers", "[packed]", float, double) {
   constexpr Index most = 40, stride = 43;  // blocks within larger matrices, off every alignment
   std::mt19937 rng(6);
-  const auto whole = [&] { return Matrix<TestType>((4 * random_matrix<TestType>(stride, most, rng)).array().round()); };
-  const auto within = [](const Matrix<TestType>& all, Index rows, Index cols) {
+  const auto whole = [&] {
+    return MatrixOf<TestType>((4 * random_matrix<TestType>(stride, most, rng)).array().round());
+  };
+  const auto within = [](const MatrixOf<TestType>& all, Index rows, Index cols) {
     return ConstMatrixView<TestType>(all.data() + 1, rows, cols, Eigen::OuterStride<>(stride));
   };
-  const Matrix<TestType> all_a = whole(), all_b = whole();
-  Matrix<TestType> all_a_transposed(stride, most), all_b_transposed(stride, most), all_c(stride, most);
+  const MatrixOf<TestType> all_a = whole(), all_b = whole();
+  MatrixOf<TestType> all_a_transposed(stride, most), all_b_transposed(stride, most), all_c(stride, most);
   all_a_transposed.bottomRows(most + 2).topRows(most) = within(all_a, most, most).transpose();
   all_b_transposed.bottomRows(most + 2).topRows(most) = within(all_b, most, most).transpose();
 
   // 7 + A B with all K columns of A so far; compared and set by bytes, which is quick in slow builds too.
-  Matrix<TestType> wanted = Matrix<TestType>::Constant(most, most, 7);
+  MatrixOf<TestType> wanted = MatrixOf<TestType>::Constant(most, most, 7);
   const std::vector<TestType> sevens(most, 7);
   Packed<TestType> in_sequence, interleaved, transposed;
   for (Index K = 0; K <= most; ++K) {
@@ -182,10 +184,10 @@ TEMPLATE_TEST_CASE("Large products are right, in every form", "[packed]", float,
 }
 
 TEST_CASE("Fixed-size matrices of one row are weights too", "[packed]") {
-  Matrix<float, 1, 3> weights;
+  MatrixOf<float, 1, 3> weights;
   weights << 1, 2, 3;
-  const Vector<float, 3> h(4, 5, 6);
-  Vector<float, 1> sum(100);
+  const VectorOf<float, 3> h(4, 5, 6);
+  VectorOf<float, 1> sum(100);
   add_product(in_place(weights, Order::in_sequence), h, sum);
   CHECK(sum(0) == 132);
   add_product(in_place(weights, Order::interleaved), h, sum);
@@ -193,9 +195,9 @@ TEST_CASE("Fixed-size matrices of one row are weights too", "[packed]") {
   Packed<float> packed;
   add_product(packed.for_columns(weights, 100), h, sum);
   CHECK(sum(0) == 196);
-  const Matrix<float, 1, 2> d(10, 20);
+  const MatrixOf<float, 1, 2> d(10, 20);
   for (const Index count : {1, 100}) {
-    Matrix<float> transposed_sum = Matrix<float>::Zero(3, 2);
+    MatrixOf<float> transposed_sum = MatrixOf<float>::Zero(3, 2);
     add_product(packed.transpose_of(weights, 2, count), d, transposed_sum);
     CHECK(transposed_sum == weights.transpose() * d);
   }
@@ -204,12 +206,12 @@ TEST_CASE("Fixed-size matrices of one row are weights too", "[packed]") {
 TEMPLATE_TEST_CASE("Sizes known when compiling give the same bits", "[packed]", float, double) {
   std::mt19937 rng(5);
   const auto check = [&]<int M, int K>() {
-    const Matrix<TestType, M, K> weights = random_matrix<TestType>(M, K, rng);
-    const Matrix<TestType> dynamic = weights;
-    const Vector<TestType, K> b = random_matrix<TestType>(K, 1, rng);
+    const MatrixOf<TestType, M, K> weights = random_matrix<TestType>(M, K, rng);
+    const MatrixOf<TestType> dynamic = weights;
+    const VectorOf<TestType, K> b = random_matrix<TestType>(K, 1, rng);
     for (const Order order : {Order::in_sequence, Order::interleaved}) {
-      Vector<TestType, M> c = Vector<TestType, M>::Ones();
-      Vector<TestType> dynamic_c = c;
+      VectorOf<TestType, M> c = VectorOf<TestType, M>::Ones();
+      VectorOf<TestType> dynamic_c = c;
       add_product(in_place(weights, order), b, c);
       add_product(in_place(dynamic, order), b, dynamic_c);
       CHECK(identical(c, dynamic_c));
@@ -225,12 +227,12 @@ TEMPLATE_TEST_CASE("Sizes known when compiling give the same bits", "[packed]", 
 
 TEST_CASE("What is packed does not change with the weights", "[packed]") {
   std::mt19937 rng(4);
-  Matrix<double> weights = random_matrix<double>(5, 3, rng);
-  const Matrix<double> b = random_matrix<double>(3, 2, rng), before = weights;
+  MatrixOf<double> weights = random_matrix<double>(5, 3, rng);
+  const MatrixOf<double> b = random_matrix<double>(3, 2, rng), before = weights;
   Packed<double> packed;
   const auto panels = packed.for_columns(weights, 100);
   weights.setZero();
-  Matrix<double> sum = Matrix<double>::Zero(5, 2);
+  MatrixOf<double> sum = MatrixOf<double>::Zero(5, 2);
   add_product(panels, b, sum);
   CHECK(sum.isApprox(before * b, 1e-14));
 }

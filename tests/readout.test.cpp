@@ -27,7 +27,7 @@ void check_forward(const Layer& zero, Index batch, Index steps) {
   h.setRandom(rng);
   auto trace = layer.trace();
   const auto y = layer.forward(h, trace);
-  const Matrix<Scalar> expected = (layer.V * h.matrix()).colwise() + Vector<Scalar>(layer.c);
+  const MatrixOf<Scalar> expected = (layer.V * h.matrix()).colwise() + VectorOf<Scalar>(layer.c);
   CHECK((y.features() == layer.outputs() && y.batch() == batch && y.steps() == steps));
   CHECK(y.matrix().isApprox(expected, std::is_same_v<Scalar, float> ? Scalar(1e-5) : Scalar(1e-13)));
   CHECK(layer.output(trace).data() == y.data());
@@ -47,7 +47,7 @@ TEST_CASE("A readout is V h, or V h + c", "[readout]") {
 
 TEST_CASE("A readout starts at zero, and c is a parameter where it is asked for", "[readout]") {
   const Readout<float> without(5, 3), with(5, 3, {.bias = true});
-  CHECK((without.V == Matrix<float>::Zero(3, 5) && without.c == Vector<float>::Zero(3)));
+  CHECK((without.V == MatrixOf<float>::Zero(3, 5) && without.c == VectorOf<float>::Zero(3)));
   CHECK((!without.has_bias() && with.has_bias()));
   CHECK((parameter_count(without) == 15 && parameter_count(with) == 18));
 }
@@ -93,6 +93,8 @@ TEST_CASE("A readout gives the same bits for a series as for its steps", "[reado
 
 TEST_CASE("A readout says what does not fit", "[readout]") {
   CHECK(message_of([] { Readout<float>(0, 3); }) == "Readout: hidden > 0 and outputs > 0 expected, got 0 and 3");
+  CHECK(message_of([] { Readout<float>(Index(1) << 40, Index(1) << 40); }) ==
+        "Readout: outputs x hidden must be less than 2^59, got 1099511627776 x 1099511627776");
   CHECK(message_of([] { Readout<float, 5, 3>(4, 3); }) == "Readout: hidden must be 5 (fixed by its type), got 4");
   CHECK(message_of([] { Readout<float, 5, 3>(5, 2); }) == "Readout: outputs must be 3 (fixed by its type), got 2");
 

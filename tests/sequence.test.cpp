@@ -60,7 +60,7 @@ TEST_CASE("A sequence is its layers, one after the other", "[sequence]") {
 TEST_CASE("A layer is reached by its number, to read and to write", "[sequence]") {
   Sequence net(Elman<float>(1, 3), Readout<float>(3, 2));
   net.layer<1>().V.setOnes();
-  CHECK(std::get<1>(net.layers).V == Matrix<float>::Ones(2, 3));
+  CHECK(std::get<1>(net.layers).V == MatrixOf<float>::Ones(2, 3));
   CHECK(&std::as_const(net).layer<0>() == &std::get<0>(net.layers));
   STATIC_REQUIRE(std::is_same_v<decltype(net), Sequence<Elman<float>, Readout<float>>>);
 }
@@ -69,9 +69,9 @@ TEST_CASE("The state of a sequence is a tuple of its layers' states", "[sequence
   std::mt19937 rng(2);
   const auto net = two_layers(rng);
   auto state = net.state(3);
-  STATIC_REQUIRE(std::is_same_v<decltype(state), std::tuple<Matrix<double>, Matrix<double>, NoState>>);
-  CHECK(std::get<0>(state) == Matrix<double>::Zero(5, 3));
-  CHECK(std::get<1>(state) == Matrix<double>::Zero(8, 3));
+  STATIC_REQUIRE(std::is_same_v<decltype(state), std::tuple<MatrixOf<double>, MatrixOf<double>, NoState>>);
+  CHECK(std::get<0>(state) == MatrixOf<double>::Zero(5, 3));
+  CHECK(std::get<1>(state) == MatrixOf<double>::Zero(8, 3));
 
   // Cut in two, with the state carried over.
   const auto x = random_series(3, 3, 9, rng);
@@ -155,13 +155,13 @@ TEST_CASE("A sequence checks every layer before any of them runs", "[sequence]")
   const auto x = random_series(3, 2, 4, rng), dy = random_series(2, 2, 4, rng);
   auto trace = net.trace();
   net.forward(x, trace);
-  const Matrix<double> records = trace.records().layer<0>().matrix();
+  const MatrixOf<double> records = trace.records().layer<0>().matrix();
   const auto unchanged = [&] { return identical(trace.records().layer<0>().matrix(), records); };
 
   CHECK(message_of([&] { net.forward(Series<double>(4, 2, 4), trace); }) ==
         "forward: x.features() must be 3 (inputs()), got 4");
   auto state = net.state(2);
-  std::get<1>(state) = Matrix<double>::Zero(8, 3);
+  std::get<1>(state) = MatrixOf<double>::Zero(8, 3);
   CHECK(message_of([&] { net.forward(x, trace, state); }) ==
         "forward: initial must be 8x2 (states * hidden() x batch), got 8x3");
   const auto U = net.layer<1>().U;
@@ -196,12 +196,43 @@ TEST_CASE("What a trace has given is not taken back by it, for it would be overw
   auto trace = net.trace(), other = net.trace();
   auto cell_trace = cell.trace();
   Series<double> x(2, 2, 4);
-  const std::string message = "forward: x must not be what this trace gave before, which is overwritten";
+  const std::string message = "forward: x must not lie in this trace, as what it gave before does: it is overwritten";
   for (const auto& lengths : {std::vector<Index>(), {4, 2}}) {
     x.set_lengths(lengths);
     CHECK(message_of([&] { net.forward(net.forward(x, trace), trace); }) == message);
     CHECK(message_of([&] { net.forward(net.forward(x, trace).window(3, 1), trace); }) == message);
     CHECK(message_of([&] { cell.forward(cell.forward(x, cell_trace), cell_trace); }) == message);
     CHECK(net.forward(net.forward(x, trace), other).steps() == 4);
+    if (lengths.empty()) {  // what a layer within gave
+      const Sequence wide(Elman<double>(2, 2), Readout<double>(2, 2));
+      auto its = wide.trace();
+      wide.forward(x, its);
+      CHECK(message_of([&] { wide.forward(wide.output_of<0>(its), its); }) == message);
+      CHECK(net.forward(wide.output_of<0>(its), trace).steps() == 4);
+    }
   }
+}
+
+TEST_CASE("Who only predicts needs no trace", "[sequence]") {
+  std::mt19937 rng(8);
+  Sequence net(Gru<double>(3, 4), Readout<double>(4, 2));
+  initialize(net, rng);
+  Series<double> x(3, 2, 5);
+  x.setRandom(rng);
+  auto initial = net.state(2);
+  std::get<0>(initial).setConstant(0.5);
+  for (const auto& lengths : {std::vector<Index>(), {5, 2}}) {
+    x.set_lengths(lengths);
+    auto trace = net.trace();
+    const Series<double> y = net.forward(x), continued = net.forward(x, initial);
+    CHECK(y.matrix() == net.forward(x, trace).matrix());
+    CHECK(y.lengths() == lengths);
+    CHECK(continued.matrix() == net.forward(x, trace, initial).matrix());
+    CHECK(continued.matrix() != y.matrix());
+  }
+  Tokens tokens(1, 4);
+  tokens.matrix().setConstant(2);
+  Series<double> one_hot(3, 1, 4);
+  one_hot.matrix().row(2).setOnes();
+  CHECK(net.forward(tokens).matrix() == net.forward(one_hot).matrix());
 }

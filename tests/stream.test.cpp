@@ -32,7 +32,7 @@ void check_stream(const Net& net) {
   Stream stream(net);
   for (Index t = 0; t < 20; ++t) {
     INFO("step " << t);
-    REQUIRE(identical(stream.step(Vector<Scalar>(x[t])), y[t]));
+    REQUIRE(identical(stream.step(VectorOf<Scalar>(x[t])), y[t]));
   }
 }
 
@@ -102,12 +102,12 @@ TEST_CASE("A step takes and gives numbers where there is one input and one outpu
   Stream c(dynamic);
   for (const float x : {0.5f, -1.f, 0.25f, 2.f}) {
     const float y = a.step(x);
-    CHECK(identical(y, b.step(Vector<float, 1>(x))(0)));
+    CHECK(identical(y, b.step(VectorOf<float, 1>(x))(0)));
     CHECK(identical(y, c.step(x)));
   }
   STATIC_REQUIRE(noexcept(a.step(0.5f)));
   STATIC_REQUIRE(noexcept(c.step(0.5f)));
-  const Vector<float, 1> x(1);
+  const VectorOf<float, 1> x(1);
   STATIC_REQUIRE(noexcept(b.step(x)));
   STATIC_REQUIRE(noexcept(a.reset()));
   STATIC_REQUIRE(decltype(b.step(x))::RowsAtCompileTime == 1);
@@ -135,25 +135,48 @@ TEST_CASE("The state of a stream can be taken, given back and cleared", "[stream
   const auto x = random_series(2, 1, 9, rng);
   auto trace = net.trace();
   Stream stream(net);
-  for (Index t = 0; t < 5; ++t) stream.step(Vector<double>(x[t]));
+  for (Index t = 0; t < 5; ++t) stream.step(VectorOf<double>(x[t]));
   const auto middle = stream.state();
   net.forward(x.window(0, 5), trace);
   CHECK(identical(std::get<0>(middle), std::get<0>(net.final_state(trace))));
 
   const auto y = net.forward(x, trace);
   const auto check_rest = [&] {
-    for (Index t = 5; t < 9; ++t) CHECK(identical(stream.step(Vector<double>(x[t])), y[t]));
+    for (Index t = 5; t < 9; ++t) CHECK(identical(stream.step(VectorOf<double>(x[t])), y[t]));
   };
   check_rest();
   stream.reset(middle);
   check_rest();
   stream.reset();
-  CHECK(identical(stream.step(Vector<double>(x[0])), y[0]));
+  CHECK(identical(stream.step(VectorOf<double>(x[0])), y[0]));
   stream.reset(net.state(0));  // of no columns: zero
-  CHECK(identical(stream.step(Vector<double>(x[0])), y[0]));
+  CHECK(identical(stream.step(VectorOf<double>(x[0])), y[0]));
 
   CHECK(message_of([&] { stream.reset(net.state(2)); }) ==
         "reset: state must be 10x1 (states * hidden() x batch), got 10x2");
+}
+
+TEST_CASE("A state is neither taken from nor given to a stream whose network has other sizes by now", "[stream]") {
+  const std::string other = "the network has other shapes than when the stream was made";
+  const Sequence larger(Lstm<float>(3, 40), Readout<float>(40, 2)), smaller(Lstm<float>(3, 4), Readout<float>(4, 2));
+  for (const auto& [before, after] : {std::pair(smaller, larger), std::pair(larger, smaller)}) {
+    auto net = before;
+    Stream stream(net);
+    const auto state = stream.state();
+    net = after;
+    CHECK(message_of([&] { stream.state(); }) == "state: " + other);
+    CHECK(message_of([&] { stream.reset(net.state(1)); }) == "reset: " + other);
+    CHECK(message_of([&] { stream.reset(state); }) == "reset: " + other);
+    CHECK_THAT(last_words([&] { stream.reset(); }), ContainsSubstring("reset: " + other));
+    net = before;
+    stream.reset(state);  // as it was
+    CHECK(std::get<0>(stream.state()) == std::get<0>(state));
+  }
+  Stack<Elman<float>> stack(3, 3, 2);
+  Stream of_stack(stack);
+  stack.layers.emplace_back(3, 3);
+  CHECK(message_of([&] { of_stack.state(); }) == "state: " + other);
+  CHECK(message_of([&] { of_stack.reset(stack.state(1)); }) == "reset: " + other);
 }
 
 TEST_CASE("A step reads vectors where they lie", "[stream]") {
@@ -161,7 +184,7 @@ TEST_CASE("A step reads vectors where they lie", "[stream]") {
   const auto net = randomized(Sequence(Elman<float>(3, 4), Readout<float>(4, 2)), rng);
   const auto x = random_series<float>(3, 1, 1, rng);
   Stream of_vector(net), of_map(net), of_column(net);
-  const Vector<float> y = of_vector.step(Vector<float>(x[0]));
+  const VectorOf<float> y = of_vector.step(VectorOf<float>(x[0]));
   CHECK(identical(of_map.step(Eigen::Map<const Eigen::Vector3f>(x.data())), y));
   CHECK(identical(of_column.step(x.matrix().col(0)), y));
 }
@@ -169,7 +192,7 @@ TEST_CASE("A step reads vectors where they lie", "[stream]") {
 TEST_CASE("A size that is wrong ends the program, and says why", "[stream]") {
   const Sequence net(Elman<float>(3, 4), Readout<float>(4, 2));
   Stream stream(net);
-  CHECK_THAT(last_words([&] { stream.step(Vector<float>(Vector<float>::Zero(2))); }),
+  CHECK_THAT(last_words([&] { stream.step(VectorOf<float>(VectorOf<float>::Zero(2))); }),
              ContainsSubstring("step: x.rows() must be 3 (inputs()), got 2"));
   CHECK_THAT(last_words([&] { stream.step(1.f); }),
              ContainsSubstring("step: a number is for one input and one output, this network has 3 and 2"));
@@ -179,7 +202,7 @@ TEST_CASE("A size that is wrong ends the program, and says why", "[stream]") {
 
   Sequence changed(Elman<float>(3, 4), Readout<float>(4, 2));
   Stream made_before(changed);
-  const Vector<float> x = Vector<float>::Ones(3);
+  const VectorOf<float> x = VectorOf<float>::Ones(3);
   for (const auto& change :
        std::vector<std::function<void()>>{[&] { changed = Sequence(Elman<float>(3, 40), Readout<float>(40, 2)); },
                                           [&] { changed = Sequence(Elman<float>(3, 4), Readout<float>(4, 5)); }}) {
@@ -198,7 +221,7 @@ TEST_CASE("A size that is wrong ends the program, and says why", "[stream]") {
              ContainsSubstring("step: the network has other shapes than when the stream was made"));
   const Readout<float> readout(2, 2);
   Stream of_readout(readout);
-  const auto feed_back = [&] { of_readout.step(of_readout.step(Vector<float>(Vector<float>::Ones(2)))); };
+  const auto feed_back = [&] { of_readout.step(of_readout.step(VectorOf<float>(VectorOf<float>::Ones(2)))); };
   CHECK_THAT(last_words(feed_back), ContainsSubstring("step: x must not be what the step before gave"));
 }
 

@@ -65,7 +65,7 @@ namespace {
 
 /// Everything that forward and bptt give, with so many threads.
 template <class Net, class X>
-std::vector<Matrix<double>> results(const Net& net, const X& x, int threads) {
+std::vector<MatrixOf<double>> results(const Net& net, const X& x, int threads) {
   const int before = omp_get_max_threads();
   omp_set_num_threads(threads);
   using Scalar = typename Net::Scalar;
@@ -76,7 +76,7 @@ std::vector<Matrix<double>> results(const Net& net, const X& x, int threads) {
   auto initial = random_state(net, x.batch(), rng), d_final = random_state(net, x.batch(), rng), d_initial = initial;
   const auto dy = random_series<Scalar>(net.outputs(), x.batch(), x.steps(), rng);
   Series<Scalar> dx;
-  std::vector<Matrix<double>> all;
+  std::vector<MatrixOf<double>> all;
   all.push_back(net.forward(x, trace, initial).matrix().template cast<double>());
   if constexpr (std::is_same_v<X, TokensView>) {
     bptt(net, x, trace, dy, gradient, {.d_final = &d_final, .d_initial = &d_initial});
@@ -126,7 +126,7 @@ TEMPLATE_TEST_CASE("No bit of a network of layers depends on the number of threa
   const auto x = random_series<TestType>(9, 29, 40, rng);
   check_threads(net, SeriesView<const TestType>(x));
   Tokens tokens(29, 40);
-  for (Index j = 0; j < tokens.size(); ++j) tokens.data()[j] = static_cast<int>(j * 7 % 9);
+  for (Index j = 0; j < 29 * 40; ++j) tokens.data()[j] = static_cast<int>(j * 7 % 9);
   check_threads(net, TokensView(tokens));
 }
 
@@ -143,8 +143,8 @@ TEMPLATE_TEST_CASE("No bit depends on the number of threads where sequences end 
   x.set_lengths(lengths);
   check_threads(net, SeriesView<const TestType>(x));
   Tokens tokens(29, 60);
-  for (Index j = 0; j < tokens.size(); ++j) tokens.data()[j] = static_cast<int>(j * 7 % 9);
-  tokens.lengths = lengths;
+  for (Index j = 0; j < 29 * 60; ++j) tokens.data()[j] = static_cast<int>(j * 7 % 9);
+  tokens.set_lengths(lengths);
   check_threads(net, TokensView(tokens));
 }
 

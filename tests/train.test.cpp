@@ -9,7 +9,7 @@ static_assert(DataSource<Recorder, double>);
 namespace {
 
 const auto last_step_only = [](const auto& y, const auto& target, auto& dy) {
-  return squared_error(y, target, dy, last_step(y.batch(), y.steps()));
+  return squared_error(y, target, dy, last_step(y));
 };
 
 }  // namespace

@@ -153,6 +153,25 @@ TEST_CASE("A run that is over gives its result again, and goes on when there are
   }
 }
 
+TEST_CASE("Three calls in a row go on from each other, with validation data or without", "[train]") {
+  const Echo task(5, 10), held_out(3, 10, 2);
+  const auto data = task.data(), validation = held_out.data();
+  auto net = net_of(1);
+  Sgd sgd(net, {.rate = 1e-2});
+  std::mt19937 rng(3);
+  TrainRun<Net> run;
+  // With validation the network is left as it did best; the next call begins with what the last step left.
+  train(net, sgd, squared_error, data, validation, rng, run, {.epochs = 1, .batch = 2});
+  REQUIRE(run.latest);
+  train(net, sgd, squared_error, data, rng, run, {.epochs = 2, .batch = 2});
+  CHECK_FALSE(run.latest);
+  const auto second = net;
+  sgd.options.rate = 0;
+  train(net, sgd, squared_error, data, rng, run, {.epochs = 3, .batch = 2});
+  CHECK(same_parameters(net, second));
+  CHECK(run.losses.size() == 3);
+}
+
 TEST_CASE("Where a run is, is told at every call of the callback", "[train]") {
   const Echo task(5, 10);
   auto net = net_of(1);

@@ -2,6 +2,8 @@
 #include "catch.hpp"
 #include "training.hpp"
 
+#include <recur/layers/bidirectional.hpp>
+
 using namespace recur_test;
 
 namespace {
@@ -109,7 +111,7 @@ TEST_CASE("A gradient that is not finite stops it before the step", "[train]") {
   const Echo task(6, 5);
   int calls = 0;
   const auto loss = [&](const auto& y, const auto& target, auto& dy) {
-    const double value = squared_error(y, target, dy);
+    const LossValue value = squared_error(y, target, dy);
     if (++calls == 4) dy[3](0, 1) = -infinity;
     return value;
   };
@@ -128,6 +130,103 @@ TEST_CASE("NaN in the validation data stops it, and the last good parameters are
   const Run run(net_of(1), squared_error, data, &validation, {.epochs = 9, .batch = 2});
   CHECK(run.message == not_finite("the validation loss is nan", 0, 3));
   CHECK(same_parameters(run.net, run.nets.at(2)));
+}
+
+TEST_CASE("A step that destroys the network stops it, the last one too, and the network before it is kept", "[train]") {
+  const Echo task(6, 5);
+  const auto check = [&](auto optimizer, const std::string& rate) {
+    for (const Index step : {0, 1, 2}) {
+      auto net = net_of(1), before = net;
+      auto its = optimizer(net);
+      const double its_rate = its.options.rate;
+      std::mt19937 rng(3);
+      const auto message = message_of<std::runtime_error>([&] {
+        train(net, its, squared_error, task.data(), rng,
+              {.epochs = 1,
+               .batch = 2,
+               .schedule = [&](Index now) { return now == step ? its_rate : 1e-2; },
+               .on_progress = [&](const Progress&) { before = net; }});
+      });
+      INFO(message);
+      CHECK(message.starts_with("train: the step of the optimiser, of rate " + rate + ", made 0."));
+      CHECK(message.ends_with(not_finite("", 0, step).substr(8)));
+      CHECK(same_parameters(net, before));
+      CHECK(detail::not_finite_in(net).empty());
+    }
+  };
+  check([](const Net& net) { return Adam(net, {.rate = not_a_number}); }, "nan");
+  check([](const Net& net) { return Sgd(net, {.rate = infinity}); }, "inf");
+}
+
+TEST_CASE("After a step that destroyed the network, training goes on from before it", "[train]") {
+  const Echo task(6, 5);
+  auto net = net_of(1);
+  Sgd sgd(net, {.rate = infinity});
+  std::mt19937 rng(3);
+  TrainRun<Net> run;
+  CHECK_THROWS_AS(train(net, sgd, squared_error, task.data(), rng, run, {.epochs = 2, .batch = 2}), std::runtime_error);
+  CHECK(same_parameters(net, net_of(1)));
+  sgd = Sgd(net, {.rate = 1e-2});
+  const auto result = train(net, sgd, squared_error, task.data(), rng, run, {.epochs = 2, .batch = 2});
+  CHECK(run.progress.step == 6);
+  CHECK(result.losses[1] < result.losses[0]);
+}
+
+TEST_CASE("A network that was never initialised, or is not finite, is not trained", "[train]") {
+  const Echo task(4, 5);
+  Net net(Elman<double>(1, 4), Readout<double>(4, 1, {.bias = true}));
+  Adam adam(net);
+  std::mt19937 rng(1);
+  const auto message = [&] { return message_of([&] { train(net, adam, squared_error, task.data(), rng); }); };
+  CHECK(message() ==
+        "train: net must be initialised, as by recur::initialize(net, rng), got one whose parameters are all zero");
+  net.layer<0>().W(1, 2) = 0.1;
+  CHECK(message() == "(nothing was thrown)");
+  net.layer<1>().V(0, 3) = infinity;
+  CHECK(message() == "train: the parameters of net must be finite, got 1.V inf at (0, 3)");
+  net.layer<0>().b(2) = not_a_number;
+  CHECK(message() == "train: the parameters of net must be finite, got 0.b nan at (2, 0)");
+}
+
+TEST_CASE("Windows are for networks that go forward in time alone", "[train]") {
+  const Echo<double> task(4, 6);
+  Sequence net(Bidirectional<Elman<double>>(1, 2), Readout<double>(4, 1));
+  std::mt19937 rng(1);
+  initialize(net, rng);
+  Adam adam(net);
+  const auto trained = [&](Index window) {
+    return message_of([&] { train(net, adam, squared_error, task.data(), rng, {.epochs = 1, .window = window}); });
+  };
+  const auto evaluated = [&](Index window) {
+    return message_of([&] { evaluate(net, squared_error, task.data(), window); });
+  };
+  const std::string why =
+      ": a window of 4 of 6 steps is for networks that go forward in time alone, this one has a bidirectional layer";
+  CHECK(trained(4) == "train" + why);
+  CHECK(evaluated(4) == "evaluate" + why);
+  for (const Index window : {0, 6, 10}) {
+    CHECK(trained(window) == "(nothing was thrown)");
+    CHECK(evaluated(window) == "(nothing was thrown)");
+  }
+}
+
+TEST_CASE("Validation data are tried before the first step, in a window of their own", "[train]") {
+  const Recorder data{4, 10}, validation{3, 5};
+  for (const Index window : {0, 4, 7}) {
+    validation.reads.clear();
+    auto net = net_of(1);
+    Adam adam(net);
+    std::mt19937 rng(1);
+    Index first = 0;
+    train(net, adam, squared_error, data, validation, rng,
+          {.epochs = 1, .batch = 2, .window = window, .on_progress = [&](const Progress& now) {
+             if (now.step == 1 && !now.epoch_end) first = std::ssize(validation.reads);
+           }});
+    CHECK(first == 1);
+    CHECK(validation.reads[0].sequences == std::vector<Index>{0, 1});
+    CHECK(validation.reads[0].first == 0);
+    CHECK(validation.reads[0].steps == (window == 4 ? 4 : 5));
+  }
 }
 
 // ---- What does not fit -----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@
 
 #include <functional>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// What bptt() can be given and asked for besides; what is left out is neither read nor computed.
 template <class Net>
@@ -20,20 +20,13 @@ struct BpttOptions {
   /// Whether to add to what `gradient` holds. By default it is overwritten.
   bool accumulate = false;
   /// Truncated BPTT (R. J. Williams, J. Peng, 1990): the loss of each stretch of `stride` steps, counted from the first,
-  /// goes back to `window` steps before its end. 0 for the whole series; a stride of 0 is the window. A window as long as
-  /// the series is plain BPTT.
+  /// goes back to `window` steps before its end; that of the last, too, where its end would be, if the series ends before:
+  /// where a loss goes depends on stride and window alone. 0 for the whole series; a stride of 0 is the window. A window
+  /// as long as the series is plain BPTT.
   Index window = 0, stride = 0;
 };
 
 namespace detail {
-
-/// Whether a series would be written where another is read.
-template <class Scalar>
-bool overlap(const Series<Scalar>& written, SeriesView<const Scalar> read) {
-  const std::less<const Scalar*> before;
-  const Scalar* const end = written.data() + written.bytes() / static_cast<Index>(sizeof(Scalar));
-  return before(written.data(), read.data() + read.columns() * read.stride()) && before(read.data(), end);
-}
 
 template <class Net, class X>
 void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
@@ -41,9 +34,10 @@ void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, Serie
   using Scalar = typename Net::Scalar;
   const typename Net::State no_state{};
   const auto& d_final = options.d_final ? *options.d_final : no_state;
+  require(&gradient != &net, "bptt: gradient must be another object than net, as zeros_like(net) makes it");
   require_same_shapes("bptt", "gradient", gradient, "net", net);
   require(trace.batch() > 0, "bptt: the trace must have been through forward, got an empty one");
-  net.require_backward(trace.records(), trace.order(), d_final);
+  detail::LayerAccess::require_backward(net, trace.records(), trace.order(), d_final);
   require_same_steps("bptt", "x", x, "the trace", trace);
   for (Index k = 0; k < x.batch(); ++k) {
     const Index n = trace.order().sequence(k);
@@ -99,4 +93,4 @@ void bptt(const Net& net, TokensView x, typename Net::Trace& trace, SeriesView<c
   detail::backpropagate(net, x, trace, dy, gradient, options);
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

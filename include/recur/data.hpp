@@ -9,7 +9,7 @@
 #include <concepts>
 #include <span>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
@@ -27,9 +27,9 @@ struct InputOf<Data, Scalar> {
 }  // namespace detail
 
 /// Some sequences, of which train() asks for windows. read() fills x and the target with steps first .. first + steps - 1
-/// of the named sequences, side by side in that order, and gives x the lengths that are left of them where they end
-/// before steps(). x is a Series<Scalar>, unless there is a type Data::Input = Tokens. SeriesData, ClassData and TokenData keep everything in memory; a user's own may
-/// make it up as it goes.
+/// of the named sequences, side by side in that order. x is a Series<Scalar>, unless there is a type Data::Input = Tokens.
+/// Where sequences end before steps(), length(n) says how many steps sequence n has; what is read past that is padding.
+/// SeriesData, ClassData and TokenData keep everything in memory; a user's own may make it up as it goes.
 template <class Data, class Scalar>
 concept DataSource = requires(const Data data, std::span<const Index> sequences,
                               typename detail::InputOf<Data, Scalar>::type& x, typename Data::Target& target) {
@@ -40,12 +40,14 @@ concept DataSource = requires(const Data data, std::span<const Index> sequences,
 
 namespace detail {
 
-/// What a window leaves of the lengths of some sequences.
-std::vector<Index> lengths_in_window(const auto& source, std::span<const Index> sequences, Index first, Index steps) {
-  std::vector<Index> lengths;
-  if (source.has_lengths())
-    for (const Index n : sequences) lengths.push_back(std::clamp<Index>(source.length(n) - first, 0, steps));
-  return lengths;
+/// The steps of sequence n: all, where the data does not say.
+template <class Data>
+Index length_of(const Data& data, Index n) {
+  if constexpr (requires { data.length(n); }) {
+    return std::min<Index>(data.length(n), data.steps());
+  } else {
+    return data.steps();
+  }
 }
 
 template <class Scalar>
@@ -55,19 +57,20 @@ void read_window(SeriesView<const Scalar> source, std::span<const Index> sequenc
   for (Index t = 0; t < steps; ++t)
     for (Index n = 0; n < window.batch(); ++n)
       window[t].col(n) = source[first + t].col(sequences[static_cast<std::size_t>(n)]);
-  window.set_lengths(lengths_in_window(source, sequences, first, steps));
 }
 /// The same for tokens and classes, N x T.
-inline void read_window(const Classes& source, std::span<const Index> sequences, Index first, Index steps,
-                        Classes& window) {
-  window.resize(static_cast<Index>(sequences.size()), steps);
-  for (Index n = 0; n < window.rows(); ++n)
-    window.row(n) = source.row(sequences[static_cast<std::size_t>(n)]).segment(first, steps);
+inline void read_window(const int* source, Index batch, std::span<const Index> sequences, Index first, Index steps,
+                        auto& window) {
+  window.resize(std::ssize(sequences), steps);
+  for (Index t = 0; t < steps; ++t)
+    for (Index n = 0; n < std::ssize(sequences); ++n)
+      window(n, t) = source[(first + t) * batch + sequences[static_cast<std::size_t>(n)]];
 }
 
 }  // namespace detail
 
 /// Inputs and targets that are series. Looks at both: they must live as long as it is used.
+/// Throws std::invalid_argument unless both have the same batch and steps.
 template <class Scalar>
 class SeriesData {
  public:
@@ -75,8 +78,12 @@ class SeriesData {
   SeriesData(SeriesView<const Scalar> x, SeriesView<const Scalar> target) : x_(x), target_(target) {
     require_same_steps("SeriesData", "target", target, "x", x);
   }
+  SeriesData(const Series<Scalar>&& temporary, const auto&) = delete;
+  SeriesData(const auto&, const Series<Scalar>&& temporary) = delete;
+  SeriesData(const Series<Scalar>&& temporary, const Series<Scalar>&& target) = delete;
   Index sequences() const { return x_.batch(); }
   Index steps() const { return x_.steps(); }
+  Index length(Index n) const { return x_.length(n); }
   void read(std::span<const Index> sequences, Index first, Index steps, Series<Scalar>& x, Target& target) const {
     detail::read_window(x_, sequences, first, steps, x);
     detail::read_window(target_, sequences, first, steps, target);
@@ -89,6 +96,7 @@ template <class X, class Target>
 SeriesData(const X&, const Target&) -> SeriesData<typename X::Scalar>;
 
 /// Inputs that are a series, targets that are classes. Looks at both: they must live as long as it is used.
+/// Throws std::invalid_argument unless classes is batch x steps of x.
 template <class Scalar>
 class ClassData {
  public:
@@ -98,11 +106,14 @@ class ClassData {
             x.steps(), " (batch x steps of x), got ", shape(classes));
   }
   ClassData(SeriesView<const Scalar> x, const Classes&& temporary) = delete;
+  ClassData(const Series<Scalar>&& temporary, const Classes&) = delete;
+  ClassData(const Series<Scalar>&& temporary, const Classes&& classes) = delete;
   Index sequences() const { return x_.batch(); }
   Index steps() const { return x_.steps(); }
+  Index length(Index n) const { return x_.length(n); }
   void read(std::span<const Index> sequences, Index first, Index steps, Series<Scalar>& x, Target& target) const {
     detail::read_window(x_, sequences, first, steps, x);
-    detail::read_window(classes_, sequences, first, steps, target);
+    detail::read_window(classes_.data(), classes_.rows(), sequences, first, steps, target);
   }
 
  private:
@@ -113,27 +124,29 @@ template <class X>
 ClassData(const X&, const Classes&) -> ClassData<typename X::Scalar>;
 
 /// Inputs that are tokens, targets that are classes. Looks at both: they must live as long as it is used.
+/// Throws std::invalid_argument unless classes is batch x steps of x.
 class TokenData {
  public:
   using Input = Tokens;
   using Target = Classes;
-  TokenData(const Tokens& x, const Classes& classes) : x_(x), classes_(classes) {
-    require(classes.rows() == x.rows() && classes.cols() == x.cols(), "TokenData: classes must be ", x.rows(), "x",
-            x.cols(), " (batch x steps of x), got ", shape(classes));
+  TokenData(TokensView x, const Classes& classes) : x_(x), classes_(classes) {
+    require(classes.rows() == x.batch() && classes.cols() == x.steps(), "TokenData: classes must be ", x.batch(), "x",
+            x.steps(), " (batch x steps of x), got ", shape(classes));
   }
+  TokenData(TokensView, const Classes&& temporary) = delete;
   TokenData(const Tokens&& temporary, const Classes&) = delete;
-  TokenData(const Tokens&, const Classes&& temporary) = delete;
-  Index sequences() const { return x_.rows(); }
-  Index steps() const { return x_.cols(); }
+  TokenData(const Tokens&& temporary, const Classes&& classes) = delete;
+  Index sequences() const { return x_.batch(); }
+  Index steps() const { return x_.steps(); }
+  Index length(Index n) const { return x_.length(n); }
   void read(std::span<const Index> sequences, Index first, Index steps, Tokens& x, Target& target) const {
-    detail::read_window(x_, sequences, first, steps, x);
-    detail::read_window(classes_, sequences, first, steps, target);
-    x.lengths = detail::lengths_in_window(TokensView(x_), sequences, first, steps);
+    detail::read_window(x_.data(), x_.batch(), sequences, first, steps, x);
+    detail::read_window(classes_.data(), classes_.rows(), sequences, first, steps, target);
   }
 
  private:
-  const Tokens& x_;
+  TokensView x_;
   const Classes& classes_;
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

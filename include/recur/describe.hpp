@@ -3,12 +3,14 @@
 /// Networks in words, such as "Sequence(Elman tanh 8 -> 32, Readout 32 -> 4)": for files, which say what they hold, and for
 /// messages. A description has everything of a network but its parameters and their type.
 
+#include "isa.hpp"
+
 #include <charconv>
 #include <cstddef>
 #include <string>
 #include <tuple>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// Any part of a network in words: what its `std::string description() const` says, which is for parts with constants of
 /// their own; else its `static constexpr const char* name`; else `otherwise`.
@@ -68,4 +70,4 @@ std::string describe_layers(const char* name, const std::tuple<Layers...>& layer
 }
 
 }  // namespace detail
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -19,7 +19,7 @@
 
 #include <type_traits>
 
-namespace recur::detail {
+namespace recur::inline RECUR_ISA::detail {
 
 template <class Packet>
 using PacketScalar = typename Eigen::internal::unpacket_traits<Packet>::type;
@@ -167,4 +167,4 @@ struct SoftplusFunction {
   }
 };
 
-}  // namespace recur::detail
+}  // namespace recur::inline RECUR_ISA::detail

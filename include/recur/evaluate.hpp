@@ -8,24 +8,44 @@
 #include <numeric>
 #include <vector>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 namespace detail {
+
+/// Whether train() and evaluate() can call a loss with what they have.
+template <class LossFunction, class Data, class Scalar>
+concept is_loss = requires(const LossFunction loss, SeriesView<const Scalar> y, const typename Data::Target& target,
+                           Series<Scalar>& dy) {
+  { loss(y, target, dy) } -> std::same_as<LossValue>;
+};
 
 /// Goes through some sequences in windows. Keeps its buffers.
 template <class Net, class Data>
 class Windows {
  public:
   using State = typename Net::State;
+  using Input = typename InputOf<Data, typename Net::Scalar>::type;
+  using View = std::conditional_t<std::is_same_v<Input, Tokens>, TokensView, SeriesView<const typename Net::Scalar>>;
 
   /// Reads the window of at most `window` steps from step `first` on, goes forward through it from `initial`, and calls
   /// f(x, target, trace, y). Gives false, and does not, where all sequences have come to their ends before.
   bool read(const Net& net, const Data& data, std::span<const Index> sequences, Index first, Index window,
             const State& initial, auto&& f) {
-    data.read(sequences, first, std::min<Index>(window, data.steps() - first), x_, target_);
-    if (all_lengths(x_) == 0) return false;
-    const auto y = net.forward(x_, trace_, initial);
-    f(x_, target_, trace_, y);
+    const Index all = data.steps(), steps = std::min<Index>(window, all - first);
+    left_.clear();
+    bool some = false, unequal = false;
+    for (const Index n : sequences) {
+      const Index length = length_of(data, n);
+      left_.push_back(std::max<Index>(0, length - first));
+      some = some || length > first;
+      unequal = unequal || length < all;
+    }
+    if (!some) return false;
+    data.read(sequences, first, steps, x_, target_);
+    const View all_x(x_);
+    const View x = unequal ? all_x.with_steps_left(left_) : all_x.followed_by(all - first - steps);
+    const auto y = net.forward(x, trace_, initial);
+    f(x, target_, trace_, y);
     return true;
   }
   /// What a Dropout leaves out in the windows from here on.
@@ -34,22 +54,22 @@ class Windows {
   void final_state(const Net& net, State& state) const { net.final_state(trace_, state); }
 
  private:
-  static Index all_lengths(const Series<typename Net::Scalar>& x) { return SeriesView(x).all_lengths(); }
-  static Index all_lengths(const TokensView& x) { return x.all_lengths(); }
-
-  typename InputOf<Data, typename Net::Scalar>::type x_;
+  Input x_;
   typename Data::Target target_;
+  std::vector<Index> left_;  // steps of each sequence from the window's first on
   typename Net::Trace trace_;
 };
 
 /// The steps of a window, of which there are at least one in `data`.
-template <class Data>
+template <class Net, class Data>
 Index window_of(const Data& data, Index window, const char* where, const char* what = "data") {
   require(data.sequences() > 0 && data.steps() > 0, where, ": ", what,
           " must have at least one step of one sequence, got ", data.sequences(), " sequences of ", data.steps(),
           " steps");
   require(window >= 0, where, ": window >= 0 expected, got ", window);
   const Index steps = data.steps();
+  require(Net::causal || window == 0 || window >= steps, where, ": a window of ", window, " of ", steps,
+          " steps is for networks that go forward in time alone, this one has a bidirectional layer");
   return window > 0 ? std::min(window, steps) : steps;
 }
 
@@ -70,31 +90,38 @@ inline std::span<const Index> mini_batch(const std::vector<Index>& order, Index 
 }  // namespace detail
 
 /// The mean loss over all of `data`: each sequence from a zero state, in windows of `window` steps (0: all at once)
-/// through which the state is carried. Windows weigh as their number of columns, of sequences that have not come to
-/// their ends.
-template <class Net, class LossFunction, DataSource<typename Net::Scalar> Data>
+/// through which the state is carried. The mean is over all that the loss counted, however the data are cut into
+/// mini-batches of `batch` sequences and windows.
+/// Throws std::invalid_argument on data that do not fit the network, or of which nothing counts, on a negative window or a
+/// batch below 1, and on windows for a bidirectional network.
+template <class Net, class LossFunction, class Data>
 double evaluate(const Net& net, const LossFunction& loss, const Data& data, Index window = 0, Index batch = 32) {
-  window = detail::window_of(data, window, "evaluate");
+  static_assert(DataSource<Data, typename Net::Scalar>,
+                "evaluate: data must be a data source: see SeriesData, ClassData and TokenData");
+  static_assert(detail::is_loss<LossFunction, Data, typename Net::Scalar>,
+                "evaluate: loss must be callable as loss(y, target, dy) with y a SeriesView<const Scalar>, target a "
+                "Data::Target and dy a Series<Scalar>&, and return a LossValue: the mean and over how much it is");
+  window = detail::window_of<Net>(data, window, "evaluate");
   require(batch > 0, "evaluate: batch > 0 expected, got ", batch);
   const auto order = detail::in_order(data.sequences());
   detail::Windows<Net, Data> windows;
   Series<typename Net::Scalar> dy;
-  double sum = 0;
-  Index columns = 0;
+  double sum = 0, counted = 0;
   for (Index k = 0; k * batch < data.sequences(); ++k) {
     typename Net::State state{};
     for (Index first = 0; first < data.steps(); first += window) {
       const bool some = windows.read(net, data, detail::mini_batch(order, k, batch), first, window, state,
                                      [&](const auto&, const auto& target, const auto&, const auto& y) {
-                                       sum += loss(y, target, dy) * static_cast<double>(y.all_lengths());
-                                       columns += y.all_lengths();
+                                       const LossValue value = loss(y, target, dy);
+                                       if (value.counted > 0) sum += value.mean * value.counted;
+                                       counted += value.counted;
                                      });
       if (!some) break;
       windows.final_state(net, state);
     }
   }
-  require(columns > 0, "evaluate: data must have at least one step of one sequence, got none within the lengths");
-  return sum / static_cast<double>(columns);
+  require(counted > 0, "evaluate: data must have at least one step that counts, got none");
+  return sum / counted;
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -9,7 +9,7 @@
 #include <optional>
 #include <ostream>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 template <class Net>
 struct GradientCheckOptions {
@@ -52,7 +52,7 @@ decltype(auto) in_double(const Target& target) {
   }
 }
 
-/// X is Series<double> or Tokens, which have no gradient.
+/// X is Series<double> or TokensView, which has no gradient.
 template <class Net, class LossFunction, class X, class Target>
 class GradientChecker {
  public:
@@ -119,9 +119,9 @@ class GradientChecker {
     const double size = std::max({std::abs(entry.analytic), std::abs(entry.numeric), options_.floor});
     entry.relative_error = std::abs(entry.analytic - entry.numeric) / size;
     entry.entries = worst_.entries + 1;
-    // Not (a <= b), rather than a > b: an error that is NaN is the worst of all, and stays it.
-    const bool worse = !(entry.relative_error <= worst_.relative_error) && !std::isnan(worst_.relative_error);
-    if (worse || worst_.entries == 0) {
+    // An error that is NaN is the worst of all, and stays it.
+    const bool worse = is_nan(entry.relative_error) || entry.relative_error > worst_.relative_error;
+    if ((worse && !is_nan(worst_.relative_error)) || worst_.entries == 0) {
       worst_ = entry;
     } else {
       worst_.entries = entry.entries;
@@ -182,10 +182,7 @@ GradientCheck check_gradient(const Net& net, const LossFunction& loss,
 template <class Net, class LossFunction, class Target>
 GradientCheck check_gradient(const Net& net, const LossFunction& loss, TokensView x, const Target& target,
                              GradientCheckOptions<Net> options = {}) {
-  Tokens tokens;
-  tokens = Eigen::Map<const Tokens::Base>(x.data(), x.batch(), x.steps());
-  for (Index n = 0; x.has_lengths() && n < x.batch(); ++n) tokens.lengths.push_back(x.length(n));
-  return detail::check_gradient(net, loss, tokens, x.batch(), target, options);
+  return detail::check_gradient(net, loss, x, x.batch(), target, options);
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -15,7 +15,7 @@
 
 #include <cmath>
 
-namespace recur::detail {
+namespace recur::inline RECUR_ISA::detail {
 
 /// How many numbers the widest packet holds: 16, 8, 4 or 2; 1 where there is no SIMD.
 template <class Scalar>
@@ -214,4 +214,4 @@ void strip_times_columns(const Scalar* a, Index a_stride, const Multiplier<Scala
   }
 }
 
-}  // namespace recur::detail
+}  // namespace recur::inline RECUR_ISA::detail

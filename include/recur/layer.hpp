@@ -4,9 +4,7 @@
 
 #include "unroll.hpp"
 
-#include <functional>
-
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
@@ -15,7 +13,6 @@ template <class Scalar>
 struct WithoutPadding {
   Series<Scalar> x, y, dy, dx;
   Tokens tokens;
-  std::vector<Index> lengths;
 
   static void leave_out(const Steps& steps, SeriesView<const Scalar> from, Series<Scalar>& to) {
     to.resize(from.features(), 1, steps.columns());
@@ -27,7 +24,7 @@ struct WithoutPadding {
     to.resize(1, steps.columns());
     for (Index t = 0; t < steps.steps(); ++t)
       for (Index k = 0; k < steps.alive(t); ++k)
-        to(steps.column(t) + k) = from.data()[t * from.batch() + steps.sequence(k)];
+        to(0, steps.column(t) + k) = from.data()[t * from.batch() + steps.sequence(k)];
   }
   /// Padding becomes zero.
   static void put_back(const Steps& steps, SeriesView<const Scalar> from, SeriesView<Scalar> to) {
@@ -36,9 +33,7 @@ struct WithoutPadding {
       for (Index k = 0; k < steps.alive(t); ++k)
         to.matrix().col(t * to.batch() + steps.sequence(k)) = from.matrix().col(steps.column(t) + k);
   }
-  Index bytes() const {
-    return x.bytes() + y.bytes() + dy.bytes() + dx.bytes() + tokens.size() * static_cast<Index>(sizeof(int));
-  }
+  void for_each_buffer(auto&& f) const { f(x), f(y), f(dy), f(dx), f(tokens); }
 };
 
 /// x as columns, in the order of Steps.
@@ -70,7 +65,9 @@ class Trace {
   /// What the layer keeps of the last forward.
   const typename Layer::Records& records() const { return records_; }
   /// The memory it holds: the records of the longest series so far, and an amount that does not grow with T.
-  Index bytes() const { return records_.bytes() + order_.bytes() + without_.bytes(); }
+  Index bytes() const {
+    return detail::bytes_of(*this) + order_.bytes() + static_cast<Index>(left_.capacity() * sizeof(Index));
+  }
 
   /// From here on forward is for training: each Dropout leaves out what the seed, and how often forward was called since,
   /// say. A network without Dropout does not care.
@@ -81,34 +78,41 @@ class Trace {
   // ---- What follows is for LayerOf and bptt ----
 
   const Steps& order() const { return order_; }
+  void for_each_buffer(auto&& f) const {
+    records_.for_each_buffer(f);
+    without_.for_each_buffer(f);
+  }
 
   /// As LayerOf::forward.
   template <class X>
   SeriesView<const Scalar> forward(const Layer& layer, const X& x, const State& initial) {
     x.require_inputs("forward", layer.inputs());
-    layer.require_forward(layer.inputs(), x.batch(), initial);
-    require(!holds(layer, x.data()), "forward: x must not be what this trace gave before, which is overwritten");
+    detail::LayerAccess::require_forward(layer, layer.inputs(), x.batch(), initial);
+    for_each_buffer([&, read = x.memory()](const auto& buffer) {
+      require(!detail::memory_of(buffer).overlaps(read),
+              "forward: x must not lie in this trace, as what it gave before does: it is overwritten");
+    });
     batch_ = x.batch();
     steps_ = x.steps();
     order_.assign(x);
     const auto columns = detail::columns_of(x, order_, without_);
-    const auto plan = layer.begin_forward(order_, dropping_, records_, initial);
+    const auto plan = detail::LayerAccess::begin_forward(layer, order_, dropping_, records_, initial);
     detail::in_team(batch_, detail::multiply_adds(layer, order_), [&](const detail::Team& team) {
       detail::forward_chunks(layer, plan, whole(team), columns, records_);
     });
+    left_.resize(static_cast<std::size_t>(x.batch()));
+    for (Index n = 0; n < batch_; ++n) left_[static_cast<std::size_t>(n)] = x.steps_left(n);
     if (!order_.ragged()) return output(layer);
-    without_.lengths.resize(static_cast<std::size_t>(batch_));
-    for (Index n = 0; n < batch_; ++n) without_.lengths[static_cast<std::size_t>(n)] = x.length(n);
     without_.y.resize(layer.outputs(), batch_, steps_);
-    without_.put_back(order_, layer.output_columns(records_), without_.y);
+    without_.put_back(order_, detail::LayerAccess::output_columns(layer, records_), without_.y);
     return output(layer);
   }
 
   /// The outputs of the last forward.
   SeriesView<const Scalar> output(const Layer& layer) const {
-    if (order_.ragged()) return SeriesView<const Scalar>(without_.y).with_lengths(without_.lengths);
-    const auto y = layer.output_columns(records_);
-    return {y.data(), y.features(), batch_, steps_, y.stride()};
+    if (order_.ragged()) return SeriesView<const Scalar>(without_.y).with_steps_left(left_);
+    const auto y = detail::LayerAccess::output_columns(layer, records_);
+    return SeriesView<const Scalar>(y.data(), y.features(), batch_, steps_, y.stride()).followed_by(left_[0] - steps_);
   }
 
   /// As bptt, which has checked: dx may be empty, d_initial null, 0 < stride <= window.
@@ -130,15 +134,16 @@ class Trace {
       return all.empty() ? all : all.window(chunk.column(), chunk.columns());
     };
 
-    if (d_initial) layer.begin_d_initial(order_, d_final, *d_initial);
-    const auto plan = layer.begin_backward(order_, records_, !dx.empty());
+    if (d_initial) detail::LayerAccess::begin_d_initial(layer, order_, d_final, *d_initial);
+    const auto plan = detail::LayerAccess::begin_backward(layer, order_, records_, !dx.empty());
     detail::in_team(batch_, detail::multiply_adds(layer, order_), [&](const detail::Team& team) {
-      // The loss of each stretch of `stride` steps goes back to `window` steps before its end.
+      // The loss of each stretch of `stride` steps goes back to `window` steps before its end, or before where its end
+      // would be: of the last, too, so that where it begins does not depend on the longest sequence of the batch.
       for (Index first = 0; first < order_.steps(); first += stride) {
         detail::Chunk chunk = whole(team);
         chunk.first = first;
         chunk.end = std::min(first + stride, order_.steps());
-        const Index begin = std::max<Index>(0, chunk.end - window);
+        const Index begin = std::max<Index>(0, first + stride - window);
         detail::backward_chunks(layer, plan, chunk, x_columns, records_, of(dy_columns, chunk), d_final, gradient,
                                 of(dx_columns, chunk), true);
         if (begin < first) {
@@ -150,28 +155,22 @@ class Trace {
                                   false);
         }
         if (d_initial && begin == 0) {
-          if (team.member == 0) layer.add_d_initial(records_, order_, *d_initial);
+          if (team.member == 0) detail::LayerAccess::add_d_initial(layer, records_, order_, *d_initial);
           team.barrier();
         }
       }
     });
-    layer.end_backward(records_, gradient);
+    detail::LayerAccess::end_backward(layer, records_, gradient);
     if (order_.ragged() && !dx.empty()) without_.put_back(order_, without_.dx, dx);
   }
 
  private:
-  /// Whether something lies within the last outputs.
-  bool holds(const Layer& layer, const void* data) const {
-    if (batch_ == 0 || order_.columns() == 0) return false;
-    const auto y = order_.ragged() ? SeriesView<const Scalar>(without_.y) : layer.output_columns(records_);
-    const std::less<const void*> before;
-    return data && !before(data, y.data()) && before(data, y.data() + y.stride() * (y.columns() - 1) + y.features());
-  }
   detail::Chunk whole(const detail::Team& team) const {
     return {order_, team, detail::share_of_sequences(team, order_), 0, order_.steps()};
   }
 
-  Index batch_ = 0, steps_ = 0;
+  detail::EmptiedByMove<Index> batch_, steps_;
+  std::vector<Index> left_;  // of each sequence, as in x
   Steps order_;
   typename Layer::Records records_;
   detail::WithoutPadding<Scalar> without_;
@@ -200,6 +199,26 @@ class LayerOf {
     return trace.forward(self(), x, initial);
   }
 
+  /// The same without a trace, for those who only predict: y as a series of its own. Allocates in every call.
+  template <class L = Self>
+  Series<typename L::Scalar> forward(SeriesView<const typename L::Scalar> x,
+                                     const typename L::State& initial = {}) const {
+    auto trace = this->trace();
+    return Series<typename L::Scalar>(forward(x, trace, initial));
+  }
+  template <class L = Self>
+  Series<typename L::Scalar> forward(TokensView x, const typename L::State& initial = {}) const {
+    auto trace = this->trace();
+    return Series<typename L::Scalar>(forward(x, trace, initial));
+  }
+  /// Not for matrices, which do not say where steps and sequences are.
+  template <class Derived>
+  void forward(const Eigen::EigenBase<Derived>&, const auto&...) const {
+    static_assert(detail::never<Derived>,
+                  "forward: x must be a series, not a matrix: recur::view_columns(matrix) looks at one that has a step "
+                  "in each column, recur::view_rows(matrix) in each row; tokens come as recur::Tokens");
+  }
+
   /// The outputs of the last forward.
   template <class L = Self>
   SeriesView<const typename L::Scalar> output(const Trace<L>& trace) const {
@@ -211,7 +230,7 @@ class LayerOf {
   template <class L = Self>
   void final_state(const Trace<L>& trace, typename L::State& state) const {
     require(trace.batch() > 0, "final_state: the trace must have been through forward, got an empty one");
-    self().final_state_of(trace.records(), trace.order(), state);
+    detail::LayerAccess::final_state_of(self(), trace.records(), trace.order(), state);
   }
   template <class L = Self>
   typename L::State final_state(const Trace<L>& trace) const {
@@ -223,7 +242,7 @@ class LayerOf {
   template <class L = Self>
   typename L::State state(Index batch) const {
     typename L::State state;
-    self().set_zero(state, batch);
+    detail::LayerAccess::set_zero(self(), state, batch);
     return state;
   }
 
@@ -231,4 +250,4 @@ class LayerOf {
   const Self& self() const { return static_cast<const Self&>(*this); }
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -7,14 +7,18 @@
 ///
 ///     L = 1/M sum over counted columns of l(y_t, target_t)
 ///
-/// All columns count but those past the end of sequences where y has lengths (target's own are not looked at), unless a Mask says otherwise; what does not
-/// count is never read, so that it may hold anything, NaN too, and its dL/dy is zero.
+/// All columns count but those past the end of sequences where y has lengths (target's own are not looked at), unless a
+/// Mask says otherwise; what does not count is never read, so that it may hold anything, NaN too, and its dL/dy is zero.
+/// Where nothing counts, L and dL/dy are zero.
+///
+/// A loss of your own is any callable loss(y, target, dy) that takes y as a SeriesView<const Scalar>, writes dL/dy to the
+/// Series dy, shaped like y, and returns a LossValue: train() and evaluate() weigh means by what they counted.
 
 #include "series.hpp"
 
 #include <cmath>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// Which steps count: N x T, mask(n, t) for step t of sequence n. An empty one stands for all.
 using Mask = Eigen::Array<bool, Dynamic, Dynamic>;
@@ -22,26 +26,33 @@ using Mask = Eigen::Array<bool, Dynamic, Dynamic>;
 /// Targets of a classification: N x T, classes(n, t) in 0 .. features-1.
 using Classes = Eigen::Array<int, Dynamic, Dynamic>;
 
-/// The mask under which only the last step of each sequence counts (many to one).
-inline Mask last_step(Index batch, Index steps) {
-  Mask mask = Mask::Constant(batch, steps, false);
-  if (steps > 0) mask.col(steps - 1) = true;
-  return mask;
-}
-
-/// The same where sequences have lengths: those of y, as forward gives it.
-template <class Scalar>
-Mask last_step(SeriesView<Scalar> y) {
+/// The mask under which only the last step of each sequence counts (many to one), for y as forward gives it:
+///
+///     squared_error(y, target, dy, last_step(y))
+///
+/// That step is where the sequence's length ends, or at step T; in a window of longer sequences, as train() and evaluate()
+/// have them, only those that end within the window have one.
+template <class Y>
+Mask last_step(const Y& y_) {
+  const SeriesView y(y_);
   Mask mask = Mask::Constant(y.batch(), y.steps(), false);
   for (Index n = 0; n < y.batch(); ++n)
-    if (y.length(n) > 0) mask(n, y.length(n) - 1) = true;
+    if (y.ends(n) && y.length(n) > 0) mask(n, y.length(n) - 1) = true;
   return mask;
 }
 
-/// What a loss gives: L and dL/dy.
+/// A mean, and over how much: what every loss returns. Converts to the mean.
+struct LossValue {
+  double mean = 0;     ///< L
+  double counted = 0;  ///< M, the columns that counted
+
+  operator double() const { return mean; }  // NOLINT: a loss is a number
+};
+
+/// What the forms without dy return: L and dL/dy.
 template <class Scalar>
 struct Loss {
-  double value;
+  LossValue value;
   Series<Scalar> dy;
 };
 
@@ -61,14 +72,14 @@ bool counts(SeriesView<const Scalar> y, const Mask& mask, Index n, Index t) {
 /// The mean of column(j, dy_j), the loss of column j, over those that count; `dy` is shaped like y, and each column
 /// writes M dL/dy_j.
 template <class Scalar>
-double mean_over_columns(SeriesView<const Scalar> y, Series<Scalar>& dy, const Mask& mask, const char* where,
-                         auto&& column) {
+LossValue mean_over_columns(SeriesView<const Scalar> y, Series<Scalar>& dy, const Mask& mask, const char* where,
+                            auto&& column) {
   require(!y.empty(), where, ": y must have at least one step of one sequence, got features ", y.features(), ", batch ",
           y.batch(), ", steps ", y.steps());
   require_mask(y, mask, where);
+  require(!overlap(dy, y), where, ": dy must be another series than y, got one that lies in the same memory");
   Index counted = mask.size() == 0 ? y.all_lengths() : 0;
   for (Index j = 0; mask.size() > 0 && j < y.columns(); ++j) counted += counts(y, mask, j % y.batch(), j / y.batch());
-  require(counted > 0, where, ": at least one step must count, got none");
   dy.resize(y.features(), y.batch(), y.steps());
   double sum = 0;
   for (Index j = 0; j < y.columns(); ++j) {
@@ -80,7 +91,8 @@ double mean_over_columns(SeriesView<const Scalar> y, Series<Scalar>& dy, const M
       dy_j.setZero();
     }
   }
-  return sum / static_cast<double>(counted);
+  const auto M = static_cast<double>(counted);
+  return {counted > 0 ? sum / M : 0, M};
 }
 
 }  // namespace detail
@@ -90,14 +102,16 @@ double mean_over_columns(SeriesView<const Scalar> y, Series<Scalar>& dy, const M
 ///     const auto [loss, dy] = squared_error(y, target);          double loss = squared_error(y, target, dy);
 ///
 /// The second form writes dL/dy to a Series that is kept, and does not allocate once that has its size. Throws
-/// std::invalid_argument where shapes differ, and where nothing counts.
+/// std::invalid_argument where shapes differ, and where dy lies where y or the target does.
 struct SquaredError {
   template <class Y, class Scalar = typename Y::Scalar>
-  double operator()(const Y& y_, SeriesView<const std::type_identity_t<Scalar>> target, Series<Scalar>& dy,
-                    const Mask& mask = {}) const {
+  LossValue operator()(const Y& y_, SeriesView<const std::type_identity_t<Scalar>> target, Series<Scalar>& dy,
+                       const Mask& mask = {}) const {
     const SeriesView<const Scalar> y(y_);
     require_equal("squared_error", "target.features()", target.features(), "y.features()", y.features());
     require_same_steps("squared_error", "target", target, "y", y);
+    require(!detail::overlap(dy, target),
+            "squared_error: dy must be another series than target, got one that lies in the same memory");
     return detail::mean_over_columns(y, dy, mask, "squared_error", [&](Index j, auto& dy_j) {
       dy_j = y.matrix().col(j) - target.matrix().col(j);
       const Scalar loss = dy_j.squaredNorm();
@@ -116,11 +130,11 @@ struct SquaredError {
 inline constexpr SquaredError squared_error;
 
 /// l(y, k) = -ln softmax(y)_k = ln sum_i exp(y_i) - y_k, in nats; PyTorch's CrossEntropyLoss. The largest y is taken
-/// out before exp, so that logits of any finite size are safe. Forms and errors as for SquaredError; a class out of
-/// range throws too.
+/// out before exp, so that all finite logits are safe (of doubles, those up to 8e307: beyond, their differences are not
+/// finite). Forms and errors as for SquaredError; a class out of range throws too.
 struct SoftmaxCrossEntropy {
   template <class Y, class Scalar = typename Y::Scalar>
-  double operator()(const Y& y_, const Classes& classes, Series<Scalar>& dy, const Mask& mask = {}) const {
+  LossValue operator()(const Y& y_, const Classes& classes, Series<Scalar>& dy, const Mask& mask = {}) const {
     const SeriesView<const Scalar> y(y_);
     const char* const where = "softmax_cross_entropy";
     detail::require_mask(y, mask, where);
@@ -138,7 +152,9 @@ struct SoftmaxCrossEntropy {
       const Scalar largest = y_j.template maxCoeff<Eigen::PropagateNaN>();
       dy_j.array() = (y_j - largest).exp();
       const Scalar sum = dy_j.sum();
-      const Scalar loss = std::log(sum) - (y_j(k) - largest);
+      // In double: the difference of two floats may be no float.
+      const double loss =
+          static_cast<double>(std::log(sum)) + (static_cast<double>(largest) - static_cast<double>(y_j(k)));
       // dl/dy_i = softmax(y)_i - [i = k]
       dy_j /= sum;
       dy_j(k) -= Scalar(1);
@@ -154,4 +170,4 @@ struct SoftmaxCrossEntropy {
 };
 inline constexpr SoftmaxCrossEntropy softmax_cross_entropy;
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

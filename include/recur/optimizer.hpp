@@ -16,13 +16,14 @@
 
 #include <cmath>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
 template <class Net>
 void require_step(const char* where, const Net& net, const Net& gradient, const Net& moments) {
   require_same_shapes(where, "net", net, "the network that the optimiser was made for", moments);
+  require(&gradient != &net, where, ": gradient must be another object than net, got one");
   require_same_shapes(where, "gradient", gradient, "net", net);
 }
 
@@ -47,6 +48,11 @@ template <class Net>
 class Sgd {
  public:
   explicit Sgd(const Net& net, SgdOptions options_ = {}) : options(options_), momentum(zeros_like(net)) {}
+  template <class Number>
+    requires std::is_arithmetic_v<Number>
+  Sgd(const Net& net, Number) : Sgd(net, SgdOptions{}) {
+    static_assert(detail::never<Number>, "Sgd: options come in braces: recur::Sgd optimizer(net, {.rate = 1e-2})");
+  }
 
   void step(Net& net, const Net& gradient) {
     detail::require_step("Sgd::step", net, gradient, momentum);
@@ -92,6 +98,12 @@ class RmsProp {
  public:
   explicit RmsProp(const Net& net, RmsPropOptions options_ = {})
       : options(options_), mean_square(zeros_like(net)), momentum(zeros_like(net)) {}
+  template <class Number>
+    requires std::is_arithmetic_v<Number>
+  RmsProp(const Net& net, Number) : RmsProp(net, RmsPropOptions{}) {
+    static_assert(detail::never<Number>,
+                  "RmsProp: options come in braces: recur::RmsProp optimizer(net, {.rate = 1e-2})");
+  }
 
   void step(Net& net, const Net& gradient) {
     detail::require_step("RmsProp::step", net, gradient, momentum);
@@ -137,6 +149,11 @@ class Adam {
  public:
   explicit Adam(const Net& net, AdamOptions options_ = {})
       : options(options_), first_moment(zeros_like(net)), second_moment(zeros_like(net)) {}
+  template <class Number>
+    requires std::is_arithmetic_v<Number>
+  Adam(const Net& net, Number) : Adam(net, AdamOptions{}) {
+    static_assert(detail::never<Number>, "Adam: options come in braces: recur::Adam optimizer(net, {.rate = 1e-2})");
+  }
 
   void step(Net& net, const Net& gradient) {
     detail::require_step("Adam::step", net, gradient, first_moment);
@@ -195,6 +212,11 @@ class AdamW : public Adam<Net> {
   static constexpr const char* name = "AdamW";
   explicit AdamW(const Net& net, AdamWOptions o = {})
       : Adam<Net>(net, {o.rate, o.beta1, o.beta2, o.epsilon, o.weight_decay}) {}
+  template <class Number>
+    requires std::is_arithmetic_v<Number>
+  AdamW(const Net& net, Number) : AdamW(net, AdamWOptions{}) {
+    static_assert(detail::never<Number>, "AdamW: options come in braces: recur::AdamW optimizer(net, {.rate = 1e-2})");
+  }
 
   void step(Net& net, const Net& gradient) {
     detail::require_step("AdamW::step", net, gradient, this->first_moment);
@@ -228,7 +250,7 @@ double clip_norm(Net& gradient, double limit) {
   require(limit > 0, "clip_norm: limit > 0 expected, got ", limit);
   const double norm = global_norm(gradient);
   const double factor = limit / (norm + 1e-6);
-  if (factor < 1 && std::isfinite(norm)) {
+  if (factor < 1 && detail::is_finite(norm)) {
     recur::visit([&](const Name&, auto& g) { g *= static_cast<typename Net::Scalar>(factor); }, gradient);
   }
   return norm;
@@ -243,4 +265,4 @@ void clip_value(Net& gradient, double limit) {
   recur::visit([&](const Name&, auto& g) { g = g.unaryExpr(cut); }, gradient);
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// A size that is a constant where it is known when compiling.
 template <int Size>
@@ -79,6 +79,7 @@ class Packed {
     }
     return pack<detail::tile_packets>(weights.data(), rows, depth, weights.colStride(), 1, Order::in_sequence);
   }
+  const Scalar* data() const { return storage_.data(); }
   Index bytes() const { return storage_.bytes(); }
 
  private:
@@ -241,4 +242,4 @@ void add_outer_product(const D& d, const H& h, C&& c) {
   detail::add_outer_product(left, right, c.data(), c.colStride());
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

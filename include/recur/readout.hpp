@@ -6,7 +6,7 @@
 #include "layer.hpp"
 #include "packed.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 struct ReadoutOptions {
   bool bias = false;  ///< whether c is added
@@ -27,7 +27,8 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
   class Records {
    public:
     /// The memory it holds: y_1 .. y_T, and an amount that does not grow with T.
-    Index bytes() const { return y_.bytes() + packed_V_.bytes(); }
+    Index bytes() const { return detail::bytes_of(*this); }
+    void for_each_buffer(auto&& f) const { f(y_), f(packed_V_); }
 
    private:
     friend Readout;
@@ -35,9 +36,9 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
     Packed<Scalar> packed_V_;
   };
 
-  using MatrixV = Matrix<Scalar, Outputs, Hidden>;
+  using MatrixV = MatrixOf<Scalar, Outputs, Hidden>;
   alignas(alignment<MatrixV>) MatrixV V;
-  Vector<Scalar, Outputs> c;  ///< stays zero, and is no parameter, without ReadoutOptions::bias
+  VectorOf<Scalar, Outputs> c;  ///< stays zero, and is no parameter, without ReadoutOptions::bias
 
   explicit Readout(ReadoutOptions options = {})
     requires(Hidden != Dynamic && Outputs != Dynamic)
@@ -48,6 +49,8 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
             hidden);
     require(Outputs == Dynamic || outputs == Outputs, "Readout: outputs must be ", Outputs,
             " (fixed by its type), got ", outputs);
+    if constexpr (Hidden == Dynamic || Outputs == Dynamic) detail::require_units_alike();
+    detail::checked_product("Readout: outputs x hidden", {outputs, hidden});
     V.setZero(outputs, hidden);
     c.setZero(outputs);
   }
@@ -75,7 +78,7 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
   }
 
   /// y_t, where a Stream keeps it.
-  using Memory = Vector<Scalar, Outputs>;
+  using Memory = VectorOf<Scalar, Outputs>;
   Memory memory() const { return Memory::Zero(outputs()); }
   void set_state(Memory&, const State&) const {}
   void get_state(const Memory&, State&) const {}
@@ -90,9 +93,12 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
     return y.data();
   }
 
-  // ---- What follows is for unroll.hpp, which says when it is called ----
-
   using Plan = Panels<Scalar>;
+
+ private:
+  friend detail::LayerAccess;
+
+  // ---- The parts of a layer: see unroll.hpp, which says when they are called ----
 
   void set_zero(State&, Index) const {}
   void require_forward(Index features, Index, const State&) const {
@@ -142,7 +148,6 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
   void add_d_initial(const Records&, const Steps&, State&) const {}
   void end_backward(Records&, Readout&) const {}
 
- private:
   void require_shapes(const char* where) const {
     require(V.size() > 0 && c.size() == outputs(), where, ": V must be O x H and c O, got V ", shape(V), ", c ",
             shape(c));
@@ -151,4 +156,4 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
   bool has_bias_;
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

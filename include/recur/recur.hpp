@@ -6,6 +6,7 @@
 #include "random.hpp"            // random numbers that are the same everywhere
 #include "lengths.hpp"           // ... for sequences that end early
 #include "series_view.hpp"       // series that somebody else owns
+#include "series_text.hpp"       // ... as text, for people
 #include "series.hpp"            // Series: T steps of F features for N sequences
 #include "describe.hpp"          // networks in words
 #include "activation.hpp"        // Tanh, Relu, Logistic ...: value and slope

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// rate
 inline double constant_rate(Index, double rate) { return rate; }
@@ -35,4 +35,4 @@ inline double warm_up(Index step, Index steps, double rate) {
   return rate * std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(steps));
 }
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

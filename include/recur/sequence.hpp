@@ -8,7 +8,7 @@
 #include <array>
 #include <tuple>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// The outputs of each layer are the inputs of the next:
 ///
@@ -42,11 +42,10 @@ class Sequence : public LayerOf<Sequence<Layers...>> {
       return std::get<I>(layers_);
     }
     /// The memory it holds: what those of the layers hold, and an amount that does not grow with T.
-    Index bytes() const {
-      Index bytes = 0;
-      for (const auto& dx : dx_) bytes += dx.bytes();
-      std::apply([&](const auto&... each) { ((bytes += each.bytes()), ...); }, layers_);
-      return bytes;
+    Index bytes() const { return detail::bytes_of(*this); }
+    void for_each_buffer(auto&& f) const {
+      for (const auto& each : dx_) f(each);
+      std::apply([&](const auto&... each) { (each.for_each_buffer(f), ...); }, layers_);
     }
 
    private:
@@ -100,7 +99,7 @@ class Sequence : public LayerOf<Sequence<Layers...>> {
   SeriesView<const Scalar> output_of(const Trace& trace) const {
     require(trace.batch() > 0, "output_of: the trace must have been through forward, got an empty one");
     require(!trace.order().ragged(), "output_of: only for sequences of one length");
-    const auto y = layer<I>().output_columns(trace.records().template layer<I>());
+    const auto y = detail::LayerAccess::output_columns(layer<I>(), trace.records().template layer<I>());
     return {y.data(), y.features(), trace.batch(), trace.steps(), y.stride()};
   }
 
@@ -120,34 +119,39 @@ class Sequence : public LayerOf<Sequence<Layers...>> {
   EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, Memory& memory) const noexcept {
     const Scalar* const y = layer<I>().step(x, std::get<I>(memory));
     if constexpr (I + 1 < depth) {
-      using Output = Vector<Scalar, Layer<I>::outputs_at_compile_time>;
+      using Output = VectorOf<Scalar, Layer<I>::outputs_at_compile_time>;
       return step<I + 1>(Eigen::Map<const Output>(y, layer<I>().outputs()), memory);
     } else {
       return y;
     }
   }
 
-  // ---- What follows is for unroll.hpp, which says when it is called ----
-
   using Plan = std::tuple<typename Layers::Plan...>;
 
+ private:
+  friend detail::LayerAccess;
+
+  // ---- The parts of a layer: see unroll.hpp, which says when they are called ----
+
   void set_zero(State& state, Index batch) const {
-    for_each_layer([&](auto i) { layer<i>().set_zero(std::get<i>(state), batch); });
+    for_each_layer([&](auto i) { detail::LayerAccess::set_zero(layer<i>(), std::get<i>(state), batch); });
   }
   void require_forward(Index features, Index batch, const State& initial) const {
     for_each_layer([&](auto i) {
-      layer<i>().require_forward(features, batch, std::get<i>(initial));
+      detail::LayerAccess::require_forward(layer<i>(), features, batch, std::get<i>(initial));
       features = layer<i>().outputs();
     });
   }
   void require_backward(const Records& records, const Steps& steps, const State& d_final) const {
-    for_each_layer(
-        [&](auto i) { layer<i>().require_backward(records.template layer<i>(), steps, std::get<i>(d_final)); });
+    for_each_layer([&](auto i) {
+      detail::LayerAccess::require_backward(layer<i>(), records.template layer<i>(), steps, std::get<i>(d_final));
+    });
   }
   Plan begin_forward(const Steps& steps, detail::Dropping& dropping, Records& records, const State& initial) const {
     Plan plan;
     for_each_layer([&](auto i) {
-      std::get<i>(plan) = layer<i>().begin_forward(steps, dropping, std::get<i>(records.layers_), std::get<i>(initial));
+      std::get<i>(plan) = detail::LayerAccess::begin_forward(layer<i>(), steps, dropping, std::get<i>(records.layers_),
+                                                             std::get<i>(initial));
     });
     return plan;
   }
@@ -158,16 +162,19 @@ class Sequence : public LayerOf<Sequence<Layers...>> {
     });
   }
   SeriesView<const Scalar> output_columns(const Records& records) const {
-    return layer<depth - 1>().output_columns(records.template layer<depth - 1>());
+    return detail::LayerAccess::output_columns(layer<depth - 1>(), records.template layer<depth - 1>());
   }
   void final_state_of(const Records& records, const Steps& steps, State& state) const {
-    for_each_layer([&](auto i) { layer<i>().final_state_of(records.template layer<i>(), steps, std::get<i>(state)); });
+    for_each_layer([&](auto i) {
+      detail::LayerAccess::final_state_of(layer<i>(), records.template layer<i>(), steps, std::get<i>(state));
+    });
   }
   Plan begin_backward(const Steps& steps, Records& records, bool want_dx) const {
     Plan plan;
     for_each_layer([&](auto i) {
       if constexpr (i > 0) records.dx_[i - 1].resize(layer<i>().inputs(), 1, detail::most_columns<Sequence>(steps));
-      std::get<i>(plan) = layer<i>().begin_backward(steps, std::get<i>(records.layers_), i > 0 || want_dx);
+      std::get<i>(plan) =
+          detail::LayerAccess::begin_backward(layer<i>(), steps, std::get<i>(records.layers_), i > 0 || want_dx);
     });
     return plan;
   }
@@ -186,18 +193,21 @@ class Sequence : public LayerOf<Sequence<Layers...>> {
     });
   }
   void begin_d_initial(const Steps& steps, const State& d_final, State& d_initial) const {
-    for_each_layer([&](auto i) { layer<i>().begin_d_initial(steps, std::get<i>(d_final), std::get<i>(d_initial)); });
+    for_each_layer([&](auto i) {
+      detail::LayerAccess::begin_d_initial(layer<i>(), steps, std::get<i>(d_final), std::get<i>(d_initial));
+    });
   }
   void add_d_initial(const Records& records, const Steps& steps, State& d_initial) const {
-    for_each_layer(
-        [&](auto i) { layer<i>().add_d_initial(records.template layer<i>(), steps, std::get<i>(d_initial)); });
+    for_each_layer([&](auto i) {
+      detail::LayerAccess::add_d_initial(layer<i>(), records.template layer<i>(), steps, std::get<i>(d_initial));
+    });
   }
   void end_backward(Records& records, Sequence& gradient) const {
-    for_each_layer(
-        [&](auto i) { layer<i>().end_backward(std::get<i>(records.layers_), gradient.template layer<i>()); });
+    for_each_layer([&](auto i) {
+      detail::LayerAccess::end_backward(layer<i>(), std::get<i>(records.layers_), gradient.template layer<i>());
+    });
   }
 
- private:
   template <std::size_t I>
   static void visit_layer(auto&& f, const Name& name, auto&... sequences) {
     Layer<I>::visit(f, name, sequences.template layer<I>()...);
@@ -231,9 +241,9 @@ class Sequence : public LayerOf<Sequence<Layers...>> {
     if constexpr (I == 0) {
       return x;
     } else {
-      return layer<I - 1>().output_columns(records.template layer<I - 1>());
+      return detail::LayerAccess::output_columns(layer<I - 1>(), records.template layer<I - 1>());
     }
   }
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -4,7 +4,7 @@
 
 #include "sequence.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// A network together with the state of one running sequence:
 ///
@@ -25,7 +25,7 @@ class Stream {
   static_assert(Net::causal, "Stream: a bidirectional layer cannot go step by step");
   using Scalar = typename Net::Scalar;
   using State = typename Net::State;
-  using Output = Eigen::Map<const Vector<Scalar, Net::outputs_at_compile_time>>;
+  using Output = Eigen::Map<const VectorOf<Scalar, Net::outputs_at_compile_time>>;
 
   /// Starts from the zero state.
   explicit Stream(const Net& net) : net_(&net), memory_(net.memory()) {}
@@ -44,7 +44,7 @@ class Stream {
     if constexpr (X::RowsAtCompileTime == Dynamic || Net::inputs_at_compile_time == Dynamic) {
       require_equal("step", "x.rows()", x.rows(), "inputs()", net_->inputs());
     }
-    using Input = Vector<Scalar, Net::inputs_at_compile_time>;
+    using Input = VectorOf<Scalar, Net::inputs_at_compile_time>;
     return {net_->step(Eigen::Map<const Input>(x.derived().data(), net_->inputs()), memory_), net_->outputs()};
   }
   /// The same for a token, 0 .. inputs - 1.
@@ -61,7 +61,7 @@ class Stream {
     require(net_->inputs() == 1 && net_->outputs() == 1,
             "step: a number is for one input and one output, this network has ", net_->inputs(), " and ",
             net_->outputs());
-    return *net_->step(Vector<Scalar, 1>(x), memory_);
+    return *net_->step(VectorOf<Scalar, 1>(x), memory_);
   }
 
   /// Back to the zero state.
@@ -85,4 +85,4 @@ class Stream {
   typename Net::Memory memory_;
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -12,7 +12,7 @@
 #include <omp.h>
 #endif
 
-namespace recur::detail {
+namespace recur::inline RECUR_ISA::detail {
 
 // In one program some translation units may be compiled with OpenMP, and some without: their teams are two types, so that
 // no thread of the one can come to a function of the other, which would not wait for it.
@@ -74,4 +74,4 @@ void in_team(Index batch, double work, const F& f) {
 }
 
 }  // namespace
-}  // namespace recur::detail
+}  // namespace recur::inline RECUR_ISA::detail

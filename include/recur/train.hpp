@@ -4,14 +4,16 @@
 
 #include "bptt.hpp"
 #include "data.hpp"
+#include "describe.hpp"
 #include "evaluate.hpp"
 #include "loss.hpp"
 #include "optimizer.hpp"
 #include "train_run.hpp"
 
 #include <algorithm>
+#include <random>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
@@ -58,55 +60,39 @@ void require_run(const TrainRun<Net>& run, Index sequences, Index batch, Index w
           " steps in this epoch, of which the data has ", batches);
 }
 
-}  // namespace detail
+/// What was never initialised would never learn: with all parameters zero, all gradients but those of the last biases are.
+template <class Net>
+void require_initialized(const Net& net) {
+  bool zero = true;
+  recur::visit([&](const Name&, const auto& p) { zero = zero && p.isZero(0); }, net);
+  require(!zero || parameter_count(net) == 0,
+          "train: net must be initialised, as by recur::initialize(net, rng), got one whose parameters are all zero");
+}
 
-/// Trains `net` in place: for each epoch, for each mini-batch of sequences, for each window of steps, one step of the
-/// optimiser down the gradient of loss(y, target, dy).
-///
-///     recur::SeriesData data(x, target);
-///     recur::train(net, adam, recur::squared_error, data, rng, {.epochs = 50, .clip_norm = 1});
-///
-/// Contiguous text is a few long sequences, `.batch` as many, `.window` the steps of one update: the state is carried
-/// from window to window. Everything random comes from `rng`. An optimiser of your own has step(net, gradient) and
-/// options.rate. With `validation` data, evaluate() is called on it after each epoch, and in the end the network has
-/// the parameters that did best there; `.patience` epochs without improvement end it early.
-///
-/// A `run` that is given (before the options) says at any time where training is, and has it go on from there:
-///
-///     recur::TrainRun<Net> run;
-///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // until the callback stops it, say
-///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // the rest, to the same bits
-///
-/// Sequences that have lengths weigh by them; windows in which all have come to their ends are passed over. A Dropout leaves
-/// out other numbers in every step, and nothing in evaluate().
-///
-/// An epoch that a callback cuts short counts in what that call tells and gives, and is then finished by the next.
-///
-/// Throws std::invalid_argument on data, or validation data, that do not fit the network, or a run that does not fit the
-/// data, before the first step (where only a later window does not, when it comes to that); and std::runtime_error where
-/// the loss or its gradient is NaN or infinite, saying where: the network then has the last parameters that gave a finite
-/// loss.
-template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data,
-          DataSource<typename Net::Scalar> Validation, class Engine>
+/// train(), where everything is given; `validation` may be null.
+template <class Net, class Optimizer, class LossFunction, class Data, class Validation, class Engine>
 TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
-                  const Validation* validation, Engine& rng, TrainRun<Net>& run, const TrainOptions& options = {}) {
-  const Index window = detail::window_of(data, options.window, "train");
-  detail::require_options(options, validation != nullptr);
+                  const Validation* validation, Engine& rng, TrainRun<Net>& run, const TrainOptions& options) {
+  const Index window = window_of<Net>(data, options.window, "train");
+  require_options(options, validation != nullptr);
   const Index sequences = data.sequences(), batch = std::min(options.batch, sequences);
   const Index windows_each = (data.steps() + window - 1) / window;
   const Index batches = (sequences + batch - 1) / batch * windows_each;
-  detail::require_run(run, sequences, batch, window, batches);
+  require_run(run, sequences, batch, window, batches);
 
   Net gradient = zeros_like(net);
-  detail::Windows<Net, Data> windows;
+  Windows<Net, Data> windows;
   Series<typename Net::Scalar> dy;
   if (validation) {  // What does not fit is to be found before the first step, not after an epoch.
-    const Index steps = detail::window_of(*validation, options.window, "train", "validation");
-    const auto some = detail::in_order(std::min(options.batch, Index(validation->sequences())));
-    detail::Windows<Net, Validation>().read(
+    const Index steps = window_of<Net>(*validation, options.window, "train", "validation");
+    const auto some = in_order(std::min(options.batch, Index(validation->sequences())));
+    Windows<Net, Validation>().read(
         net, *validation, some, 0, steps, {},
         [&](const auto&, const auto& target, const auto&, const auto& y) { loss(y, target, dy); });
   }
+  if (run.progress.step == 0) require_initialized(net);
+  const std::string given = not_finite_in(net);
+  require(given.empty(), "train: the parameters of net must be finite, got ", given);
   if (run.latest) net = *run.latest;
   run.latest.reset();
 
@@ -114,15 +100,17 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   const auto report = [&](const Progress& progress) {
     if (options.on_progress && !options.on_progress(progress)) stopped = true;
   };
-  const auto require_finite = [&](const char* what, double value) {
-    if (std::isfinite(value)) return;
-    run.latest = net;
+  const auto fail = [&](const std::string& what) {
     if (run.good) net = *run.good;
     std::ostringstream message;
-    message << "train: " << what << " is " << (std::isnan(value) ? std::abs(value) : value)  // no "-nan"
-            << " at epoch " << run.progress.epoch << ", batch " << run.progress.batch
+    message << "train: " << what << " at epoch " << run.progress.epoch << ", batch " << run.progress.batch
             << " (both counted from 0); the network keeps the last parameters that gave a finite loss";
     throw std::runtime_error(message.str());
+  };
+  const auto require_finite = [&](const std::string& what, double value) {
+    if (is_finite(value)) return;
+    run.latest = net;
+    fail(what + " is " + (is_nan(value) ? "nan" : value < 0 ? "-inf" : "inf"));
   };
 
   const auto begin_epoch = [&] {
@@ -132,13 +120,21 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     run.batch = batch;
     run.window = window;
     run.loss_sum = 0;
-    run.columns = 0;
-    if (std::ssize(run.order) != sequences) run.order = detail::in_order(sequences);
+    run.counted = 0;
+    if (std::ssize(run.order) != sequences) run.order = in_order(sequences);
     if (options.shuffle) shuffle(run.order, rng);
   };
+  bool stepped = false;  // in the last window
   const auto step = [&](const auto& x, const auto& target, auto& trace, const auto& y) {
     Progress now = run.progress;
-    now.loss = loss(y, target, dy);
+    const LossValue value = loss(y, target, dy);
+    ++now.batch;
+    stepped = value.counted > 0;
+    if (!stepped) {  // nothing to learn from
+      run.progress.batch = now.batch;
+      return;
+    }
+    now.loss = value.mean;
     require_finite("the loss", now.loss);
     bptt(net, x, trace, dy, gradient);
     now.gradient_norm = global_norm(gradient);
@@ -149,17 +145,18 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     if (options.schedule) optimizer.options.rate = options.schedule(now.step);
     now.rate = optimizer.options.rate;
     optimizer.step(net, gradient);
-    ++now.batch;
+    if (const std::string found = not_finite_in(net); !found.empty())
+      fail("the step of the optimiser, of rate " + describe(now.rate) + ", made " + found);
     ++now.step;
-    run.loss_sum += now.loss * static_cast<double>(y.all_lengths());
-    run.columns += y.all_lengths();
+    run.loss_sum += value.mean * value.counted;
+    run.counted += value.counted;
     run.progress = now;
   };
   const auto end_epoch = [&](TrainRun<Net>& epoch) {
-    require(epoch.columns > 0, "train: data must have at least one step of one sequence, got none within the lengths");
+    require(epoch.counted > 0, "train: data must have at least one step that counts, got none");
     Progress now = epoch.progress;
     now.epoch_end = true;
-    now.loss = epoch.loss_sum / static_cast<double>(epoch.columns);
+    now.loss = epoch.loss_sum / epoch.counted;
     if (validation) {
       now.validation = evaluate(net, loss, *validation, options.window, options.batch);
       require_finite("the validation loss", now.validation);
@@ -185,15 +182,13 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     if (now.epoch_end || run.order.empty()) begin_epoch();
     while (now.batch < batches && !stopped) {
       const Index first = now.batch % windows_each * window;
-      if (detail::has_dropout(net)) windows.train(detail::dropout_seed(rng));
-      const bool some = windows.read(net, data, detail::mini_batch(run.order, now.batch / windows_each, batch), first,
-                                     window, first > 0 && options.carry ? run.state : zero, step);
-      if (!some) {
-        ++run.progress.batch;
-        continue;
-      }
-      if (options.carry) windows.final_state(net, run.state);
-      report(now);
+      if (has_dropout(net)) windows.train(dropout_seed(rng));
+      stepped = false;
+      const bool some = windows.read(net, data, mini_batch(run.order, now.batch / windows_each, batch), first, window,
+                                     first > 0 && options.carry ? run.state : zero, step);
+      if (!some) ++run.progress.batch;
+      if (some && options.carry) windows.final_state(net, run.state);
+      if (stepped) report(now);
     }
     if (!stopped) {
       end_epoch(run);
@@ -212,35 +207,115 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   }
   return {told.losses, told.validations, told.best_epoch, stopped || out_of_patience()};
 }
-template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data,
-          DataSource<typename Net::Scalar> Validation, class Engine>
-  requires(!std::is_pointer_v<Validation>)
-TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
-                  const Validation& validation, Engine& rng, TrainRun<Net>& run, const TrainOptions& options = {}) {
-  return train(net, optimizer, loss, data, &validation, rng, run, options);
+
+/// Where a validation source is: the callers of train() may give it, or a pointer that is null where there is none.
+template <class Validation>
+const Validation* pointer_to(const Validation& validation) {
+  return &validation;
 }
-template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data, class Engine>
-  requires(!DataSource<Engine, typename Net::Scalar>)
-TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data, Engine& rng,
-                  TrainRun<Net>& run, const TrainOptions& options = {}) {
-  return train(net, optimizer, loss, data, static_cast<const Data*>(nullptr), rng, run, options);
+template <class Validation>
+const Validation* pointer_to(const Validation* validation) {
+  return validation;
 }
 
-// The same without a run.
-template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data, class Validation,
-          class Engine>
-  requires(DataSource<std::remove_pointer_t<Validation>, typename Net::Scalar>)
-TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
-                  const Validation& validation, Engine& rng, const TrainOptions& options = {}) {
-  TrainRun<Net> run;
-  return train(net, optimizer, loss, data, validation, rng, run, options);
-}
-template <class Net, class Optimizer, class LossFunction, DataSource<typename Net::Scalar> Data, class Engine>
-  requires(!DataSource<Engine, typename Net::Scalar>)
+}  // namespace detail
+
+/// Trains `net` in place: for each epoch, for each mini-batch of sequences, for each window of steps, one step of the
+/// optimiser down the gradient of loss(y, target, dy).
+///
+///     recur::SeriesData data(x, target);
+///     recur::train(net, adam, recur::squared_error, data, rng, {.epochs = 50, .clip_norm = 1});
+///
+/// Contiguous text is a few long sequences, `.batch` as many, `.window` the steps of one update: the state is carried
+/// from window to window. Everything random comes from `rng`. An optimiser of your own has step(net, gradient) and
+/// options.rate. With `validation` data, evaluate() is called on it after each epoch, and in the end the network has
+/// the parameters that did best there; `.patience` epochs without improvement end it early.
+///
+/// A `run` that is given (before the options) says at any time where training is, and has it go on from there:
+///
+///     recur::TrainRun<Net> run;
+///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // until the callback stops it, say
+///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // the rest, to the same bits
+///
+/// All means are over what the loss counted. Windows in which it counts nothing, or in which all sequences have come to
+/// their ends, are passed over: they are no steps. A Dropout leaves out other numbers in every step, and nothing in
+/// evaluate().
+///
+/// An epoch that a callback cuts short counts in what that call tells and gives, and is then finished by the next.
+///
+/// Throws std::invalid_argument on data, or validation data, that do not fit the network, on a run that does not fit the
+/// data, on windows for a bidirectional network, and on a network that is all zero, as it is before initialize(), or not
+/// finite, before the first step (where only a later window does not fit, when it comes to that); and std::runtime_error
+/// where the loss, its gradient or the parameters after a step are NaN or infinite, saying where: the network then has the
+/// last parameters that gave a finite loss.
+template <class Net, class Optimizer, class LossFunction, class Data, std::uniform_random_bit_generator Engine>
 TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data, Engine& rng,
                   const TrainOptions& options = {}) {
+  static_assert(!std::is_const_v<Net>, "train: net must not be const, for it is trained in place");
+  static_assert(DataSource<Data, typename Net::Scalar>,
+                "train: data must be a data source, such as recur::SeriesData data(x, target)");
+  static_assert(detail::is_loss<LossFunction, Data, typename Net::Scalar>,
+                "train: loss must be callable as loss(y, target, dy) with y a SeriesView<const Scalar>, target a "
+                "Data::Target and dy a Series<Scalar>&, and return a LossValue: the mean and over how much it is");
   TrainRun<Net> run;
-  return train(net, optimizer, loss, data, rng, run, options);
+  return detail::train(net, optimizer, loss, data, static_cast<const Data*>(nullptr), rng, run, options);
+}
+/// The same with validation data.
+template <class Net, class Optimizer, class LossFunction, class Data, class Validation,
+          std::uniform_random_bit_generator Engine>
+TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
+                  const Validation& validation, Engine& rng, const TrainOptions& options = {}) {
+  static_assert(!std::is_const_v<Net>, "train: net must not be const, for it is trained in place");
+  static_assert(DataSource<Data, typename Net::Scalar>,
+                "train: data must be a data source, such as recur::SeriesData data(x, target)");
+  static_assert(DataSource<std::remove_pointer_t<Validation>, typename Net::Scalar>,
+                "train: validation must be a data source, such as recur::SeriesData validation(x, target)");
+  static_assert(detail::is_loss<LossFunction, Data, typename Net::Scalar>,
+                "train: loss must be callable as loss(y, target, dy) with y a SeriesView<const Scalar>, target a "
+                "Data::Target and dy a Series<Scalar>&, and return a LossValue: the mean and over how much it is");
+  TrainRun<Net> run;
+  return detail::train(net, optimizer, loss, data, detail::pointer_to(validation), rng, run, options);
+}
+/// The same with a run that is kept, and gone on from.
+template <class Net, class Optimizer, class LossFunction, class Data, std::uniform_random_bit_generator Engine>
+TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data, Engine& rng,
+                  TrainRun<std::remove_const_t<Net>>& run, const TrainOptions& options = {}) {
+  static_assert(!std::is_const_v<Net>, "train: net must not be const, for it is trained in place");
+  static_assert(DataSource<Data, typename Net::Scalar>,
+                "train: data must be a data source, such as recur::SeriesData data(x, target)");
+  static_assert(detail::is_loss<LossFunction, Data, typename Net::Scalar>,
+                "train: loss must be callable as loss(y, target, dy) with y a SeriesView<const Scalar>, target a "
+                "Data::Target and dy a Series<Scalar>&, and return a LossValue: the mean and over how much it is");
+  return detail::train(net, optimizer, loss, data, static_cast<const Data*>(nullptr), rng, run, options);
+}
+template <class Net, class Optimizer, class LossFunction, class Data, class Validation,
+          std::uniform_random_bit_generator Engine>
+TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
+                  const Validation& validation, Engine& rng, TrainRun<std::remove_const_t<Net>>& run,
+                  const TrainOptions& options = {}) {
+  static_assert(!std::is_const_v<Net>, "train: net must not be const, for it is trained in place");
+  static_assert(DataSource<Data, typename Net::Scalar>,
+                "train: data must be a data source, such as recur::SeriesData data(x, target)");
+  static_assert(DataSource<std::remove_pointer_t<Validation>, typename Net::Scalar>,
+                "train: validation must be a data source, such as recur::SeriesData validation(x, target)");
+  static_assert(detail::is_loss<LossFunction, Data, typename Net::Scalar>,
+                "train: loss must be callable as loss(y, target, dy) with y a SeriesView<const Scalar>, target a "
+                "Data::Target and dy a Series<Scalar>&, and return a LossValue: the mean and over how much it is");
+  return detail::train(net, optimizer, loss, data, detail::pointer_to(validation), rng, run, options);
 }
 
-}  // namespace recur
+// What is commonly left out is said in words.
+template <class Net, class Optimizer, class LossFunction, class Data>
+TrainResult train(Net&, Optimizer&, const LossFunction&, const Data&, const TrainOptions& = {}) {
+  static_assert(detail::never<Net>,
+                "train: after the data comes a random engine that is not const: std::mt19937 rng(1)");
+  return {};
+}
+template <class Net, class Optimizer, class LossFunction, class Data, class Validation>
+TrainResult train(Net&, Optimizer&, const LossFunction&, const Data&, const Validation&, const TrainOptions& = {}) {
+  static_assert(detail::never<Net>,
+                "train: after the data comes a random engine that is not const: std::mt19937 rng(1)");
+  return {};
+}
+
+}  // namespace recur::inline RECUR_ISA

@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// What train() tells after every step of the optimiser and at the end of every epoch.
 struct Progress {
@@ -24,6 +24,27 @@ struct Progress {
   double validation = std::numeric_limits<double>::quiet_NaN();  ///< at the end of an epoch, where there is such data
 };
 
+/// What is called with Progress: where it returns false, training stops; where it returns nothing, it never does.
+class ProgressCallback {
+ public:
+  ProgressCallback() = default;
+  template <std::invocable<const Progress&> F>
+    requires(!std::same_as<std::decay_t<F>, ProgressCallback>)
+  ProgressCallback(F f) {  // NOLINT: converts
+    if constexpr (std::is_void_v<std::invoke_result_t<F&, const Progress&>>) {
+      call_ = [f = std::move(f)](const Progress& now) mutable { return f(now), true; };
+    } else {
+      call_ = std::move(f);
+    }
+  }
+
+  bool operator()(const Progress& now) const { return call_(now); }
+  explicit operator bool() const { return static_cast<bool>(call_); }
+
+ private:
+  std::function<bool(const Progress&)> call_;
+};
+
 struct TrainOptions {
   Index epochs = 10;
   Index batch = 32;       ///< sequences in a mini-batch
@@ -33,8 +54,8 @@ struct TrainOptions {
   double clip_norm = 0;   ///< global norm of the gradient; 0 for no clipping
   double clip_value = 0;  ///< largest entry of the gradient; 0 for no clipping
   Index patience = 0;     ///< epochs without a better validation loss before it stops; 0 for never
-  std::function<double(Index step)> schedule = {};        ///< the learning rate; the optimiser's own where it is empty
-  std::function<bool(const Progress&)> on_progress = {};  ///< false stops
+  std::function<double(Index step)> schedule = {};  ///< the learning rate; the optimiser's own where it is empty
+  ProgressCallback on_progress = {};                ///< called after every step and epoch; false stops
 };
 
 /// What came of it.
@@ -55,8 +76,8 @@ struct TrainRun {
   std::vector<Index> order;     ///< of the sequences, in this epoch
   Index batch = 0, window = 0;  ///< sequences in a mini-batch and steps in a window, in this epoch
   typename Net::State state{};  ///< after the last window
-  double loss_sum = 0;          ///< over this epoch's windows so far, each times its columns
-  Index columns = 0;            ///< of this epoch's windows so far
+  double loss_sum = 0;          ///< of this epoch's windows so far, each times what its loss counted
+  double counted = 0;           ///< by the loss, in this epoch's windows so far
 
   std::vector<double> losses;       ///< mean of each epoch that is over
   std::vector<double> validations;  ///< after each of them, where there is such data
@@ -84,7 +105,7 @@ struct TrainRun {
     f("steps_in_window", run.window);
     f("state", run.state);
     f("loss_sum", run.loss_sum);
-    f("columns", run.columns);
+    f("counted", run.counted);
     f("losses", run.losses);
     f("validations", run.validations);
     f("best_validation", run.best_validation);
@@ -95,4 +116,4 @@ struct TrainRun {
   }
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -3,14 +3,15 @@
 /// How layers go through a series: in chunks of steps that stay in the cache, all layers through one chunk before the
 /// next, each thread with its own sequences. This is the manual for writing a layer, which has
 ///
-///     Scalar, State, Records (what forward leaves for backward, and bytes()), Plan (what one call shares: packed weights)
+///     Scalar, State, Records (what forward leaves for backward, and for_each_buffer(f), which calls f(buffer) for all
+///     that holds memory), Plan (what one call shares: packed weights)
 ///     causal            whether y_t depends on x_1 .. x_t alone: if not, it is given all steps as one chunk
 ///     takes_tokens      whether x may be tokens
 ///     inputs(), outputs(), inputs_at_compile_time, outputs_at_compile_time, visit, cast, Trace = recur::Trace<Layer>
 ///     description(), visit_layers where it is made of layers
 ///     Memory, memory(), set_state, get_state, step                              for Stream, where it is causal
 ///
-/// and the parts of going forward and backward. Series are columns here, in the order of Steps; x, dy and y are those of all
+/// and the parts of going forward and backward, which LayerAccess calls: they may be private. Series are columns here, in the order of Steps; x, dy and y are those of all
 /// steps or of the chunk, as it says:
 ///
 ///     require_forward(features, batch, initial), require_backward(records, steps, d_final)             throw
@@ -38,7 +39,7 @@
 
 #include <cstdint>
 
-namespace recur::detail {
+namespace recur::inline RECUR_ISA::detail {
 
 /// How many columns, of all sequences of a batch, are in a chunk: enough to make the bulk products efficient, few enough
 /// to be still in the cache when the recurrence comes to them. Backward more, for there all gradients of weights are
@@ -102,6 +103,67 @@ struct Dropping {
   std::uint64_t next() { return seed += 0x9e3779b97f4a7c15u; }
 };
 
+/// Calls the parts of layers. Who uses a layer has nothing to do with them, and so they may be private: a layer then says
+/// `friend detail::LayerAccess`.
+struct LayerAccess {
+  template <class L>
+  static void require_forward(const L& layer, Index features, Index batch, const typename L::State& initial) {
+    layer.require_forward(features, batch, initial);
+  }
+  template <class L>
+  static void require_backward(const L& layer, const typename L::Records& records, const Steps& steps,
+                               const typename L::State& d_final) {
+    layer.require_backward(records, steps, d_final);
+  }
+  template <class L>
+  static auto begin_forward(const L& layer, const Steps& steps, Dropping& dropping, typename L::Records& records,
+                            const typename L::State& initial) {
+    return layer.begin_forward(steps, dropping, records, initial);
+  }
+  template <class L>
+  static void forward_steps(const L& layer, const typename L::Plan& plan, const Chunk& chunk, const auto& x,
+                            typename L::Records& records) {
+    layer.forward_steps(plan, chunk, x, records);
+  }
+  template <class L>
+  static auto output_columns(const L& layer, const typename L::Records& records) {
+    return layer.output_columns(records);
+  }
+  template <class L>
+  static void set_zero(const L& layer, typename L::State& state, Index batch) {
+    layer.set_zero(state, batch);
+  }
+  template <class L>
+  static void final_state_of(const L& layer, const typename L::Records& records, const Steps& steps,
+                             typename L::State& state) {
+    layer.final_state_of(records, steps, state);
+  }
+  template <class L>
+  static auto begin_backward(const L& layer, const Steps& steps, typename L::Records& records, bool want_dx) {
+    return layer.begin_backward(steps, records, want_dx);
+  }
+  template <class L>
+  static void backward_steps(const L& layer, const typename L::Plan& plan, const Chunk& chunk, const auto& x,
+                             typename L::Records& records, SeriesView<const typename L::Scalar> dy,
+                             const typename L::State& d_final, L& gradient, SeriesView<typename L::Scalar> dx) {
+    layer.backward_steps(plan, chunk, x, records, dy, d_final, gradient, dx);
+  }
+  template <class L>
+  static void begin_d_initial(const L& layer, const Steps& steps, const typename L::State& d_final,
+                              typename L::State& d_initial) {
+    layer.begin_d_initial(steps, d_final, d_initial);
+  }
+  template <class L>
+  static void add_d_initial(const L& layer, const typename L::Records& records, const Steps& steps,
+                            typename L::State& d_initial) {
+    layer.add_d_initial(records, steps, d_initial);
+  }
+  template <class L>
+  static void end_backward(const L& layer, typename L::Records& records, L& gradient) {
+    layer.end_backward(records, gradient);
+  }
+};
+
 /// All steps through one layer.
 template <class Layer>
 void forward_chunks(const Layer& layer, const typename Layer::Plan& plan, const Chunk& whole, const auto& x,
@@ -109,10 +171,10 @@ void forward_chunks(const Layer& layer, const typename Layer::Plan& plan, const 
   if constexpr (Layer::causal) {
     for (Chunk chunk = whole; chunk.first < whole.end; chunk.first = chunk.end) {
       chunk.end = std::min(whole.end, whole.steps.end_of_run(chunk.first, forward_columns));
-      layer.forward_steps(plan, chunk, x, records);
+      LayerAccess::forward_steps(layer, plan, chunk, x, records);
     }
   } else {
-    layer.forward_steps(plan, whole, x, records);
+    LayerAccess::forward_steps(layer, plan, whole, x, records);
   }
 }
 /// All steps, or some, through one layer from the last to the first; dy and dx are of these steps. A layer adds to dx,
@@ -129,7 +191,7 @@ void backward_chunks(const Layer& layer, const typename Layer::Plan& plan, const
     const auto dx_of_chunk = part(dx);
     if (fresh && !dx.empty())
       chunk.for_own_columns([&](Index first, Index count) { dx_of_chunk.columns(first, count).setZero(); });
-    layer.backward_steps(plan, chunk, x, records, part(dy), d_final, gradient, dx_of_chunk);
+    LayerAccess::backward_steps(layer, plan, chunk, x, records, part(dy), d_final, gradient, dx_of_chunk);
   };
   if constexpr (Layer::causal) {
     for (Chunk chunk = whole; chunk.end > whole.first; chunk.end = chunk.first) {
@@ -148,4 +210,4 @@ double multiply_adds(const Layer& layer, const Steps& steps) {
   return static_cast<double>(parameter_count(layer)) * static_cast<double>(std::min(steps.columns(), forward_columns));
 }
 
-}  // namespace recur::detail
+}  // namespace recur::inline RECUR_ISA::detail

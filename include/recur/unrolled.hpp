@@ -7,7 +7,7 @@
 
 #include <utility>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// Everything of a Cell that has to do with time.
 template <Rule Rule_, class Scalar_, int Inputs, int Hidden>
@@ -20,21 +20,23 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
 
   /// What is carried from step to step: the rule's state blocks for N sequences, (states H) x N; for the Elman network
   /// h_0, H x N. One of no columns stands for zero.
-  using State = Matrix<Scalar, times(Rule::state.count, Hidden), Dynamic>;
+  using State = MatrixOf<Scalar, times(Rule::state.count, Hidden), Dynamic>;
   using Records = recur::Records<Scalar>;
   static constexpr bool causal = true, takes_tokens = true;
 
   using Base::Base;
-
-  void set_zero(State& state, Index batch) const { state.setZero(Rule::state.count * hidden(), batch); }
-
-  // ---- What follows is for unroll.hpp, which says when it is called ----
 
   /// U and the parts of W, or their transposes.
   struct Plan {
     Panels<Scalar> u, hidden, halfway;
   };
 
+ private:
+  friend detail::LayerAccess;
+
+  // ---- The parts of a layer: see unroll.hpp, which says when they are called ----
+
+  void set_zero(State& state, Index batch) const { state.setZero(Rule::state.count * hidden(), batch); }
   void require_forward(Index features, Index batch, const State& initial) const {
     require_shapes("forward");
     require_equal("forward", "x.features()", features, "inputs()", inputs());
@@ -234,4 +236,4 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
   }
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -22,9 +22,9 @@ inline Net network() {
 
 /// Every kind of number.
 template <class Scalar>
-recur::Matrix<Scalar, 2, 5> odd_numbers() {
+recur::MatrixOf<Scalar, 2, 5> odd_numbers() {
   using Limits = std::numeric_limits<Scalar>;
-  recur::Matrix<Scalar, 2, 5> m;
+  recur::MatrixOf<Scalar, 2, 5> m;
   m << 0, -Scalar(0), Scalar(1) / 3, Limits::infinity(), -Limits::infinity(),  //
       Limits::denorm_min(), Limits::min(), Limits::max(), Limits::lowest(), -Limits::quiet_NaN();
   return m;

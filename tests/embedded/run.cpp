@@ -24,8 +24,8 @@ bool same_bits(const auto& a, const auto& b) {
          std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(a.data()[0])) == 0;
 }
 template <class Number, std::size_t Rows, std::size_t Cols>
-Matrix<Number> matrix(const numbers::Tensor<Number, Rows, Cols>& tensor) {
-  return Eigen::Map<const Matrix<Number>>(tensor.data, Rows, Cols);
+MatrixOf<Number> matrix(const numbers::Tensor<Number, Rows, Cols>& tensor) {
+  return Eigen::Map<const MatrixOf<Number>>(tensor.data, Rows, Cols);
 }
 
 void check_same(const auto& ours, const auto& theirs) {

@@ -50,6 +50,32 @@ TEST_CASE("Sizes fixed at compile time double", "[bidirectional]") {
   CHECK(net.outputs() == 1);
 }
 
+TEST_CASE("A bidirectional layer holds what its halves hold, and in backward's order x, y and their gradients",
+          "[bidirectional]") {
+  std::mt19937 rng(3);
+  const auto layer = randomized(Bidirectional<Lstm<double>>(3, 2), rng);
+  const Index columns = 5 * 7, number = sizeof(double);
+  const auto besides_halves = [](const auto& trace) {
+    const auto& records = trace.records();
+    CHECK((records.ahead().bytes() > 0 && records.back().bytes() > 0));
+    return records.bytes() - records.ahead().bytes() - records.back().bytes();
+  };
+  auto trace = layer.trace(), trace_of_tokens = layer.trace();
+  auto gradient = zeros_like(layer);
+  const auto x = random_series(3, 5, 7, rng), dy = random_series(4, 5, 7, rng);
+  Series<double> dx;
+  CHECK(trace.records().bytes() == 0);
+  layer.forward(x, trace);
+  CHECK(besides_halves(trace) == number * columns * (3 + 4));  // back's x, and both's y
+  bptt(layer, x, trace, dy, gradient);
+  CHECK(besides_halves(trace) == number * columns * (3 + 4 + 2));  // back's dy
+  bptt(layer, x, trace, dy, gradient, {.dx = &dx});
+  CHECK(besides_halves(trace) == number * columns * (3 + 4 + 2 + 3));  // back's dx
+
+  layer.forward(Tokens(5, 7), trace_of_tokens);
+  CHECK(besides_halves(trace_of_tokens) == number * columns * 4 + Index(sizeof(int)) * columns);
+}
+
 TEST_CASE("What does not fit a bidirectional layer is said", "[bidirectional]") {
   CHECK(message_of([] { Bidirectional(Lstm<float>(3, 4), Lstm<float>(3, 5)); }) ==
         "Bidirectional: back must have 3 inputs and 4 outputs (as ahead), got 3 and 5");

@@ -71,6 +71,35 @@ TEST_CASE("A stack in another type computes the same to rounding", "[stack]") {
   CHECK((y.cast<double>().matrix() - wider.forward(x.cast<double>(), wider_trace).matrix()).isZero(1e-6));
 }
 
+TEST_CASE("A stack holds what its layers hold, what is dropped out between them, and two gradients", "[stack]") {
+  std::mt19937 rng(4);
+  const Index columns = 5 * 7, number = sizeof(double);
+  const auto x = random_series(3, 5, 7, rng), dy = random_series(4, 5, 7, rng);
+  const auto besides_layers = [](const auto& trace) {
+    Index bytes = trace.records().bytes();
+    for (Index l = 0; l < 3; ++l) {
+      CHECK(trace.records().layer(l).bytes() > 0);
+      bytes -= trace.records().layer(l).bytes();
+    }
+    return bytes;
+  };
+  const auto check = [&](double dropout, Index dropped, Index dropped_in_training) {
+    const auto stack = randomized(Stack<Lstm<double>>(3, 4, 3, {.dropout = dropout}), rng);
+    auto trace = stack.trace();
+    auto gradient = zeros_like(stack);
+    CHECK(trace.records().bytes() == 0);
+    stack.forward(x, trace);
+    CHECK(besides_layers(trace) == number * columns * dropped);
+    trace.train(1);
+    stack.forward(x, trace);
+    CHECK(besides_layers(trace) == number * columns * dropped_in_training);
+    bptt(stack, x, trace, dy, gradient);
+    CHECK(besides_layers(trace) == number * columns * (dropped_in_training + 2 * 4));
+  };
+  check(0, 0, 0);
+  check(0.5, 2 * 4, 2 * (4 + 4));  // y of two dropouts; and their factors
+}
+
 TEST_CASE("What does not fit a stack is said", "[stack]") {
   CHECK(message_of([] { Stack<Lstm<float>>(3, 4, 0); }) == "Stack: count > 0 expected, got 0");
   CHECK(message_of([] { Stack<Lstm<float>>(0, 4, 1); }) == "Cell: inputs > 0 and hidden > 0 expected, got 0 and 4");
@@ -107,6 +136,6 @@ TEST_CASE("Stacks of other depths are told apart wherever they meet", "[stack]")
         "Adam::step: net must have the shapes of the network that the optimiser was made for, but has 104 parameters, "
         "expected 68");
   Stream stream(two);
-  CHECK(message_of([&] { stream.reset({Vector<double>::Zero(4)}); }) ==
+  CHECK(message_of([&] { stream.reset({VectorOf<double>::Zero(4)}); }) ==
         "reset: state must have 2 states (one for each layer), got 1");
 }

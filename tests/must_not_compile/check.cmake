@@ -1,13 +1,16 @@
 # A program that must not compile proves something only if its correct twin does, and if it fails for the right reason.
 # FILE must compile as it is, and with MUST_FAIL defined must not: then the compiler must print the text of FILE's line
 #   // expect: <text, without quotes or backslashes, which compilers print differently>
+# or, where people would have to search for it otherwise, among the first lines of all that it prints:
+#   // expect in the first 5 lines: <text>
 # cmake -DCOMPILER=<c++> -DFLAGS=<flags> -DINCLUDES=<list of folders> -DFILE=<cpp> -P check.cmake
 
 file(READ "${FILE}" source)
-if(NOT source MATCHES "// expect: ([^\n]+)")
+if(NOT source MATCHES "// expect( in the first 5 lines)?: ([^\n]+)")
   message(FATAL_ERROR "${FILE} has no line `// expect: <text>`")
 endif()
-string(STRIP "${CMAKE_MATCH_1}" expected)
+set(in_first_lines "${CMAKE_MATCH_1}")
+string(STRIP "${CMAKE_MATCH_2}" expected)
 
 separate_arguments(flags UNIX_COMMAND "${FLAGS}")
 list(TRANSFORM INCLUDES PREPEND -I)
@@ -28,7 +31,11 @@ compile(-DMUST_FAIL)
 if(result EQUAL 0)
   message(FATAL_ERROR "${FILE} must not compile with MUST_FAIL, and does")
 endif()
-string(FIND "${output}" "${expected}" position)
+set(searched "${output}")
+if(in_first_lines)
+  string(REGEX MATCH "^([^\n]*\n?)([^\n]*\n?)([^\n]*\n?)([^\n]*\n?)([^\n]*\n?)" searched "${output}")
+endif()
+string(FIND "${searched}" "${expected}" position)
 if(position EQUAL -1)
-  message(FATAL_ERROR "${FILE} does not compile with MUST_FAIL, but not because of `${expected}`:\n${output}")
+  message(FATAL_ERROR "${FILE} does not compile with MUST_FAIL, but not because of `${expected}`${in_first_lines}:\n${output}")
 endif()

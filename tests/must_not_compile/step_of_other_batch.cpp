@@ -7,9 +7,9 @@ int main() {
   const auto before = cell.record<2>();
   auto now = cell.record<2>();
 #ifdef MUST_FAIL
-  const recur::Matrix<float, 1, 3> x(1, 2, 3);
+  const recur::MatrixOf<float, 1, 3> x(1, 2, 3);
 #else
-  const recur::Matrix<float, 1, 2> x(1, 2);
+  const recur::MatrixOf<float, 1, 2> x(1, 2);
 #endif
   cell.step(x, before, now);
 }

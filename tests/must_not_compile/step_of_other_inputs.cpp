@@ -7,9 +7,9 @@ int main() {
   const auto before = cell.record<1>();
   auto now = before;
 #ifdef MUST_FAIL
-  const recur::Vector<float, 3> x(1, 2, 3);
+  const recur::VectorOf<float, 3> x(1, 2, 3);
 #else
-  const recur::Vector<float, 2> x(1, 2);
+  const recur::VectorOf<float, 2> x(1, 2);
 #endif
   cell.step(x, before, now);
 }

@@ -11,5 +11,5 @@ int main() {
 #endif
   const auto before = other.record<1>();
   auto now = other.record<1>();
-  cell.step(recur::Vector<float, 1>(1), before, now);
+  cell.step(recur::VectorOf<float, 1>(1), before, now);
 }

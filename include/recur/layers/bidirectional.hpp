@@ -5,7 +5,7 @@
 #include "../describe.hpp"
 #include "../layer.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// y_t = (ahead's y_t, back's y_t), where back reads x_T .. x_1, as PyTorch's bidirectional layers: for a sequence that has
 /// a length it starts there.
@@ -31,9 +31,10 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>> {
    public:
     const typename Layer::Records& ahead() const { return ahead_; }
     const typename Layer::Records& back() const { return back_; }
-    Index bytes() const {
-      return ahead_.bytes() + back_.bytes() + x_.bytes() + dx_.bytes() + y_.bytes() + dy_.bytes() +
-             tokens_.size() * static_cast<Index>(sizeof(int));
+    Index bytes() const { return detail::bytes_of(*this); }
+    void for_each_buffer(auto&& f) const {
+      ahead_.for_each_buffer(f), back_.for_each_buffer(f);
+      f(x_), f(dx_), f(dy_), f(tokens_), f(y_);
     }
 
    private:
@@ -81,35 +82,38 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>> {
 
   struct Memory {};  ///< for Stream, which does not take it
 
-  // ---- What follows is for unroll.hpp, which says when it is called ----
-
   struct Plan {
     typename Layer::Plan ahead, back;
   };
 
+ private:
+  friend detail::LayerAccess;
+
+  // ---- The parts of a layer: see unroll.hpp, which says when they are called ----
+
   void set_zero(State& state, Index batch) const {
-    ahead.set_zero(std::get<0>(state), batch);
-    back.set_zero(std::get<1>(state), batch);
+    detail::LayerAccess::set_zero(ahead, std::get<0>(state), batch);
+    detail::LayerAccess::set_zero(back, std::get<1>(state), batch);
   }
   void require_forward(Index features, Index batch, const State& initial) const {
-    ahead.require_forward(features, batch, std::get<0>(initial));
-    back.require_forward(features, batch, std::get<1>(initial));
+    detail::LayerAccess::require_forward(ahead, features, batch, std::get<0>(initial));
+    detail::LayerAccess::require_forward(back, features, batch, std::get<1>(initial));
   }
   void require_backward(const Records& records, const Steps& steps, const State& d_final) const {
-    ahead.require_backward(records.ahead_, steps, std::get<0>(d_final));
-    back.require_backward(records.back_, steps, std::get<1>(d_final));
+    detail::LayerAccess::require_backward(ahead, records.ahead_, steps, std::get<0>(d_final));
+    detail::LayerAccess::require_backward(back, records.back_, steps, std::get<1>(d_final));
   }
 
   Plan begin_forward(const Steps& steps, detail::Dropping& dropping, Records& records, const State& initial) const {
     records.y_.resize(outputs(), 1, steps.columns());
-    return {ahead.begin_forward(steps, dropping, records.ahead_, std::get<0>(initial)),
-            back.begin_forward(steps, dropping, records.back_, std::get<1>(initial))};
+    return {detail::LayerAccess::begin_forward(ahead, steps, dropping, records.ahead_, std::get<0>(initial)),
+            detail::LayerAccess::begin_forward(back, steps, dropping, records.back_, std::get<1>(initial))};
   }
   void forward_steps(const Plan& plan, const detail::Chunk& chunk, const auto& x, Records& records) const {
     detail::forward_chunks(ahead, plan.ahead, chunk, x, records.ahead_);
     detail::forward_chunks(back, plan.back, chunk, reversed(chunk, x, records), records.back_);
-    const auto y_ahead = ahead.output_columns(records.ahead_).matrix();
-    const auto y_back = back.output_columns(records.back_).matrix();
+    const auto y_ahead = detail::LayerAccess::output_columns(ahead, records.ahead_).matrix();
+    const auto y_back = detail::LayerAccess::output_columns(back, records.back_).matrix();
     auto y = records.y_.matrix();
     for_own_columns(chunk, [&](Index column, Index mirrored) {
       y.col(column).head(ahead.outputs()) = y_ahead.col(column);
@@ -118,14 +122,15 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>> {
   }
   SeriesView<const Scalar> output_columns(const Records& records) const { return records.y_; }
   void final_state_of(const Records& records, const Steps& steps, State& state) const {
-    ahead.final_state_of(records.ahead_, steps, std::get<0>(state));
-    back.final_state_of(records.back_, steps, std::get<1>(state));
+    detail::LayerAccess::final_state_of(ahead, records.ahead_, steps, std::get<0>(state));
+    detail::LayerAccess::final_state_of(back, records.back_, steps, std::get<1>(state));
   }
 
   Plan begin_backward(const Steps& steps, Records& records, bool want_dx) const {
     records.dy_.resize(back.outputs(), 1, steps.columns());
     if (want_dx) records.dx_.resize(inputs(), 1, steps.columns());
-    return {ahead.begin_backward(steps, records.ahead_, want_dx), back.begin_backward(steps, records.back_, want_dx)};
+    return {detail::LayerAccess::begin_backward(ahead, steps, records.ahead_, want_dx),
+            detail::LayerAccess::begin_backward(back, steps, records.back_, want_dx)};
   }
   void backward_steps(const Plan& plan, const detail::Chunk& chunk, const auto& x, Records& records,
                       SeriesView<const Scalar> dy, const State& d_final, Bidirectional& gradient,
@@ -149,19 +154,18 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>> {
                     [&](Index column, Index mirrored) { dx.matrix().col(column) += dx_back.matrix().col(mirrored); });
   }
   void begin_d_initial(const Steps& steps, const State& d_final, State& d_initial) const {
-    ahead.begin_d_initial(steps, std::get<0>(d_final), std::get<0>(d_initial));
-    back.begin_d_initial(steps, std::get<1>(d_final), std::get<1>(d_initial));
+    detail::LayerAccess::begin_d_initial(ahead, steps, std::get<0>(d_final), std::get<0>(d_initial));
+    detail::LayerAccess::begin_d_initial(back, steps, std::get<1>(d_final), std::get<1>(d_initial));
   }
   void add_d_initial(const Records& records, const Steps& steps, State& d_initial) const {
-    ahead.add_d_initial(records.ahead_, steps, std::get<0>(d_initial));
-    back.add_d_initial(records.back_, steps, std::get<1>(d_initial));
+    detail::LayerAccess::add_d_initial(ahead, records.ahead_, steps, std::get<0>(d_initial));
+    detail::LayerAccess::add_d_initial(back, records.back_, steps, std::get<1>(d_initial));
   }
   void end_backward(Records& records, Bidirectional& gradient) const {
-    ahead.end_backward(records.ahead_, gradient.ahead);
-    back.end_backward(records.back_, gradient.back);
+    detail::LayerAccess::end_backward(ahead, records.ahead_, gradient.ahead);
+    detail::LayerAccess::end_backward(back, records.back_, gradient.back);
   }
 
- private:
   /// f(column, where it is when its sequence runs from its end to its beginning) for this member's columns.
   static void for_own_columns(const detail::Chunk& chunk, auto&& f) {
     const Steps& steps = chunk.steps;
@@ -183,9 +187,9 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>> {
   static TokensView reversed(const detail::Chunk& chunk, const TokensView& x, Records& records) {
     if (chunk.team.member == 0) records.tokens_.resize(1, x.steps());
     chunk.team.barrier();
-    for_own_columns(chunk, [&](Index column, Index mirrored) { records.tokens_(mirrored) = x.data()[column]; });
+    for_own_columns(chunk, [&](Index column, Index mirrored) { records.tokens_(0, mirrored) = x.data()[column]; });
     return records.tokens_;
   }
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -5,7 +5,7 @@
 #include "../describe.hpp"
 #include "../layer.hpp"
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 /// In training each number of x is left out with probability p, and what stays is scaled by 1 / (1 - p); otherwise y = x.
 /// What is left out depends on the seed of trace.train(seed), and on which number of which step of which sequence it is:
@@ -27,7 +27,8 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
   /// y_1 .. y_T as columns, and in training what x was multiplied by.
   class Records {
    public:
-    Index bytes() const { return y_.bytes() + factors_.bytes(); }
+    Index bytes() const { return detail::bytes_of(*this); }
+    void for_each_buffer(auto&& f) const { f(y_), f(factors_); }
 
    private:
     friend Dropout;
@@ -65,9 +66,12 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
   void get_state(const Memory&, State&) const {}
   EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, Memory&) const noexcept { return x.data(); }
 
-  // ---- What follows is for unroll.hpp, which says when it is called ----
-
   struct Plan {};
+
+ private:
+  friend detail::LayerAccess;
+
+  // ---- The parts of a layer: see unroll.hpp, which says when they are called ----
 
   void set_zero(State&, Index) const {}
   void require_forward(Index features, Index, const State&) const {
@@ -116,7 +120,6 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
   void add_d_initial(const Records&, const Steps&, State&) const {}
   void end_backward(Records&, Dropout&) const {}
 
- private:
   /// A generator of its own for each step of each sequence (SplitMix64: G. L. Steele et al., 2014).
   void fill_factors(const detail::Chunk& chunk, Records& records) const {
     const auto mix = [](std::uint64_t z) {
@@ -143,4 +146,4 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
   double p_;
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -9,7 +9,7 @@
 #include <array>
 #include <vector>
 
-namespace recur {
+namespace recur::inline RECUR_ISA {
 
 struct StackOptions {
   double dropout = 0;  ///< after each layer but the last: see Dropout
@@ -38,12 +38,11 @@ class Stack : public LayerOf<Stack<Layer_>> {
   class Records {
    public:
     const typename Layer::Records& layer(Index l) const { return layers_[static_cast<std::size_t>(l)]; }
-    Index bytes() const {
-      Index bytes = 0;
-      for (const auto& each : layers_) bytes += each.bytes();
-      for (const auto& each : dropouts_) bytes += each.bytes();
-      for (const auto& each : d_) bytes += each.bytes();
-      return bytes;
+    Index bytes() const { return detail::bytes_of(*this); }
+    void for_each_buffer(auto&& f) const {
+      for (const auto& each : layers_) each.for_each_buffer(f);
+      for (const auto& each : dropouts_) each.for_each_buffer(f);
+      for (const auto& each : d_) f(each);
     }
 
    private:
@@ -105,50 +104,58 @@ class Stack : public LayerOf<Stack<Layer_>> {
     return memory;
   }
   void set_state(Memory& memory, const State& state) const {
+    require_memory("reset", memory);
     require_depth("reset", "state", state);
     for_each_layer([&](auto l, const auto& layer) { layer.set_state(memory[l], of(state, l)); });
   }
   void get_state(const Memory& memory, State& state) const {
+    require_memory("state", memory);
     state.resize(layers.size());
     for_each_layer([&](auto l, const auto& layer) { layer.get_state(memory[l], state[l]); });
   }
   /// One step of one sequence. Gives where y_t begins. For Stream.
   const Scalar* step(const auto& x, Memory& memory) const noexcept {
-    require(memory.size() == layers.size(), "step: the network has other shapes than when the stream was made");
+    require_memory("step", memory);
     const Scalar* y = layers[0].step(x, memory[0]);
     for (std::size_t l = 1; l < layers.size(); ++l)
-      y = layers[l].step(Eigen::Map<const Vector<Scalar>>(y, outputs()), memory[l]);
+      y = layers[l].step(Eigen::Map<const VectorOf<Scalar>>(y, outputs()), memory[l]);
     return y;
   }
 
-  // ---- What follows is for unroll.hpp, which says when it is called ----
-
   struct Plan {};  // those of the layers are in the records, where they keep their memory
+
+ private:
+  friend detail::LayerAccess;
+
+  // ---- The parts of a layer: see unroll.hpp, which says when they are called ----
 
   void set_zero(State& state, Index batch) const {
     state.resize(layers.size());
-    for_each_layer([&](auto l, const auto& layer) { layer.set_zero(state[l], batch); });
+    for_each_layer([&](auto l, const auto& layer) { detail::LayerAccess::set_zero(layer, state[l], batch); });
   }
   void require_forward(Index features, Index batch, const State& initial) const {
     require_depth("forward", "initial", initial);
     for_each_layer([&](auto l, const auto& layer) {
-      layer.require_forward(features, batch, of(initial, l));
+      detail::LayerAccess::require_forward(layer, features, batch, of(initial, l));
       features = layer.outputs();
     });
   }
   void require_backward(const Records& records, const Steps& steps, const State& d_final) const {
     require_depth("bptt", "d_final", d_final);
     require_records("bptt", records);
-    for_each_layer(
-        [&](auto l, const auto& layer) { layer.require_backward(records.layers_[l], steps, of(d_final, l)); });
+    for_each_layer([&](auto l, const auto& layer) {
+      detail::LayerAccess::require_backward(layer, records.layers_[l], steps, of(d_final, l));
+    });
   }
   Plan begin_forward(const Steps& steps, detail::Dropping& dropping, Records& records, const State& initial) const {
     records.layers_.resize(layers.size());
     records.dropouts_.resize(dropout() > 0 ? layers.size() - 1 : 0);
     records.plans_.resize(layers.size());
     for_each_layer([&](auto l, const auto& layer) {
-      records.plans_[l] = layer.begin_forward(steps, dropping, records.layers_[l], of(initial, l));
-      if (l < records.dropouts_.size()) dropout_.begin_forward(steps, dropping, records.dropouts_[l], {});
+      records.plans_[l] =
+          detail::LayerAccess::begin_forward(layer, steps, dropping, records.layers_[l], of(initial, l));
+      if (l < records.dropouts_.size())
+        detail::LayerAccess::begin_forward(dropout_, steps, dropping, records.dropouts_[l], NoState{});
     });
     return {};
   }
@@ -160,22 +167,25 @@ class Stack : public LayerOf<Stack<Layer_>> {
         detail::forward_chunks(layer, records.plans_[l], chunk, input_of(l, records), records.layers_[l]);
       }
       if (l < records.dropouts_.size())
-        dropout_.forward_steps({}, chunk, layer.output_columns(records.layers_[l]), records.dropouts_[l]);
+        detail::LayerAccess::forward_steps(
+            dropout_, {}, chunk, detail::LayerAccess::output_columns(layer, records.layers_[l]), records.dropouts_[l]);
     });
   }
   SeriesView<const Scalar> output_columns(const Records& records) const {
-    return layers.back().output_columns(records.layers_.back());
+    return detail::LayerAccess::output_columns(layers.back(), records.layers_.back());
   }
   void final_state_of(const Records& records, const Steps& steps, State& state) const {
     require_records("final_state", records);
     state.resize(layers.size());
-    for_each_layer([&](auto l, const auto& layer) { layer.final_state_of(records.layers_[l], steps, state[l]); });
+    for_each_layer([&](auto l, const auto& layer) {
+      detail::LayerAccess::final_state_of(layer, records.layers_[l], steps, state[l]);
+    });
   }
   Plan begin_backward(const Steps& steps, Records& records, bool want_dx) const {
     for (auto& d : records.d_)
       if (layers.size() > 1) d.resize(outputs(), 1, detail::most_columns<Stack>(steps));
     for_each_layer([&](auto l, const auto& layer) {
-      records.plans_[l] = layer.begin_backward(steps, records.layers_[l], l > 0 || want_dx);
+      records.plans_[l] = detail::LayerAccess::begin_backward(layer, steps, records.layers_[l], l > 0 || want_dx);
     });
     return {};
   }
@@ -199,16 +209,21 @@ class Stack : public LayerOf<Stack<Layer_>> {
   }
   void begin_d_initial(const Steps& steps, const State& d_final, State& d_initial) const {
     d_initial.resize(layers.size());
-    for_each_layer([&](auto l, const auto& layer) { layer.begin_d_initial(steps, of(d_final, l), d_initial[l]); });
+    for_each_layer([&](auto l, const auto& layer) {
+      detail::LayerAccess::begin_d_initial(layer, steps, of(d_final, l), d_initial[l]);
+    });
   }
   void add_d_initial(const Records& records, const Steps& steps, State& d_initial) const {
-    for_each_layer([&](auto l, const auto& layer) { layer.add_d_initial(records.layers_[l], steps, d_initial[l]); });
+    for_each_layer([&](auto l, const auto& layer) {
+      detail::LayerAccess::add_d_initial(layer, records.layers_[l], steps, d_initial[l]);
+    });
   }
   void end_backward(Records& records, Stack& gradient) const {
-    for_each_layer([&](auto l, const auto& layer) { layer.end_backward(records.layers_[l], gradient.layers[l]); });
+    for_each_layer([&](auto l, const auto& layer) {
+      detail::LayerAccess::end_backward(layer, records.layers_[l], gradient.layers[l]);
+    });
   }
 
- private:
   static std::vector<Layer> made(Index inputs, Index hidden, Index count) {
     require(count > 0, "Stack: count > 0 expected, got ", count);
     std::vector<Layer> layers;
@@ -220,12 +235,15 @@ class Stack : public LayerOf<Stack<Layer_>> {
   }
   /// What layer l > 0 reads.
   SeriesView<const Scalar> input_of(std::size_t l, const Records& records) const {
-    if (!records.dropouts_.empty()) return dropout_.output_columns(records.dropouts_[l - 1]);
-    return layers[l - 1].output_columns(records.layers_[l - 1]);
+    if (!records.dropouts_.empty()) return detail::LayerAccess::output_columns(dropout_, records.dropouts_[l - 1]);
+    return detail::LayerAccess::output_columns(layers[l - 1], records.layers_[l - 1]);
   }
   static const typename Layer::State& of(const State& state, std::size_t l) {
     static const typename Layer::State zero{};
     return state.empty() ? zero : state[l];
+  }
+  void require_memory(const char* where, const Memory& memory) const {
+    require(memory.size() == layers.size(), where, ": the network has other shapes than when the stream was made");
   }
   void require_depth(const char* where, const char* what, const State& state) const {
     require(state.empty() || state.size() == layers.size(), where, ": ", what, " must have ", layers.size(),
@@ -239,4 +257,4 @@ class Stack : public LayerOf<Stack<Layer_>> {
   Dropout<Scalar> dropout_;
 };
 
-}  // namespace recur
+}  // namespace recur::inline RECUR_ISA

@@ -1,0 +1,17 @@
+// expect in the first 5 lines: train: net must not be const
+#include <recur/recur.hpp>
+
+int main() {
+  recur::Series<float> x(1, 2, 3), target(1, 2, 3);
+  std::mt19937 rng(1);
+  recur::Elman<float> net(1, 1);
+  recur::initialize(net, rng);
+  recur::Adam adam(net);
+  const recur::SeriesData data(x, target);
+#ifdef MUST_FAIL
+  const auto given = net;
+#else
+  auto given = net;
+#endif
+  recur::train(given, adam, recur::squared_error, data, rng, {.epochs = 1});
+}
