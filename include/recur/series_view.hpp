@@ -223,7 +223,8 @@ SeriesView<const Scalar> view(const char* where, const Scalar* data, Index featu
 }  // namespace detail
 
 /// Looks at an F x (N T) column-major matrix as a series: an Eigen matrix or array, Map or Ref, whose columns may be
-/// further apart than they are high. Of a block, name a Ref: `const Eigen::Ref<const Eigen::MatrixXf> part = x.topRows(3)`.
+/// further apart than they are high. For a block, name a Ref:
+/// `const Eigen::Ref<const Eigen::MatrixXf> part = x.topRows(3)`.
 /// Throws std::invalid_argument where there are not `batch` columns for each step, and where its inner stride is not 1.
 template <detail::Viewable Derived>
 auto view_columns(const Eigen::DenseBase<Derived>& columns, Index batch = 1) {
