@@ -4,6 +4,7 @@
 #include <recur/activation.hpp>
 #include <recur/more_activations.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <tuple>
 #include <vector>
@@ -22,8 +23,8 @@ template <class F>
 ActivationCase(F, long double (*)(long double), std::vector<double> = {}) -> ActivationCase<F>;
 
 inline long double cut_off(long double a) { return a < -1 ? -1 : a > 1 ? 1 : a; }
+inline long double softplus(long double a) { return std::max(a, 0.0L) + std::log1p(std::exp(-std::abs(a))); }
 
-// clang-format off
 inline const std::tuple activations{
     ActivationCase{recur::Tanh(), [](long double a) { return std::tanh(a); }},
     ActivationCase{recur::Logistic(), [](long double a) { return 1 / (1 + std::exp(-a)); }},
@@ -33,15 +34,16 @@ inline const std::tuple activations{
     ActivationCase{recur::Softsign(), [](long double a) { return a / (1 + std::abs(a)); }, {0}},
     ActivationCase{recur::HardTanh(), cut_off, {-1, 1}},
     ActivationCase{recur::Clipped<recur::Tanh>{1, {}}, [](long double a) { return std::tanh(cut_off(a)); }, {-1, 1}},
-    ActivationCase{recur::Clipped<recur::LeakyRelu>{1, {0.25}}, [](long double a) { return a < 0 ? cut_off(a) / 4 : cut_off(a); }, {-1, 0, 1}},
+    ActivationCase{recur::Clipped<recur::LeakyRelu>{1, {0.25}},
+                   [](long double a) { return (a < 0 ? 0.25L : 1) * cut_off(a); },
+                   {-1, 0, 1}},
     ActivationCase{recur::HardSigmoid{0.5, 0.5}, [](long double a) { return (cut_off(a) + 1) / 2; }, {-1, 1}},
     ActivationCase{recur::Elu{0.5}, [](long double a) { return a > 0 ? a : std::expm1(a) / 2; }, {0}},
-    ActivationCase{recur::Softplus(), [](long double a) { return a > 0 ? a + std::log1p(std::exp(-a)) : std::log1p(std::exp(a)); }},
+    ActivationCase{recur::Softplus(), softplus},
     ActivationCase{recur::AffineFunction{-0.5, 0.25}, [](long double a) { return 0.25L - a / 2; }},
     ActivationCase{recur::ScaledTanh{1.5, -0.75}, [](long double a) { return -1.5L * std::tanh(0.75L * a); }},
     ActivationCase{recur::ThresholdedRelu{0.5}, [](long double a) { return a < 0.5L ? 0 : a; }, {0.5}},
 };
-// clang-format on
 
 template <class... F>
 std::tuple<F...> types_of(const std::tuple<ActivationCase<F>...>&);

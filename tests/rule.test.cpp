@@ -6,6 +6,7 @@
 #include <recur/rules/peephole_lstm.hpp>
 
 #include <cmath>
+#include <functional>
 #include <type_traits>
 #include <vector>
 
@@ -165,13 +166,13 @@ constexpr int beyond_pointwise =
     requires(A a) { a.sum(); } + requires(A a) { a.prod(); } + requires(A a) { a.mean(); } +
     requires(A a) { a.minCoeff(); } + requires(A a) { a.maxCoeff(); } + requires(A a) { a.all(); } +
     requires(A a) { a.any(); } + requires(A a) { a.count(); } + requires(A a) { a.hasNaN(); } +
-    requires(A a) { a.allFinite(); } + requires(A a) { a.redux([](double x, double) { return x; }); } +
-    requires(A a) { a.matrix(); } + requires(A a) { a.isApprox(a); } + requires(A a) { a(0); } +
-    requires(A a) { a[0]; } + requires(A a) { a.coeff(0); } + requires(A a) { a.data(); } +
-    requires(A a) { a.begin(); } + requires(A a) { a.head(1); } + requires(A a) { a.tail(1); } +
-    requires(A a) { a.segment(0, 1); } + requires(A a) { a.block(0, 0, 1, 1); } + requires(A a) { a.row(0); } +
-    requires(A a) { a.col(0); } + requires(A a) { a.reverse(); } + requires(A a) { a.colwise(); } +
-    requires(A a) { a.replicate(1, 1); } + requires(A a) { a.transpose(); } + requires(A a) { a << 1; };
+    requires(A a) { a.allFinite(); } + requires(A a) { a.redux(std::plus<>()); } + requires(A a) { a.matrix(); } +
+    requires(A a) { a.isApprox(a); } + requires(A a) { a(0); } + requires(A a) { a[0]; } +
+    requires(A a) { a.coeff(0); } + requires(A a) { a.data(); } + requires(A a) { a.begin(); } +
+    requires(A a) { a.head(1); } + requires(A a) { a.tail(1); } + requires(A a) { a.segment(0, 1); } +
+    requires(A a) { a.block(0, 0, 1, 1); } + requires(A a) { a.row(0); } + requires(A a) { a.col(0); } +
+    requires(A a) { a.reverse(); } + requires(A a) { a.colwise(); } + requires(A a) { a.replicate(1, 1); } +
+    requires(A a) { a.transpose(); } + requires(A a) { a << 1; };
 
 template <class A>
 constexpr int can_be_written =

@@ -8,9 +8,10 @@
 
 namespace recur::inline RECUR_ISA::detail {
 
-/// Stands for the Eigen arrays of a rule when its functions are checked: they are compiled with it, and never called. It
-/// has what Eigen computes number by number, and has no reductions (mean, sum, maxCoeff, all ...), no single numbers and
-/// no segments, so that a rule with those is an error at the line that has them. It holds nothing and computes nothing.
+/// Stands for the Eigen arrays of a rule when its functions are checked: they are compiled with it, and never called.
+/// It has what Eigen computes number by number, and has no reductions (mean, sum, maxCoeff, all ...), no single
+/// numbers and no segments, so that a rule with those is an error at the line that has them. It holds nothing and
+/// computes nothing.
 template <class Scalar_>
 class PointwiseArray {
  public:

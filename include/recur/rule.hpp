@@ -28,14 +28,15 @@
 ///
 /// Neither function may throw: where there are threads, several are in them at once, each with some of the sequences.
 ///
-/// `now[k]` and its like are Eigen arrays: of each block the same few units of one sequence, for a rule is pointwise, and
-/// is called for a handful of numbers at a time. So a reduction, `now[f].mean()` or `before[h].maxCoeff()`, would be of
-/// those few units, and does not compile, nor does a single number, `now[f](0)`: Cell compiles each rule once more with
-/// arrays that have only what Eigen computes number by number (see pointwise.hpp). A function that a rule calls with its
-/// arrays takes them as `const auto&`, not as Eigen::ArrayBase.
+/// `now[k]` and its like are Eigen arrays: of each block the same few units of one sequence, for a rule is pointwise,
+/// and is called for a handful of numbers at a time. So a reduction, `now[f].mean()` or `before[h].maxCoeff()`, would
+/// be of those few units, and does not compile, nor does a single number, `now[f](0)`: Cell compiles each rule once
+/// more with arrays that have only what Eigen computes number by number (see pointwise.hpp). A function that a rule
+/// calls with its arrays takes them as `const auto&`, not as Eigen::ArrayBase.
 ///
-/// The two ranges may overlap in part (GRU) or whole; their union, which must have no gap, has the bias. A forward of many lines is worth EIGEN_ALWAYS_INLINE: called for a packet at a time, it is
-/// slower where the compiler leaves it a function (the step of an LSTM of 32 units by a sixth).
+/// The two ranges may overlap in part (GRU) or whole; their union, which must have no gap, has the bias. A forward of
+/// many lines is worth EIGEN_ALWAYS_INLINE: called for a packet at a time, it is slower where the compiler leaves it a
+/// function (the step of an LSTM of 32 units by a sixth).
 ///
 /// backward is given d_now, dL/d(record), with the state blocks filled, and leaves dL/d(pre-activation) in the
 /// pre-activation blocks; to d_before it adds what reaches the states of the step before directly, other than through

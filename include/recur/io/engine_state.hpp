@@ -10,6 +10,7 @@
 #include <locale>
 #include <random>
 #include <sstream>
+#include <type_traits>
 
 namespace recur::inline RECUR_ISA::detail {
 
