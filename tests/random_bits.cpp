@@ -1,5 +1,5 @@
-// Prints what one seed gives: a hash of the bits of 100,000 numbers of each function, for engines with 32, 64, 31 and 24
-// bits a draw. However this is compiled, it must print the same; .ci/run compares.
+// Prints what one seed gives: a hash of the bits of 100,000 numbers of each function, for engines with 32, 64, 31 and
+// 24 bits a draw. However this is compiled, it must print the same; .ci/run compares.
 #include <recur/initializer.hpp>
 #include <recur/series.hpp>
 

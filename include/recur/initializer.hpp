@@ -26,8 +26,8 @@ void fill(Block&& block, auto&& draw) {
     for (Index i = 0; i < block.rows(); ++i) block(i, j) = static_cast<Scalar>(draw());
 }
 
-/// The scalar product of two columns of doubles, from the first entry to the last: the same bits with any compiler, which
-/// Eigen's, in packets, is not.
+/// The scalar product of two columns of doubles, from the first entry to the last: the same bits with any compiler,
+/// which Eigen's, in packets, is not.
 double scalar_product(const auto& a, const auto& b) {
   double sum = 0;
   for (Index i = 0; i < a.size(); ++i) sum += rounded_product(a(i), b(i));

@@ -1,9 +1,9 @@
 #pragma once
 /// \file
-/// Random numbers from the caller's engine. The standard's distributions may differ between standard libraries; these do
-/// not: one seed gives the same numbers, to the bit, with any compiler and for any processor, with fused multiply-adds or
-/// without, as long as double is IEEE 754's and -ffast-math does not allow other roundings. Only normal(), and what draws
-/// from it, is no more reproducible than the C library's logarithm and cosine.
+/// Random numbers from the caller's engine. The standard's distributions may differ between standard libraries; these
+/// do not: one seed gives the same numbers, to the bit, with any compiler and for any processor, with fused multiply-adds
+/// or without, as long as double is IEEE 754's and -ffast-math does not allow other roundings. Only normal(), and what
+/// draws from it, is no more reproducible than the C library's logarithm and cosine.
 
 #include "isa.hpp"
 
@@ -16,8 +16,9 @@ namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
-/// a * b, rounded to double before anything is done with it. Written plainly, a compiler may fuse a product with the sum
-/// that it goes into and round once, where the processor can, and so give other bits. It cannot see through a volatile.
+/// a * b, rounded to double before anything is done with it. Written plainly, a compiler may fuse a product with the
+/// sum that it goes into and round once, where the processor can, and so give other bits. It cannot see through a
+/// volatile.
 inline double rounded_product(double a, double b) {
   const volatile double product = a * b;
   return product;

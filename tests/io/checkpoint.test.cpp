@@ -468,7 +468,7 @@ TEMPLATE_LIST_TEST_CASE("The standard's random engines go on from a file to the 
                         Engines) {
   TestType rng(5), other(6);
   WithEngine<TestType> saved(rng);
-  for (const unsigned drawn : {0, 1, 2, 8, 15, 201, 100, 300, 700}) {
+  for (const unsigned drawn : {0u, 1u, 2u, 8u, 15u, 201u, 100u, 300u, 700u}) {
     rng.discard(drawn);
     saved.whole.rng = rng;
     const auto file = Safetensors::parse(saved.whole.bytes(), "file");

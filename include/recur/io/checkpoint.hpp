@@ -76,8 +76,8 @@ SafetensorsWriter checkpoint(const Net& net, const Optimizer& optimizer, const T
 /// older one whole or not at all (see write_file()). `metadata` are texts that should travel with it.
 ///
 /// Throws std::invalid_argument where a parameter is NaN or infinite, from where training could not go on, and where a
-/// whole number of an optimiser of your own is not in 0 .. 2^53; and std::runtime_error where the file cannot be written.
-/// The old file is then as it was.
+/// whole number of an optimiser of your own is not in 0 .. 2^53; and std::runtime_error where the file cannot be
+/// written. The old file is then as it was.
 template <Parameterized Net, class Optimizer, class Engine>
 void save_checkpoint(const std::filesystem::path& path, const Net& net, const Optimizer& optimizer,
                      const TrainRun<Net>& run, const Engine& rng, const Metadata& metadata = {}) {
@@ -88,9 +88,9 @@ void save_checkpoint(const std::filesystem::path& path, const Net& net, const Op
 /// then goes on from there. Gives the metadata that it was saved with.
 ///
 /// Throws std::runtime_error where the file is of another network, scalar type, optimiser or random engine, saying what
-/// differs; where a tensor is missing, of another shape, or no part of a checkpoint; and where a number is one that could
-/// not have been saved: a parameter that is not finite, a count below 0, an order that is none, the state of an engine to
-/// which it cannot come. Nothing is changed then.
+/// differs; where a tensor is missing, of another shape, or no part of a checkpoint; and where a number is one that
+/// could not have been saved: a parameter that is not finite, a count below 0, an order that is none, the state of an
+/// engine to which it cannot come. Nothing is changed then.
 ///
 /// The file is not trusted. An engine that is no instance of the standard's templates is, and so must come to no harm,
 /// whatever state its operator>> takes and its operator<< then gives back as it was. (A class derived from one of the

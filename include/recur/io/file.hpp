@@ -180,9 +180,9 @@ inline void Replacement::commit() {
 /// Makes `bytes` the content of a file, which it creates or replaces: whoever reads it, whenever, sees the old file or
 /// the new one, whole. It is written beside the old one, flushed to the disk, and renamed; that takes room for both.
 /// A replaced file keeps its mode; a symbolic link is followed. As with every rename, what has the name then is another
-/// file: hard links to the old one keep the old content, its owner may be another, and a file that is read-only is replaced
-/// like any other, for what must be writable is its folder. A process that is killed may leave a hidden `.recur-*.tmp`
-/// behind. Throws std::runtime_error, which names the file and says what failed; the old file is then as
+/// file: hard links to the old one keep the old content, its owner may be another, and a file that is read-only is
+/// replaced like any other, for what must be writable is its folder. A process that is killed may leave a hidden
+/// `.recur-*.tmp` behind. Throws std::runtime_error, which names the file and says what failed; the old file is then as
 /// it was, unless it says that only the folder could not be flushed: then the new one may not outlive a loss of power.
 inline void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes) {
   std::error_code error;

@@ -14,7 +14,8 @@ namespace recur::inline RECUR_ISA::detail {
 template <class Net>
 inline constexpr const char* dtype_of = sizeof(typename Net::Scalar) == sizeof(float) ? "F32" : "F64";
 
-/// What a whole number of a checkpoint may be. They count, from 0, but for the best epoch, which is -1 where there is none.
+/// What a whole number of a checkpoint may be. They count, from 0, but for the best epoch, which is -1 where there is
+/// none.
 template <std::integral Number>
 struct WholeNumbers {
   static constexpr std::int64_t most =
@@ -28,8 +29,8 @@ struct WholeNumbers {
 template <class Number>
 inline constexpr const char* dtype_of_number = std::is_floating_point_v<Number> ? "F64" : "I64";
 
-/// Adds parts of any kind: numbers and lists of them, networks, states. Throws std::invalid_argument where a whole number
-/// is none that PartReader takes.
+/// Adds parts of any kind: numbers and lists of them, networks, states. Throws std::invalid_argument where a whole
+/// number is none that PartReader takes.
 template <class Net>
 struct PartWriter {
   SafetensorsWriter& file;

@@ -221,8 +221,8 @@ void load_pytorch(const std::filesystem::path& path, Net& net, const PytorchOpti
 }
 
 /// Saves a network's parameters as PyTorch's: load_state_dict(safetensors.torch.load_file(path)) takes them. Written
-/// wholly or not at all. Throws std::invalid_argument where a parameter is NaN or infinite, and std::runtime_error where
-/// the file cannot be written. The old file is then as it was.
+/// wholly or not at all. Throws std::invalid_argument where a parameter is NaN or infinite, and std::runtime_error
+/// where the file cannot be written. The old file is then as it was.
 template <class Net>
 void save_pytorch(const std::filesystem::path& path, const Net& net, const PytorchOptions& options = {}) {
   using detail::PytorchTensor;
