@@ -263,6 +263,8 @@ TEST_CASE("Errors of both losses name what does not fit, and leave dy as it was"
 
   CHECK(entropy(p.y, Classes::Zero(4, 2)) ==
         "softmax_cross_entropy: classes must be 2x4 (batch x steps of y), got 4x2");
+  CHECK(entropy(p.y, Classes::Zero(2, 3)) ==
+        "softmax_cross_entropy: classes must be 2x4 (batch x steps of y), got 2x3");
   CHECK(entropy(Series<double>(3, 0, 4), Classes::Zero(0, 4)) ==
         "softmax_cross_entropy: y must have at least one step of one sequence, got features 3, batch 0, steps 4");
   CHECK(entropy(p.y, p.classes, Mask::Constant(2, 3, true)) ==

@@ -200,6 +200,23 @@ TEST_CASE("Tokens of unequal lengths train as the one-hot vectors do", "[train][
   visit([](const Name&, const auto& p, const auto& q) { CHECK((p - q).isZero(1e-12)); }, a, b);
 }
 
+TEST_CASE("The last step of tokens, too, is that of the whole sequence, in windows or not", "[train][lengths]") {
+  Tokens tokens(3, 7);
+  Classes classes = Classes::Zero(3, 7);
+  for (Index n = 0; n < 3; ++n)
+    for (Index t = 0; t < 7; ++t) tokens(n, t) = static_cast<int>((n + t * t) % 3);
+  const auto last = [](const auto& y, const auto& k, auto& dy) {
+    return softmax_cross_entropy(y, k, dy, last_step(y));
+  };
+  const auto net = net_of(6, 3, 2);
+  for (const auto& lengths_of : {std::vector<Index>(), {7, 2, 5}}) {
+    tokens.set_lengths(lengths_of);
+    const double whole = evaluate(net, last, TokenData(tokens, classes), 0, 3);
+    for (const Index window : {1, 3, 5})
+      CHECK(evaluate(net, last, TokenData(tokens, classes), window, 2) == Approx(whole).epsilon(1e-13));
+  }
+}
+
 TEST_CASE("The last step of each sequence is that before its end", "[loss][lengths]") {
   Series<double> y(1, 3, 4);
   y.set_lengths({4, 0, 2});
