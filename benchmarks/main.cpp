@@ -1,6 +1,6 @@
-// recur beside its peers: forward and train of one layer on twelve shapes, from one small step to wide layers; batches that
-// are half padding; and single steps. Names are paths: forward/elman/recur/I:32/H:64/N:1/T:128, train/lstm/onednn/I:32/...,
-// padded/train/gru/half/I:..., step/elman/recur-fixed/...
+// recur beside its peers: forward and train of one layer on twelve shapes, from one small step to wide layers; batches
+// that are half padding; and single steps. Names are paths: forward/elman/recur/I:32/H:64/N:1/T:128,
+// train/lstm/onednn/I:32/..., padded/train/gru/half/I:..., step/elman/recur-fixed/...
 #include "library.hpp"
 #include "machine.hpp"
 #include "step.hpp"

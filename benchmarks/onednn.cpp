@@ -1,5 +1,5 @@
-// oneDNN's primitives vanilla RNN, LSTM and LBR GRU at their fastest setting: primitives made beforehand, weights in the packed formats that
-// it asks for, reordered to them once, outside of what is measured. Its 2.x and 3.x.
+// oneDNN's primitives vanilla RNN, LSTM and LBR GRU at their fastest setting: primitives made beforehand, weights in
+// the packed formats that it asks for, reordered to them once, outside of what is measured. Its 2.x and 3.x.
 #include "library.hpp"
 
 #include <dnnl.hpp>

@@ -1,9 +1,9 @@
 // A network that PyTorch has begun to train goes on learning here, and can go back. 05_from_pytorch.py made the files:
 // the weights of nn.LSTM(3, 16, num_layers=2) and nn.Linear(16, 3), and what these answered to some inputs.
 //
-// It forecasts the Lorenz attractor (E. N. Lorenz, "Deterministic nonperiodic flow", 1963), from measurements of x, y, z,
-// with noise, where the three will be 10 steps later. Beside it, the linear function of the last 10 measurements that fits
-// best.
+// It forecasts the Lorenz attractor (E. N. Lorenz, "Deterministic nonperiodic flow", 1963), from measurements of x, y,
+// z, with noise, where the three will be 10 steps later. Beside it, the linear function of the last 10 measurements
+// that fits best.
 #include <recur/io/pytorch.hpp>
 #include <recur/recur.hpp>
 

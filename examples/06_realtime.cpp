@@ -2,8 +2,8 @@
 // transformer, see sound.hpp), from what goes in and what comes out; then they take its place, one sample at a time: no
 // heap, no lock, no exception.
 //
-// Two outputs may belong to one input (hysteresis), of which no curve without memory can make anything but their mean. An
-// Elman network does better, and an LSTM far better, for its cell can hold on to what it remembers.
+// Two outputs may belong to one input (hysteresis), of which no curve without memory can make anything but their mean.
+// An Elman network does better, and an LSTM far better, for its cell can hold on to what it remembers.
 #include <recur/recur.hpp>
 
 #include "bar.hpp"

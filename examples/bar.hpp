@@ -35,7 +35,8 @@ class Bar {
     due_ = seconds() + 4;
     shown_ = -1;
   }
-  /// How many steps will have been done when `seconds` are over, if so far it were `steps`; at first there is no telling.
+  /// How many steps will have been done when `seconds` are over, if so far it were `steps`; at first there is no
+  /// telling.
   long steps_within(double within, long steps) const {
     return seconds() > 1 ? static_cast<long>(double(steps) * within / seconds()) : std::numeric_limits<long>::max();
   }

@@ -3,8 +3,8 @@
 //     embed_weights model.safetensors echo > weights.hpp
 //
 // The header needs the standard library alone. In the namespace `echo` it has an object for each tensor, with its name,
-// its sizes and its numbers to the bit (F32 and F64 as they are, F16 and BF16 as float), column-major as Eigen has them;
-// and `tensors`, a tuple of all, for recur::load_embedded() of recur/io/embedded.hpp.
+// its sizes and its numbers to the bit (F32 and F64 as they are, F16 and BF16 as float), column-major as Eigen has
+// them; and `tensors`, a tuple of all, for recur::load_embedded() of recur/io/embedded.hpp.
 #include <recur/io/safetensors.hpp>
 
 #include <cctype>

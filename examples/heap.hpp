@@ -1,6 +1,6 @@
 #pragma once
-// Counts the allocations of the program that includes it (in one of its files only): those of malloc and its like, which
-// operator new and Eigen call too, where that can be done; otherwise those of operator new.
+// Counts the allocations of the program that includes it (in one of its files only): those of malloc and its like,
+// which operator new and Eigen call too, where that can be done; otherwise those of operator new.
 
 #include <atomic>
 #include <cstdlib>

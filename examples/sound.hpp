@@ -102,8 +102,8 @@ inline double error_to_signal(const auto& y, const auto& target) {
   return double((y - target).squaredNorm() / target.squaredNorm());
 }
 
-/// The best that can be done without memory: y = gain x, y = gain tanh(drive x), and any curve at all (the means of y in
-/// 256 intervals of x), as least squares has them.
+/// The best that can be done without memory: y = gain x, y = gain tanh(drive x), and any curve at all (the means of y
+/// in 256 intervals of x), as least squares has them.
 struct WithoutMemory {
   float gain, drive = 0, tanh_gain = 0, least, width;
   Sound curve = Sound::Zero(256);

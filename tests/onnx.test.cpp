@@ -1,5 +1,5 @@
-// The numbers of ONNX's RNN, GRU and LSTM, from files: onnx/ has its own conformance cases, onnx_more/ what those leave out.
-// See oracles/make_onnx_oracles.py for what is in a file.
+// The numbers of ONNX's RNN, GRU and LSTM, from files: onnx/ has its own conformance cases, onnx_more/ what those leave
+// out. See oracles/make_onnx_oracles.py for what is in a file.
 #include "oracle_files.hpp"
 
 #include <set>

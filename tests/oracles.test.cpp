@@ -1,5 +1,5 @@
-// The numbers of PyTorch's nn.RNN, nn.GRU and nn.LSTM, from files: every *.safetensors in the folder that the environment
-// variable RECUR_ORACLES names, or of those kept with the tests.
+// The numbers of PyTorch's nn.RNN, nn.GRU and nn.LSTM, from files: every *.safetensors in the folder that the
+// environment variable RECUR_ORACLES names, or of those kept with the tests.
 #include "oracle_files.hpp"
 
 #include <recur/io/pytorch.hpp>

@@ -29,8 +29,8 @@ bool same(const TrainResult& a, const TrainResult& b) {
          a.stopped == b.stopped;
 }
 
-/// Trains once from beginning to end, with a snapshot at each call of the callback; then once from each snapshot, and once
-/// stopped by the callback there and called again. All must tell the same, and end with the same parameters.
+/// Trains once from beginning to end, with a snapshot at each call of the callback; then once from each snapshot, and
+/// once stopped by the callback there and called again. All must tell the same, and end with the same parameters.
 template <class Net, class Optimizer, class Data, class Validation = Data>
 std::size_t resume_everywhere(const Net& start, const Optimizer& fresh, const auto& loss, const Data& data,
                               TrainOptions options, const Validation* validation = nullptr) {

@@ -12,9 +12,9 @@
 /// Both are pointwise: they take their arrays as `const auto&`, and have no reductions, which would not compile (see
 /// rule.hpp).
 ///
-/// A user's own is one more such struct, with members where it has constants (see LeakyRelu), and a name or a description
-/// where a file should tell it from others (see describe.hpp). One whose slope is not a function of its value (sin, say)
-/// needs a rule that keeps a: see rule.hpp.
+/// A user's own is one more such struct, with members where it has constants (see LeakyRelu), and a name or a
+/// description where a file should tell it from others (see describe.hpp). One whose slope is not a function of its
+/// value (sin, say) needs a rule that keeps a: see rule.hpp.
 
 #include "describe.hpp"
 #include "elementary.hpp"
@@ -65,7 +65,8 @@ struct CutOff {
   }
 };
 
-/// A function of elementary.hpp, of every number of an array; of numbers that are neither float nor double otherwise(a).
+/// A function of elementary.hpp, of every number of an array; of numbers that are neither float nor double
+/// otherwise(a).
 template <class Function>
 auto in_packets(const auto& a, auto otherwise) {
   using Scalar = typename std::decay_t<decltype(a)>::Scalar;

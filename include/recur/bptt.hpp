@@ -19,10 +19,10 @@ struct BpttOptions {
   typename Net::State* d_initial = nullptr;
   /// Whether to add to what `gradient` holds. By default it is overwritten.
   bool accumulate = false;
-  /// Truncated BPTT (R. J. Williams, J. Peng, 1990): the loss of each stretch of `stride` steps, counted from the first,
-  /// goes back to `window` steps before its end; that of the last, too, where its end would be, if the series ends before:
-  /// where a loss goes depends on stride and window alone. 0 for the whole series; a stride of 0 is the window. A window
-  /// as long as the series is plain BPTT.
+  /// Truncated BPTT (R. J. Williams, J. Peng, 1990): the loss of each stretch of `stride` steps, counted from the
+  /// first, goes back to `window` steps before its end; that of the last, too, where its end would be, if the series
+  /// ends before: where a loss goes depends on stride and window alone. 0 for the whole series; a stride of 0 is the
+  /// window. A window as long as the series is plain BPTT.
   Index window = 0, stride = 0;
 };
 

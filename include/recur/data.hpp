@@ -26,10 +26,10 @@ struct InputOf<Data, Scalar> {
 
 }  // namespace detail
 
-/// Some sequences, of which train() asks for windows. read() fills x and the target with steps first .. first + steps - 1
-/// of the named sequences, side by side in that order. x is a Series<Scalar>, unless there is a type Data::Input = Tokens.
-/// Where sequences end before steps(), length(n) says how many steps sequence n has; what is read past that is padding.
-/// SeriesData, ClassData and TokenData keep everything in memory; a user's own may make it up as it goes.
+/// Some sequences, of which train() asks for windows. read() fills x and the target with steps first .. first + steps -
+/// 1 of the named sequences, side by side in that order. x is a Series<Scalar>, unless there is a type Data::Input =
+/// Tokens. Where sequences end before steps(), length(n) says how many steps sequence n has; what is read past that is
+/// padding. SeriesData, ClassData and TokenData keep everything in memory; a user's own may make it up as it goes.
 template <class Data, class Scalar>
 concept DataSource = requires(const Data data, std::span<const Index> sequences,
                               typename detail::InputOf<Data, Scalar>::type& x, typename Data::Target& target) {

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Networks in words, such as "Sequence(Elman tanh 8 -> 32, Readout 32 -> 4)": for files, which say what they hold, and for
-/// messages. A description has everything of a network but its parameters and their type.
+/// Networks in words, such as "Sequence(Elman tanh 8 -> 32, Readout 32 -> 4)": for files, which say what they hold, and
+/// for messages. A description has everything of a network but its parameters and their type.
 
 #include "isa.hpp"
 
@@ -12,8 +12,8 @@
 
 namespace recur::inline RECUR_ISA {
 
-/// Any part of a network in words: what its `std::string description() const` says, which is for parts with constants of
-/// their own; else its `static constexpr const char* name`; else `otherwise`.
+/// Any part of a network in words: what its `std::string description() const` says, which is for parts with constants
+/// of their own; else its `static constexpr const char* name`; else `otherwise`.
 template <class Any>
 std::string describe(const Any& part, const std::string& otherwise) {
   if constexpr (requires { part.description(); }) {

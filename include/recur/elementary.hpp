@@ -1,9 +1,9 @@
 #pragma once
 /// \file
 /// tanh, the logistic function and two that are made of them, of float and of double, one SIMD packet at a time (or one
-/// number, where there is no SIMD): what is behind Tanh, Logistic, Elu and Softplus. None branches; the first two divide
-/// once, the others twice. A product that goes into a sum is a pmadd, so that packets of every width have the same bits.
-/// What becomes of NaN is left to the caller.
+/// number, where there is no SIMD): what is behind Tanh, Logistic, Elu and Softplus. None branches; the first two
+/// divide once, the others twice. A product that goes into a sum is a pmadd, so that packets of every width have the
+/// same bits. What becomes of NaN is left to the caller.
 ///
 /// The largest errors in units in the last place, of all floats and of 10^7 doubles, subnormal values included:
 ///
@@ -130,8 +130,8 @@ struct LogisticFunction {
   }
 };
 
-/// exp(a) - 1 where a < 0, else 0. With t = tanh(a/2) it is 2 t / (1 - t): nothing cancels where t < 0, and the error of t
-/// does not grow.
+/// exp(a) - 1 where a < 0, else 0. With t = tanh(a/2) it is 2 t / (1 - t): nothing cancels where t < 0, and the error
+/// of t does not grow.
 struct ExpMinusOneFunction {
   template <class Packet>
   static EIGEN_ALWAYS_INLINE Packet packet(const Packet& a) {

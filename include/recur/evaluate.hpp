@@ -92,8 +92,8 @@ inline std::span<const Index> mini_batch(const std::vector<Index>& order, Index 
 /// The mean loss over all of `data`: each sequence from a zero state, in windows of `window` steps (0: all at once)
 /// through which the state is carried. The mean is over all that the loss counted, however the data are cut into
 /// mini-batches of `batch` sequences and windows.
-/// Throws std::invalid_argument on data that do not fit the network, or of which nothing counts, on a negative window or a
-/// batch below 1, and on windows for a bidirectional network.
+/// Throws std::invalid_argument on data that do not fit the network, or of which nothing counts, on a negative window
+/// or a batch below 1, and on windows for a bidirectional network.
 template <class Net, class LossFunction, class Data>
 double evaluate(const Net& net, const LossFunction& loss, const Data& data, Index window = 0, Index batch = 32) {
   static_assert(DataSource<Data, typename Net::Scalar>,

@@ -119,8 +119,8 @@ void initialize(Layer& layer, Engine& rng) {
   }
 }
 
-/// Sets the bias of every forget gate, of the LSTMs in a network: 1 or more, so that at first they remember (F. A. Gers et
-/// al., 2000; R. Jozefowicz et al., 2015). PyTorch's initialize() leaves it about 0.
+/// Sets the bias of every forget gate, of the LSTMs in a network: 1 or more, so that at first they remember (F. A. Gers
+/// et al., 2000; R. Jozefowicz et al., 2015). PyTorch's initialize() leaves it about 0.
 template <class Layer>
 void forget_bias(Layer& layer, double value = 1) {
   if constexpr (requires { Layer::visit_layers(layer, [](auto&) {}); }) {

@@ -85,8 +85,8 @@ struct Ahead {
   Index stride;
 };
 
-/// C += A B, or start + A B, for a tile of C: Packets packets of Lanes rows high, Columns columns wide. Tall and wide ones fetch what is
-/// ahead into the cache meanwhile, a line at each k.
+/// C += A B, or start + A B, for a tile of C: Packets packets of Lanes rows high, Columns columns wide. Tall and wide
+/// ones fetch what is ahead into the cache meanwhile, a line at each k.
 template <int Lanes, int Packets, int Columns, class Scalar>
 EIGEN_ALWAYS_INLINE void tile(const Scalar* a, Index a_stride, Multiplier<Scalar> by, Index depth, Target<Scalar> to,
                               Ahead<Scalar> ahead = {}) {
@@ -197,8 +197,8 @@ EIGEN_ALWAYS_INLINE void for_strips(Index row, Index rows, const Strip& strip) {
   }
 }
 
-/// One strip of rows of C against all columns from `column` on, the widest tiles first. The strip that comes next, where
-/// there is one, is fetched meanwhile, and the next tile of C; otherwise the columns of B that come next.
+/// One strip of rows of C against all columns from `column` on, the widest tiles first. The strip that comes next,
+/// where there is one, is fetched meanwhile, and the next tile of C; otherwise the columns of B that come next.
 template <int Lanes, int Packets, int Columns, class Scalar>
 void strip_times_columns(const Scalar* a, Index a_stride, const Multiplier<Scalar>& by, Index depth,
                          const Target<Scalar>& to, Index column, Index columns, const Scalar* next) {

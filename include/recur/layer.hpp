@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// What all layers have: forward over a series, a trace of it, final states. And where padding is left out, and put back.
+/// What all layers have: forward over a series, a trace of it, final states. And where padding is left out, and put
+/// back.
 
 #include "unroll.hpp"
 
@@ -69,8 +70,8 @@ class Trace {
     return detail::bytes_of(*this) + order_.bytes() + static_cast<Index>(left_.capacity() * sizeof(Index));
   }
 
-  /// From here on forward is for training: each Dropout leaves out what the seed, and how often forward was called since,
-  /// say. A network without Dropout does not care.
+  /// From here on forward is for training: each Dropout leaves out what the seed, and how often forward was called
+  /// since, say. A network without Dropout does not care.
   void train(std::uint64_t seed) { dropping_ = {true, seed}; }
   /// From here on, as at first, nothing is left out.
   void evaluate() { dropping_ = {}; }
@@ -184,9 +185,9 @@ class LayerOf {
   auto trace() const { return recur::Trace<Self>(); }
 
   /// The outputs y_1 .. y_T for the inputs x_1 .. x_T, a series of `inputs()` features or tokens, from `initial` (zero
-  /// where it is left out): a view of the trace, valid until the trace is used again. Where sequences have lengths, y is
-  /// zero past the end of each, and has the same lengths.
-  /// Throws std::invalid_argument on shapes that do not fit and on an empty series; the trace is then as it was.
+  /// where it is left out): a view of the trace, valid until the trace is used again. Where sequences have lengths, y
+  /// is zero past the end of each, and has the same lengths. Throws std::invalid_argument on shapes that do not fit and
+  /// on an empty series; the trace is then as it was.
   template <class L = Self>
   SeriesView<const typename L::Scalar> forward(SeriesView<const typename L::Scalar> x, Trace<L>& trace,
                                                const typename L::State& initial = {}) const {

@@ -8,11 +8,11 @@
 ///     L = 1/M sum over counted columns of l(y_t, target_t)
 ///
 /// All columns count but those past the end of sequences where y has lengths (target's own are not looked at), unless a
-/// Mask says otherwise; what does not count is never read, so that it may hold anything, NaN too, and its dL/dy is zero.
-/// Where nothing counts, L and dL/dy are zero.
+/// Mask says otherwise; what does not count is never read, so that it may hold anything, NaN too, and its dL/dy is
+/// zero. Where nothing counts, L and dL/dy are zero.
 ///
-/// A loss of your own is any callable loss(y, target, dy) that takes y as a SeriesView<const Scalar>, writes dL/dy to the
-/// Series dy, shaped like y, and returns a LossValue: train() and evaluate() weigh means by what they counted.
+/// A loss of your own is any callable loss(y, target, dy) that takes y as a SeriesView<const Scalar>, writes dL/dy to
+/// the Series dy, shaped like y, and returns a LossValue: train() and evaluate() weigh means by what they counted.
 
 #include "series.hpp"
 
@@ -30,8 +30,8 @@ using Classes = Eigen::Array<int, Dynamic, Dynamic>;
 ///
 ///     squared_error(y, target, dy, last_step(y))
 ///
-/// That step is where the sequence's length ends, or at step T; in a window of longer sequences, as train() and evaluate()
-/// have them, only those that end within the window have one.
+/// That step is where the sequence's length ends, or at step T; in a window of longer sequences, as train() and
+/// evaluate() have them, only those that end within the window have one.
 template <class Y>
 Mask last_step(const Y& y_) {
   const SeriesView y(y_);

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The activations of ONNX's RNN, GRU and LSTM that activation.hpp does not have. Its Sigmoid is Logistic, and its `clip`
-/// Clipped. Constants have ONNX's names and, where it has some, its defaults.
+/// The activations of ONNX's RNN, GRU and LSTM that activation.hpp does not have. Its Sigmoid is Logistic, and its
+/// `clip` Clipped. Constants have ONNX's names and, where it has some, its defaults.
 
 #include "activation.hpp"
 

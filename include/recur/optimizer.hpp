@@ -9,8 +9,8 @@
 /// std::invalid_argument where the network or the gradient has other shapes than the optimiser was made for, before
 /// anything is changed.
 ///
-/// An optimiser of your own has step() and options.rate; for checkpoints (io/checkpoint.hpp) also a name, and visit_parts(),
-/// which calls f(name, part) for all that a step depends on: numbers and networks.
+/// An optimiser of your own has step() and options.rate; for checkpoints (io/checkpoint.hpp) also a name, and
+/// visit_parts(), which calls f(name, part) for all that a step depends on: numbers and networks.
 
 #include "parameters.hpp"
 

@@ -1,9 +1,9 @@
 #pragma once
 /// \file
 /// Random numbers from the caller's engine. The standard's distributions may differ between standard libraries; these
-/// do not: one seed gives the same numbers, to the bit, with any compiler and for any processor, with fused multiply-adds
-/// or without, as long as double is IEEE 754's and -ffast-math does not allow other roundings. Only normal(), and what
-/// draws from it, is no more reproducible than the C library's logarithm and cosine.
+/// do not: one seed gives the same numbers, to the bit, with any compiler and for any processor, with fused
+/// multiply-adds or without, as long as double is IEEE 754's and -ffast-math does not allow other roundings. Only
+/// normal(), and what draws from it, is no more reproducible than the C library's logarithm and cosine.
 
 #include "isa.hpp"
 

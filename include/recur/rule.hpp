@@ -61,8 +61,8 @@
 ///
 /// The last, called after backward, finds in d_now[q] what has come back through the product.
 ///
-/// Files say what they hold, and loading into another cell is an error. For that a rule may have a name, or, where it has
-/// constants of its own, which are no parameters, put them into words:
+/// Files say what they hold, and loading into another cell is an error. For that a rule may have a name, or, where it
+/// has constants of its own, which are no parameters, put them into words:
 ///
 ///     static constexpr const char* name = "GRU";
 ///     std::string description() const { return "leaky " + recur::describe(alpha); }

@@ -14,8 +14,8 @@
 
 namespace recur::inline RECUR_ISA::detail {
 
-// In one program some translation units may be compiled with OpenMP, and some without: their teams are two types, so that
-// no thread of the one can come to a function of the other, which would not wait for it.
+// In one program some translation units may be compiled with OpenMP, and some without: their teams are two types, so
+// that no thread of the one can come to a function of the other, which would not wait for it.
 #ifdef _OPENMP
 inline namespace openmp {
 #else

@@ -60,7 +60,8 @@ void require_run(const TrainRun<Net>& run, Index sequences, Index batch, Index w
           " steps in this epoch, of which the data has ", batches);
 }
 
-/// What was never initialised would never learn: with all parameters zero, all gradients but those of the last biases are.
+/// What was never initialised would never learn: with all parameters zero, all gradients but those of the last biases
+/// are.
 template <class Net>
 void require_initialized(const Net& net) {
   bool zero = true;
@@ -243,11 +244,11 @@ const Validation* pointer_to(const Validation* validation) {
 ///
 /// An epoch that a callback cuts short counts in what that call tells and gives, and is then finished by the next.
 ///
-/// Throws std::invalid_argument on data, or validation data, that do not fit the network, on a run that does not fit the
-/// data, on windows for a bidirectional network, and on a network that is all zero, as it is before initialize(), or not
-/// finite, before the first step (where only a later window does not fit, when it comes to that); and std::runtime_error
-/// where the loss, its gradient or the parameters after a step are NaN or infinite, saying where: the network then has the
-/// last parameters that gave a finite loss.
+/// Throws std::invalid_argument on data, or validation data, that do not fit the network, on a run that does not fit
+/// the data, on windows for a bidirectional network, and on a network that is all zero, as it is before initialize(),
+/// or not finite, before the first step (where only a later window does not fit, when it comes to that); and
+/// std::runtime_error where the loss, its gradient or the parameters after a step are NaN or infinite, saying where:
+/// the network then has the last parameters that gave a finite loss.
 template <class Net, class Optimizer, class LossFunction, class Data, std::uniform_random_bit_generator Engine>
 TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data, Engine& rng,
                   const TrainOptions& options = {}) {

@@ -66,10 +66,10 @@ struct TrainResult {
   bool stopped = false;             ///< by the callback or for lack of patience
 };
 
-/// Where a run of train() is. Given to train(), it is kept up to date, and train() goes on from one that has begun: to the
-/// same bits as if nothing had come between. For that it takes, besides, the network, the optimiser and the random engine
-/// as they were at the same moment, which is any call of the callback, or when train() returned. io/checkpoint.hpp keeps
-/// all four in a file.
+/// Where a run of train() is. Given to train(), it is kept up to date, and train() goes on from one that has begun: to
+/// the same bits as if nothing had come between. For that it takes, besides, the network, the optimiser and the random
+/// engine as they were at the same moment, which is any call of the callback, or when train() returned.
+/// io/checkpoint.hpp keeps all four in a file.
 template <class Net>
 struct TrainRun {
   Progress progress;            ///< what was told last: epoch, batch and step are where it is

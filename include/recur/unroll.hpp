@@ -11,8 +11,8 @@
 ///     description(), visit_layers where it is made of layers
 ///     Memory, memory(), set_state, get_state, step                              for Stream, where it is causal
 ///
-/// and the parts of going forward and backward, which LayerAccess calls: they may be private. Series are columns here, in the order of Steps; x, dy and y are those of all
-/// steps or of the chunk, as it says:
+/// and the parts of going forward and backward, which LayerAccess calls: they may be private. Series are columns here,
+/// in the order of Steps; x, dy and y are those of all steps or of the chunk, as it says:
 ///
 ///     require_forward(features, batch, initial), require_backward(records, steps, d_final)             throw
 ///     plan = begin_forward(steps, dropping, records, initial)                      once, by one thread
@@ -41,9 +41,9 @@
 
 namespace recur::inline RECUR_ISA::detail {
 
-/// How many columns, of all sequences of a batch, are in a chunk: enough to make the bulk products efficient, few enough
-/// to be still in the cache when the recurrence comes to them. Backward more, for there all gradients of weights are
-/// read and written once a chunk.
+/// How many columns, of all sequences of a batch, are in a chunk: enough to make the bulk products efficient, few
+/// enough to be still in the cache when the recurrence comes to them. Backward more, for there all gradients of weights
+/// are read and written once a chunk.
 inline constexpr Index forward_columns = 256, backward_columns = 512;
 
 /// The columns of the largest chunk that backward_steps is given.
@@ -66,8 +66,8 @@ inline Team::Share share_of_sequences(const Team& team, const Steps& steps) {
   return {first, end_of(team.member + 1) - first};
 }
 
-/// Steps first .. end - 1, for one member of a team. As Team, it is another type with OpenMP than without: what takes it
-/// may wait.
+/// Steps first .. end - 1, for one member of a team. As Team, it is another type with OpenMP than without: what takes
+/// it may wait.
 template <class Team_>
 struct ChunkOf {
   const Steps& steps;
@@ -103,8 +103,8 @@ struct Dropping {
   std::uint64_t next() { return seed += 0x9e3779b97f4a7c15u; }
 };
 
-/// Calls the parts of layers. Who uses a layer has nothing to do with them, and so they may be private: a layer then says
-/// `friend detail::LayerAccess`.
+/// Calls the parts of layers. Who uses a layer has nothing to do with them, and so they may be private: a layer then
+/// says `friend detail::LayerAccess`.
 struct LayerAccess {
   template <class L>
   static void require_forward(const L& layer, Index features, Index batch, const typename L::State& initial) {

@@ -97,8 +97,8 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
   Plan begin_backward(const Steps& steps, Records& kept, bool want_dx) const {
     const Index N = steps.batch();
     // dL/d(record) of a chunk of steps, with that of the step before the chunk in the first columns.
-    // Columns, of h_before too, are a cache line further apart than they are high: sizes that are powers of two would put
-    // all into the same few lines of the cache.
+    // Columns, of h_before too, are a cache line further apart than they are high: sizes that are powers of two would
+    // put all into the same few lines of the cache.
     constexpr Index line = 64 / sizeof(Scalar);
     kept.d_records.resize(blocks * hidden() + line, N + detail::most_columns<Unrolled>(steps));
     kept.d_vectors.resize(hidden(), vectors * N).setZero();
@@ -203,8 +203,8 @@ class Unrolled : public Weights<Rule_, Scalar_, Inputs, Hidden> {
     rows(d_records, Rule::state, before.first, before.count).setZero();
   }
 
-  /// Whether h_<t-1> is copied to lie close together: where sequences end between two steps, and where each would have a
-  /// page of its own.
+  /// Whether h_<t-1> is copied to lie close together: where sequences end between two steps, and where each would have
+  /// a page of its own.
   bool moves_hidden(const Steps& steps) const {
     return steps.ragged() || blocks * hidden() * static_cast<Index>(sizeof(Scalar)) >= 4096;
   }

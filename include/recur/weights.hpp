@@ -25,8 +25,8 @@ Products(Hidden, Halfway) -> Products<Hidden, Halfway>;
 
 /// A rule with its parameters: the input weights U: (G_u H) x I, the recurrent weights W: (G_w H) x H and the bias b:
 /// (G H), for a rule whose inputs reach G_u blocks, whose hidden state reaches G_w and that has G pre-activation
-/// blocks altogether: all 1 for the Elman network, all 4 for the LSTM. Sizes are given to the constructor, or fixed as template arguments.
-/// All parameters start at zero.
+/// blocks altogether: all 1 for the Elman network, all 4 for the LSTM. Sizes are given to the constructor, or fixed as
+/// template arguments. All parameters start at zero.
 template <Rule Rule_, class Scalar_, int Inputs, int Hidden>
 class Weights {
   static_assert(detail::compiles<&detail::call_pointwise<Rule_, Scalar_>>);  // the rule is pointwise
@@ -91,7 +91,8 @@ class Weights {
                 Eigen::OuterStride<>(stride));
   }
   auto rows(auto&& records, BlockRange range) const { return rows(records, range, 0, records.cols()); }
-  /// f.template operator()<Rows>(row, column) for each piece of `columns` columns of H rows: as many rows as a packet has.
+  /// f.template operator()<Rows>(row, column) for each piece of `columns` columns of H rows: as many rows as a packet
+  /// has.
   EIGEN_ALWAYS_INLINE void for_pieces(Index columns, const auto& f) const {
     constexpr int lanes = detail::full_lanes<Scalar>;
     const Index in_packets = hidden() / lanes * lanes;
@@ -196,9 +197,9 @@ class Weights {
     });
   }
 
-  /// The rule's derivative, then dL/dh_<t-1> += W^T dL/da_t. `own_sums` is where dL/dP is summed, for each sequence apart,
-  /// so that the order of the sum does not depend on who comes first: for each vector H x N, of which these sequences'
-  /// columns begin at `first`.
+  /// The rule's derivative, then dL/dh_<t-1> += W^T dL/da_t. `own_sums` is where dL/dP is summed, for each sequence
+  /// apart, so that the order of the sum does not depend on who comes first: for each vector H x N, of which these
+  /// sequences' columns begin at `first`.
   void retreat(const auto& w_transposed, const auto& before, const auto& now, auto& d_before, auto& d_now,
                MatrixView<Scalar> own_sums, Index first, bool backwards) const {
     for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {

@@ -40,8 +40,8 @@ struct Whole {
 template <class Net, class Optimizer, class Engine>
 Whole(Net, Optimizer, Engine) -> Whole<Net, Optimizer, Engine>;
 
-/// Trains with a checkpoint at each call of the callback, and goes on from each in objects that were something else. What
-/// is saved, loaded and saved again must be the same file, and all must come to the same end.
+/// Trains with a checkpoint at each call of the callback, and goes on from each in objects that were something else.
+/// What is saved, loaded and saved again must be the same file, and all must come to the same end.
 template <class Start>
 void through_files(const Start& start, const auto& data, const auto* validation, TrainOptions options) {
   auto whole = start;

@@ -208,7 +208,8 @@ TEST_CASE("All halfs and bfloats, by their definitions", "[safetensors]") {
   writer.add("BF16", Tensor{"BF16", {65536}, all});
   const auto file = parse(writer.bytes());
 
-  // (-1)^sign 1.mantissa 2^(exponent - bias); 0.mantissa 2^(1 - bias) where the exponent is 0; all ones: infinity or NaN.
+  // (-1)^sign 1.mantissa 2^(exponent - bias); 0.mantissa 2^(1 - bias) where the exponent is 0; all ones: infinity or
+  // NaN.
   const auto check = [&](const std::string& type, int exponent_bits, int mantissa_bits) {
     const int exponents = 1 << exponent_bits, mantissas = 1 << mantissa_bits, bias = exponents / 2 - 1;
     const auto floats = file.values<float>(type);

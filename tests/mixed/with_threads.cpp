@@ -1,5 +1,5 @@
-// Half of this program is compiled with OpenMP, half without. Whichever half's functions the linker keeps, no thread may
-// come to one that does not wait for the others: every gradient must be the first, to the bit.
+// Half of this program is compiled with OpenMP, half without. Whichever half's functions the linker keeps, no thread
+// may come to one that does not wait for the others: every gradient must be the first, to the bit.
 #include <recur/recur.hpp>
 
 #include <cstdio>

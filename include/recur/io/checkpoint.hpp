@@ -10,8 +10,8 @@
 ///     };
 ///     recur::train(net, adam, recur::squared_error, data, rng, run, options);
 ///
-/// Killed at any moment and started again, this ends with the same bits as if it had not been killed. The data, the loss
-/// and the TrainOptions are not in the file: give the same.
+/// Killed at any moment and started again, this ends with the same bits as if it had not been killed. The data, the
+/// loss and the TrainOptions are not in the file: give the same.
 ///
 /// In the file, network.0.U and its like are the parameters, optimizer.* the moments, options and step count, run.* the
 /// TrainRun; numbers are tensors too, so that they keep their bits.
@@ -84,8 +84,8 @@ void save_checkpoint(const std::filesystem::path& path, const Net& net, const Op
   detail::checkpoint(net, optimizer, run, rng, metadata).write(path);
 }
 
-/// Reads what save_checkpoint() wrote into a network, optimiser and random engine of the same kinds, to the bit; train()
-/// then goes on from there. Gives the metadata that it was saved with.
+/// Reads what save_checkpoint() wrote into a network, optimiser and random engine of the same kinds, to the bit;
+/// train() then goes on from there. Gives the metadata that it was saved with.
 ///
 /// Throws std::runtime_error where the file is of another network, scalar type, optimiser or random engine, saying what
 /// differs; where a tensor is missing, of another shape, or no part of a checkpoint; and where a number is one that

@@ -27,7 +27,8 @@ inline constexpr bool could_fill =
 ///     recur::load_embedded(echo::tensors, net);
 ///
 /// `tensors` is a tuple of references to objects with the constants `rows` and `cols`, a `name`, as visit() has it, and
-/// `data`, rows * cols numbers of float or double, column-major. They are rounded to the nearest of the model's scalars.
+/// `data`, rows * cols numbers of float or double, column-major. They are rounded to the nearest of the model's
+/// scalars.
 ///
 /// Does not compile where a matrix of the model has fixed sizes that no tensor has. Throws std::invalid_argument, which
 /// names the tensor, where a block of the model is missing or has another shape, or a tensor belongs to none; the model

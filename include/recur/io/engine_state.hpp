@@ -1,8 +1,8 @@
 #pragma once
 /// \file
 /// The states of random engines in files. The standard has an engine write its state as numbers with blanks between
-/// them, and lets it trust what it reads: libstdc++'s take an index of 100000000 and read there at the next draw. So each
-/// number is checked here, before the engine sees it.
+/// them, and lets it trust what it reads: libstdc++'s take an index of 100000000 and read there at the next draw. So
+/// each number is checked here, before the engine sees it.
 
 #include "safetensors.hpp"
 
@@ -24,8 +24,8 @@ std::string engine_state(const Engine& engine) {
 }
 
 /// Checks the numbers of a state from the last to the first, for an adaptor writes its own after those of the engine
-/// that it adapts. What they may be is the standard's, but for the index that libstdc++ adds to some. Other engines than
-/// the standard's are not known here: their numbers are taken as they are.
+/// that it adapts. What they may be is the standard's, but for the index that libstdc++ adds to some. Other engines
+/// than the standard's are not known here: their numbers are taken as they are.
 class EngineStateCheck {
  public:
   EngineStateCheck(const Safetensors& file, const std::string& key)

@@ -82,8 +82,8 @@ class Replacement {
 #endif
 };
 
-/// Hidden, short whatever the file's name, and another for each process. One of the same id that was killed may have left
-/// its own behind.
+/// Hidden, short whatever the file's name, and another for each process. One of the same id that was killed may have
+/// left its own behind.
 inline std::filesystem::path Replacement::name(int attempt) const {
 #if defined(__unix__) || defined(__APPLE__)
   const std::string process = std::to_string(::getpid()) + "-";
@@ -130,7 +130,8 @@ inline void Replacement::commit() {
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("renaming " + temporary_.string());
   temporary_.clear();
 
-  // The new name is on the disk once the folder is. Not every file system and not every folder's mode lets us ask for it.
+  // The new name is on the disk once the folder is. Not every file system and not every folder's mode lets us ask for
+  // it.
   const auto folder = path_.parent_path();
   const int opened = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_CLOEXEC);
   if (opened < 0) return;

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// recur's own networks in safetensors files: each block of parameters is a tensor, under the name that visit() gives it
-/// ("0.U", "1.V"), of shape [rows, cols], or [rows] where it has one column; the metadata say what the network is.
+/// recur's own networks in safetensors files: each block of parameters is a tensor, under the name that visit() gives
+/// it ("0.U", "1.V"), of shape [rows, cols], or [rows] where it has one column; the metadata say what the network is.
 
 #include "../describe.hpp"
 #include "../parameters.hpp"
@@ -119,13 +119,13 @@ struct StrictReader {
 
 }  // namespace detail
 
-/// Writes a network to a safetensors file, whole or not at all (see write_file()), as F32 or F64, as it is. `metadata` is
-/// what should travel with it:
+/// Writes a network to a safetensors file, whole or not at all (see write_file()), as F32 or F64, as it is. `metadata`
+/// is what should travel with it:
 ///
 ///     recur::save("model.safetensors", net, {{"alphabet", "abc"}});
 ///
-/// Throws std::invalid_argument where a parameter is NaN or infinite: such a network is of no use, and should not take the
-/// place of one that is; std::runtime_error where the file cannot be written. The old file is then as it was.
+/// Throws std::invalid_argument where a parameter is NaN or infinite: such a network is of no use, and should not take
+/// the place of one that is; std::runtime_error where the file cannot be written. The old file is then as it was.
 template <Parameterized Net>
 void save(const std::filesystem::path& path, const Net& net, const Metadata& metadata = {}) {
   detail::require_finite("save", net);
@@ -143,9 +143,9 @@ void save(const std::filesystem::path& path, const Net& net, const Metadata& met
 ///
 /// A file that has been read (or was in memory all along) does as well as its path.
 ///
-/// Throws std::runtime_error where the file's network is another one, saying what differs, and where a tensor is missing, of
-/// another shape, not finite, or no part of the network. The network is then as it was. Also reads a file of somebody
-/// else's, which does not say what it is: by its tensors' names and shapes alone.
+/// Throws std::runtime_error where the file's network is another one, saying what differs, and where a tensor is
+/// missing, of another shape, not finite, or no part of the network. The network is then as it was. Also reads a file
+/// of somebody else's, which does not say what it is: by its tensors' names and shapes alone.
 template <Parameterized Net>
 Metadata load(const Safetensors& file, Net& net) {
   if (file.metadata().contains("recur.network")) detail::require_description(file, "network", describe(net, "network"));

@@ -8,9 +8,9 @@
 ///     recur::save_pytorch("model.safetensors", net, {.modules = {"rnn", "fc"}});
 ///
 /// A cell is a layer of nn.RNN (Elman with Tanh or Relu), nn.GRU (Gru) or nn.LSTM (Lstm), a Stack is a module with
-/// num_layers, a Bidirectional one that is bidirectional, and a Readout is nn.Linear. PyTorch has two biases where recur
-/// has one: they are summed when loaded, which changes no output; saved, the second is zero. (Of a GRU's n, the two are
-/// two in recur as well.) Without biases (bias=False) b is loaded as zero, and saved as two.
+/// num_layers, a Bidirectional one that is bidirectional, and a Readout is nn.Linear. PyTorch has two biases where
+/// recur has one: they are summed when loaded, which changes no output; saved, the second is zero. (Of a GRU's n, the
+/// two are two in recur as well.) Without biases (bias=False) b is loaded as zero, and saved as two.
 
 #include "../layers/bidirectional.hpp"
 #include "../layers/stack.hpp"
@@ -26,8 +26,8 @@ namespace recur::inline RECUR_ISA {
 
 struct PytorchOptions {
   /// The module that each layer of a Sequence (but Dropout) is: "rnn" for tensors "rnn.weight_ih_l0" and so on, "" for
-  /// names without a prefix. Several cells in a row that are the layers of one module name it each. Where it is left out,
-  /// cells are in the only module of the file that has such, and readouts likewise; when saving, "rnn" and "fc".
+  /// names without a prefix. Several cells in a row that are the layers of one module name it each. Where it is left
+  /// out, cells are in the only module of the file that has such, and readouts likewise; when saving, "rnn" and "fc".
   std::vector<std::string> modules = {};
   /// Whether the file may hold modules that are none of these.
   bool ignore_others = false;
@@ -53,7 +53,8 @@ struct PytorchGates<GruRule<>> {  // r, z, n of n, r, z; r, z, q; n, r, z, q
   static constexpr std::array input{1, 2, 0}, hidden{0, 1, 2}, input_bias{1, 2, 0}, hidden_bias{1, 2, 3};
 };
 
-/// One of PyTorch's tensors, and where it is in a network: its g-th block of `height` rows is the gates[g]-th of a matrix.
+/// One of PyTorch's tensors, and where it is in a network: its g-th block of `height` rows is the gates[g]-th of a
+/// matrix.
 struct PytorchTensor {
   enum Role { weight, bias, first_bias, second_bias };
   std::string name;

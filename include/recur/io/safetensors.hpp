@@ -15,8 +15,8 @@ namespace detail {
 inline constexpr std::uint64_t longest_safetensors_header = 100'000'000;
 }  // namespace detail
 
-/// A safetensors file in memory. Files are not trusted: whatever is in them, they are read rightly or refused. Everything
-/// but the numbers is checked when it is opened.
+/// A safetensors file in memory. Files are not trusted: whatever is in them, they are read rightly or refused.
+/// Everything but the numbers is checked when it is opened.
 ///
 ///     const auto file = recur::Safetensors::read("model.safetensors");
 ///     file.read("0.W", cell.W);                               // throws unless it has the shape of cell.W
@@ -66,7 +66,8 @@ class Safetensors {
   }
   const std::vector<Index>& shape(const std::string& name) const { return tensor(name).shape; }
 
-  /// The numbers of a tensor of any shape, row-major. F64, F32, F16 and BF16 are converted to Scalar, rounded to nearest.
+  /// The numbers of a tensor of any shape, row-major. F64, F32, F16 and BF16 are converted to Scalar, rounded to
+  /// nearest.
   template <std::floating_point Scalar>
   std::vector<Scalar> values(const std::string& name) const {
     const Tensor& found = tensor(name);

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The header of a safetensors file: JSON that says which tensors there are, and where. It comes from outside, so nothing
-/// in it is believed: it is read number by number, and never builds anything larger than itself.
+/// The header of a safetensors file: JSON that says which tensors there are, and where. It comes from outside, so
+/// nothing in it is believed: it is read number by number, and never builds anything larger than itself.
 
 #include "tensor.hpp"
 
@@ -24,8 +24,8 @@ struct SafetensorsHeader {
 };
 
 /// Takes the JSON as it comes: {"__metadata__": {key: string ...}, name: {"dtype": string, "shape": [sizes],
-/// "data_offsets": [begin, end]} ...}, and throws at the first thing that does not belong there. So nesting is no deeper
-/// than this, whatever a file says. `fail` must throw.
+/// "data_offsets": [begin, end]} ...}, and throws at the first thing that does not belong there. So nesting is no
+/// deeper than this, whatever a file says. `fail` must throw.
 template <class Fail>
 class SafetensorsJson {
  public:

@@ -7,8 +7,8 @@
 
 namespace recur::inline RECUR_ISA {
 
-/// y_t = (ahead's y_t, back's y_t), where back reads x_T .. x_1, as PyTorch's bidirectional layers: for a sequence that has
-/// a length it starts there.
+/// y_t = (ahead's y_t, back's y_t), where back reads x_T .. x_1, as PyTorch's bidirectional layers: for a sequence that
+/// has a length it starts there.
 ///
 ///     recur::Bidirectional<recur::Lstm<float>> layer(inputs, hidden);                      // 2 hidden outputs
 ///     recur::Stack<recur::Bidirectional<recur::Lstm<float>>> stack(inputs, hidden, 2);

@@ -7,9 +7,9 @@
 
 namespace recur::inline RECUR_ISA {
 
-/// In training each number of x is left out with probability p, and what stays is scaled by 1 / (1 - p); otherwise y = x.
-/// What is left out depends on the seed of trace.train(seed), and on which number of which step of which sequence it is:
-/// not on threads, nor on how a batch is padded.
+/// In training each number of x is left out with probability p, and what stays is scaled by 1 / (1 - p); otherwise y =
+/// x. What is left out depends on the seed of trace.train(seed), and on which number of which step of which sequence it
+/// is: not on threads, nor on how a batch is padded.
 ///
 ///     trace.train(rng());                       // each forward from here on leaves out other numbers
 ///     trace.evaluate();                         // y = x, as at first

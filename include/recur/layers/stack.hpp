@@ -15,7 +15,8 @@ struct StackOptions {
   double dropout = 0;  ///< after each layer but the last: see Dropout
 };
 
-/// Layers of one type, each reading what the one before it gives, as PyTorch's nn.LSTM(inputs, hidden, num_layers, dropout):
+/// Layers of one type, each reading what the one before it gives, as PyTorch's nn.LSTM(inputs, hidden, num_layers,
+/// dropout):
 ///
 ///     recur::Stack<recur::Lstm<float>> stack(inputs, hidden, 3, {.dropout = 0.2});
 ///     stack.layers[1].W                                                // of the second
@@ -59,7 +60,8 @@ class Stack : public LayerOf<Stack<Layer_>> {
   /// Throws std::invalid_argument unless count > 0, and as Layer and Dropout do.
   Stack(Index inputs, Index hidden, Index count, StackOptions options = {})
       : Stack(made(inputs, hidden, count), options) {}
-  /// Throws std::invalid_argument unless there is one at least, and each has as many inputs as the one before has outputs.
+  /// Throws std::invalid_argument unless there is one at least, and each has as many inputs as the one before has
+  /// outputs.
   explicit Stack(std::vector<Layer> layers_, StackOptions options = {})
       : layers(std::move(layers_)), dropout_(layers.empty() ? 1 : layers.front().outputs(), options.dropout) {
     require(!layers.empty(), "Stack: at least one layer expected, got none");

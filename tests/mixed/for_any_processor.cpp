@@ -1,2 +1,0 @@
-#define UNIT for_any_processor
-#include "unit.hpp"

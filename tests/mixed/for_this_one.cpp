@@ -1,2 +1,0 @@
-#define UNIT for_this_one
-#include "unit.hpp"
