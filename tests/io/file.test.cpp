@@ -149,6 +149,10 @@ TEST_CASE("Why a file cannot be opened is said, whatever errno was before", "[fi
   const Folder folder;
   const auto path = folder / "file";
   write_file(path, content('a', 3));
+  // First while descriptors are left: a sanitizer's first look at each class with virtual functions needs some too.
+  const std::string why = std::generic_category().message(EMFILE);
+  CHECK(read_file(path) == content('a', 3));
+  CHECK_THAT(message_of<std::runtime_error>([&] { read_file(folder / "missing"); }), EndsWith("no such file"));
   rlimit old{};
   REQUIRE(getrlimit(RLIMIT_NOFILE, &old) == 0);
   const int next = dup(STDERR_FILENO);  // what the next file that is opened would be
@@ -162,7 +166,6 @@ TEST_CASE("Why a file cannot be opened is said, whatever errno was before", "[fi
   errno = ENOSPC;
   const auto write = message_of<std::runtime_error>([&] { write_file(path, content('b', 3)); });
   CHECK(setrlimit(RLIMIT_NOFILE, &old) == 0);
-  const std::string why = std::generic_category().message(EMFILE);
   CHECK(read == path.string() + ": cannot be read: " + why);
   CHECK_THAT(write, ContainsSubstring(path.string() + ": cannot be written: opening "));
   CHECK_THAT(write, EndsWith(": " + why));
