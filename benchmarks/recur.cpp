@@ -57,8 +57,8 @@ class Recur : public Run {
     return all;
   }
   double bytes_per_step() const override {
-    const auto columns = static_cast<double>(trace_.records().matrix().cols());
-    return static_cast<double>(trace_.records().matrix().size()) * sizeof(Scalar) * static_cast<double>(x_.batch()) /
+    const auto columns = static_cast<double>(trace_.workspace().records().cols());
+    return static_cast<double>(trace_.workspace().records().size()) * sizeof(Scalar) * static_cast<double>(x_.batch()) /
            columns;
   }
   double bytes_besides() const override {

@@ -27,7 +27,7 @@ struct Gru {
 };
 
 template <class Kind, int I, int H>
-class NetSteps : public Steps {
+class NetSteps : public BatchLayout {
   using Net = recur::Sequence<typename Kind::template Cell<I, H>, recur::Readout<float, H, I>>;
 
  public:
@@ -54,11 +54,11 @@ class NetSteps : public Steps {
 };
 
 template <class Kind>
-std::unique_ptr<Steps> make_dynamic(const StepProblem& problem) {
+std::unique_ptr<BatchLayout> make_dynamic(const StepProblem& problem) {
   return std::make_unique<NetSteps<Kind, recur::Dynamic, recur::Dynamic>>(problem);
 }
 template <class Kind>
-std::unique_ptr<Steps> make_fixed(const StepProblem& problem) {
+std::unique_ptr<BatchLayout> make_fixed(const StepProblem& problem) {
   return with_fixed_size<Kind::largest>(problem.hidden(),
                                         [&]<int H>() { return std::make_unique<NetSteps<Kind, 1, H>>(problem); });
 }
@@ -79,7 +79,7 @@ std::string StepLibrary::path(const char* cell, int hidden) const {
 }
 
 std::vector<StepLibrary> step_libraries() {
-  using Makers = std::map<std::string, std::unique_ptr<Steps> (*)(const StepProblem&)>;
+  using Makers = std::map<std::string, std::unique_ptr<BatchLayout> (*)(const StepProblem&)>;
   const Makers dynamic{{"elman", make_dynamic<Elman>}, {"lstm", make_dynamic<Lstm>}, {"gru", make_dynamic<Gru>}};
   const Makers fixed{{"elman", make_fixed<Elman>}, {"lstm", make_fixed<Lstm>}, {"gru", make_fixed<Gru>}};
   const auto with = [](const Makers& makers) {

@@ -200,13 +200,13 @@ class Table {
       if (!any) continue;
       const StepProblem problem = step_problem(cell, hidden);
       if (!all[1].make(problem)) continue;
-      std::vector<std::unique_ptr<Steps>> steps;
+      std::vector<std::unique_ptr<BatchLayout>> steps;
       std::vector<Contender> contenders;
       for (const StepLibrary& library : all) {
         auto made = library.make(problem);
         if (!made) continue;
         require_steps_agree(library, problem);
-        Steps& own = *steps.emplace_back(std::move(made));
+        BatchLayout& own = *steps.emplace_back(std::move(made));
         contenders.push_back({library.name, [&own] { own.run(steps_in_call); }});
       }
       disturbed_ = std::max(disturbed_, contest(contenders, options_.rounds));

@@ -58,7 +58,7 @@ Net learn(const Options& o, const Corpus& corpus) {
   std::mt19937 rng(o.seed), dreams(o.seed);
   recur::initialize(net, rng);
   recur::AdamW adam(net, {.weight_decay = 0.2});
-  recur::TrainRun<Net> run;
+  recur::TrainState<Net> run;
   recur::Metadata about{{"alphabet", numbers_of(corpus.alphabet)}, {"seconds", "0"}};
   if (!o.resume.empty()) {
     const auto found = recur::load_checkpoint(o.resume, net, adam, run, rng);

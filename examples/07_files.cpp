@@ -20,7 +20,7 @@ Net learnt(const std::string& checkpoint, Index most) {
   recur::Adam adam(net, {.rate = 1e-2});
   recur::TrainOptions options{.epochs = 75, .batch = 16};
 
-  recur::TrainRun<Net> run;
+  recur::TrainState<Net> run;
   if (std::filesystem::exists(checkpoint)) recur::load_checkpoint(checkpoint, net, adam, run, rng);
   options.on_progress = [&](const recur::Progress& now) {
     if (now.step % 50 == 0) recur::save_checkpoint(checkpoint, net, adam, run, rng);

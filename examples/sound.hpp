@@ -2,7 +2,7 @@
 // What 06_realtime needs that is no network: sounds, the device that is to be imitated, what simpler models make of it,
 // and files. Nothing of recur but its random numbers.
 
-#include <recur/random.hpp>
+#include <recur/base/random.hpp>
 
 #include <Eigen/Core>
 

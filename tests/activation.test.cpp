@@ -2,8 +2,8 @@
 #include "catch.hpp"
 #include "numbers.hpp"
 
-#include <recur/cell.hpp>
-#include <recur/rules/elman.hpp>
+#include <recur/cells/cell.hpp>
+#include <recur/cells/elman.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,8 +1,8 @@
 // The activations that every law of activations is tested for. A new one is one more line of `activations`.
 #pragma once
 
-#include <recur/activation.hpp>
-#include <recur/more_activations.hpp>
+#include <recur/cells/activation.hpp>
+#include <recur/cells/more_activations.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -249,9 +249,9 @@ TEST_CASE("The loss of each stretch goes back as far as the window, and no furth
   const auto initial = random_state(net, N, rng), d_final = random_state(net, N, rng);
   auto trace = net.trace();
   for (const auto& [window, stride] : {std::pair<Index, Index>{4, 2}, {3, 3}, {5, 4}, {11, 3}, {1, 1}, {4, 0}})
-    for (const bool ragged : {false, true}) {
-      INFO("window " << window << ", stride " << stride << ", lengths " << ragged);
-      x.set_lengths(ragged ? std::vector<Index>{11, 5, 8} : std::vector<Index>());
+    for (const bool has_unequal_lengths : {false, true}) {
+      INFO("window " << window << ", stride " << stride << ", lengths " << has_unequal_lengths);
+      x.set_lengths(has_unequal_lengths ? std::vector<Index>{11, 5, 8} : std::vector<Index>());
       net.forward(x, trace, initial);
       auto gradient = zeros_like(net), expected = gradient;
       Series<double> dx;

@@ -3,8 +3,8 @@
 #include "helpers.hpp"
 #include "numbers.hpp"
 
-#include <recur/cell.hpp>
-#include <recur/rules/elman.hpp>
+#include <recur/cells/cell.hpp>
+#include <recur/cells/elman.hpp>
 
 using namespace recur;
 using namespace recur_test;
@@ -57,12 +57,12 @@ bool steps_are_forward(const Cell& zero, Index batch, Index steps) {
   auto trace = cell.trace();
   cell.forward(x, trace, random_state(cell, batch, rng));
   auto before = cell.template record<Batch>(batch), now = before;
-  before = trace.records().matrix().leftCols(batch);
+  before = trace.workspace().records().leftCols(batch);
   bool same = true;
   for (Index t = 0; t < steps; ++t) {
     const MatrixOf<typename Cell::Scalar, Cell::inputs_at_compile_time, Batch> x_t = x[t];
     cell.step(x_t, before, now);
-    same = same && identical(now, trace.records().matrix().middleCols(batch * (t + 1), batch));
+    same = same && identical(now, trace.workspace().records().middleCols(batch * (t + 1), batch));
     std::swap(before, now);
   }
   return same;
@@ -89,7 +89,7 @@ struct Fitting {
     const bool untouched = same_parameters(now.gradient, before.gradient) &&
                            identical(now.dx.matrix(), before.dx.matrix()) &&
                            identical(now.d_initial, before.d_initial) &&
-                           identical(now.trace.records().matrix(), before.trace.records().matrix());
+                           identical(now.trace.workspace().records(), before.trace.workspace().records());
     return untouched ? message : "(something was written) " + message;
   }
 };
@@ -179,7 +179,7 @@ TEST_CASE("The trace keeps a record of each step, the initial state first", "[ce
   const auto initial = random_state(cell, 4, rng);
   auto trace = cell.trace();
   const auto h = cell.forward(x, trace, initial);
-  const auto records = trace.records().matrix();
+  const auto records = trace.workspace().records();
   CHECK((trace.batch() == 4 && trace.steps() == 5));
   CHECK((records.rows() == 4 * 2 && records.cols() == 4 * 6));
   CHECK(records.topLeftCorner(4, 4).isZero(0));     // gates of no step
@@ -263,7 +263,7 @@ TEST_CASE("forward says what does not fit, and leaves the trace as it was", "[ce
   CHECK(message(now.x) == "forward: U must be 1 H x I, W 1 H x H, b 1 H, got U 5x3, W 5x5, b 6x1");
   now.cell.b = before.cell.b;
 
-  CHECK(identical(now.trace.records().matrix(), before.trace.records().matrix()));
+  CHECK(identical(now.trace.workspace().records(), before.trace.workspace().records()));
   now.run();
   Fitting expected;
   expected.run();

@@ -2,7 +2,7 @@
 #include "catch.hpp"
 #include "helpers.hpp"
 
-#include <recur/data.hpp>
+#include <recur/training/data.hpp>
 
 #include <array>
 

@@ -30,10 +30,10 @@ struct Broken {
 /// An Elman cell whose backward pass multiplies by W where it should by W^T.
 struct TransposedW : Elman<double> {
   using Elman<double>::Elman;
-  Plan begin_backward(const Steps& steps, Records& records, bool want_dx) const {
+  void prepare_backward(const Pass& pass, Workspace& work) const {
     wrong = *this;
     wrong.W.transposeInPlace();
-    return detail::LayerAccess::begin_backward(wrong, steps, records, want_dx);
+    wrong.prepare_backward(pass, work);
   }
   mutable Elman<double> wrong{1, 1};
 };
@@ -41,7 +41,7 @@ struct TransposedW : Elman<double> {
 /// A readout that forgets its bias in the backward pass.
 struct ForgottenBias : Readout<double> {
   using Readout<double>::Readout;
-  void end_backward(Records&, ForgottenBias& gradient) const { gradient.c.setZero(); }
+  void finish_backward(Workspace&, ForgottenBias& gradient) const { gradient.c.setZero(); }
 };
 
 template <class Net>

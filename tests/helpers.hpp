@@ -1,7 +1,7 @@
 // What several tests need.
 #pragma once
 
-#include <recur/parameters.hpp>
+#include <recur/base/parameters.hpp>
 
 #include <stdexcept>
 #include <string>

@@ -2,14 +2,14 @@
 #include "catch.hpp"
 #include "helpers.hpp"
 
-#include <recur/initializer.hpp>
+#include <recur/training/initializer.hpp>
 #include <recur/layers/bidirectional.hpp>
 #include <recur/layers/stack.hpp>
-#include <recur/sequence.hpp>
-#include <recur/rules/elman.hpp>
-#include <recur/rules/peephole_lstm.hpp>
-#include <recur/rules/lstm.hpp>
-#include <recur/rules/gru.hpp>
+#include <recur/recur.hpp>
+#include <recur/cells/elman.hpp>
+#include <recur/cells/peephole_lstm.hpp>
+#include <recur/cells/lstm.hpp>
+#include <recur/cells/gru.hpp>
 
 using namespace recur;
 using recur_test::same_parameters;

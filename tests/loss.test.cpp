@@ -2,7 +2,7 @@
 #include "catch.hpp"
 #include "helpers.hpp"
 
-#include <recur/loss.hpp>
+#include <recur/training/loss.hpp>
 
 #include <limits>
 

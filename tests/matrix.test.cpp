@@ -1,7 +1,7 @@
 #include "catch.hpp"
 #include "helpers.hpp"
 
-#include <recur/matrix.hpp>
+#include <recur/recur.hpp>
 
 #include <new>
 

@@ -1,8 +1,8 @@
 // Random matrices, and equality to the bit.
 #pragma once
 
-#include <recur/random.hpp>
-#include <recur/series.hpp>
+#include <recur/base/random.hpp>
+#include <recur/series/series.hpp>
 
 #include <concepts>
 #include <cstring>

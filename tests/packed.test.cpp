@@ -1,13 +1,15 @@
 #include "catch.hpp"
 #include "numbers.hpp"
 
-#include <recur/packed.hpp>
+#include <recur/kernels/gemm.hpp>
 
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
 using namespace recur;
+using recur::detail::Accumulation, recur::detail::Lhs, recur::detail::PackBuffer;
+using recur::detail::add_outer_product, recur::detail::add_product, recur::detail::in_place, recur::detail::set_product;
 using recur_test::identical, recur_test::random_matrix;
 
 namespace {
@@ -46,16 +48,16 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
   Inside<Scalar> a(M, K, rng), b(K, N, rng), a_transposed(K, M, rng), b_transposed(N, K, rng), c(M, N, rng);
   a_transposed.block() = a.block().transpose();
   b_transposed.block() = b.block().transpose();
-  const auto left_in_place = [&](Order order) {
-    return Panels<Scalar>{a.block().data(), {M}, {K}, a.all.rows(), order};
+  const auto left_in_place = [&](Accumulation order) {
+    return Lhs<Scalar>{a.block().data(), {M}, {K}, a.all.rows(), order};
   };
-  const auto add = [&](const Panels<Scalar>& left) {
+  const auto add = [&](const Lhs<Scalar>& left) {
     Inside<Scalar> sum = c;
     add_product(left, b.block(), sum.block());
     return sum.all;
   };
   // C = start + A B has the bits of C += A B where C is `start` in every column.
-  const auto sets_as_it_adds = [&](const Panels<Scalar>& left) {
+  const auto sets_as_it_adds = [&](const Lhs<Scalar>& left) {
     const VectorOf<Scalar> start = random_matrix<Scalar>(M, 1, rng);
     Inside<Scalar> sum = c, set = c;
     for (Index j = 0; j < N; ++j) sum.block().col(j) = start;
@@ -63,7 +65,7 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
     set_product(left, b.block(), start.data(), set.block());
     return identical(set.all, sum.all);
   };
-  const auto add_columns = [&](const Panels<Scalar>& left, bool backwards = false) {
+  const auto add_columns = [&](const Lhs<Scalar>& left, bool backwards = false) {
     Inside<Scalar> sum = c;
     for (Index j = 0; j < N; ++j) add_product(left, b.block().col(j), sum.block().col(j), backwards);
     return sum.all;
@@ -79,17 +81,17 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
 
   // In sequence: the same bits packed or in place, all columns at once or one at a time. A single row whose numbers are
   // apart is summed otherwise: no weight matrix has such.
-  Packed<Scalar> packed;
+  PackBuffer<Scalar> packed;
   const MatrixOf<Scalar> in_sequence = add(packed.for_columns(a.block(), 100));
   REQUIRE(right(in_sequence));
   REQUIRE(identical(add_columns(packed.for_columns(a.block(), 100)), in_sequence));
   REQUIRE(identical(add(packed.transpose_of(a_transposed.block(), 2, 100)), in_sequence));
-  const MatrixOf<Scalar> where_it_lies = add(left_in_place(Order::in_sequence));
+  const MatrixOf<Scalar> where_it_lies = add(left_in_place(Accumulation::in_sequence));
   REQUIRE(right(where_it_lies));
-  REQUIRE(identical(add_columns(left_in_place(Order::in_sequence)), where_it_lies));
+  REQUIRE(identical(add_columns(left_in_place(Accumulation::in_sequence)), where_it_lies));
   REQUIRE((M == 1 || identical(where_it_lies, in_sequence)));
   REQUIRE(sets_as_it_adds(packed.for_columns(a.block(), 100)));
-  REQUIRE(sets_as_it_adds(left_in_place(Order::in_sequence)));
+  REQUIRE(sets_as_it_adds(left_in_place(Accumulation::in_sequence)));
   Inside<Scalar> outer = c;
   add_outer_product(a.block(), b_transposed.block(), outer.block());
   REQUIRE(right(outer.all));
@@ -101,9 +103,9 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
   REQUIRE(identical(add(packed.for_steps(a.block(), 1, 100)), interleaved));
   REQUIRE(identical(add_columns(packed.for_steps(a.block(), 1, 100), true), interleaved));
   REQUIRE((M == 1 || identical(add_columns(packed.transpose_of(a_transposed.block(), 1, 100)), interleaved)));
-  const MatrixOf<Scalar> interleaved_where_it_lies = add_columns(left_in_place(Order::interleaved));
+  const MatrixOf<Scalar> interleaved_where_it_lies = add_columns(left_in_place(Accumulation::interleaved));
   REQUIRE(right(interleaved_where_it_lies));
-  REQUIRE(identical(add_columns(left_in_place(Order::interleaved), true), interleaved_where_it_lies));
+  REQUIRE(identical(add_columns(left_in_place(Accumulation::interleaved), true), interleaved_where_it_lies));
   REQUIRE((M == 1 || identical(interleaved_where_it_lies, interleaved)));
 
   // Transposed, where it lies.
@@ -133,17 +135,17 @@ TEMPLATE_TEST_CASE("All products up to 40 x 40 x 40 are exact, for small whole n
   // 7 + A B with all K columns of A so far; compared and set by bytes, which is quick in slow builds too.
   MatrixOf<TestType> wanted = MatrixOf<TestType>::Constant(most, most, 7);
   const std::vector<TestType> sevens(most, 7);
-  Packed<TestType> in_sequence, interleaved, transposed;
+  PackBuffer<TestType> in_sequence, interleaved, transposed;
   for (Index K = 0; K <= most; ++K) {
     if (K > 0) wanted += within(all_a, most, K).col(K - 1) * within(all_b, K, most).row(K - 1);
     for (Index M = 0; M <= most; ++M) {
       const auto a = within(all_a, M, K), a_transposed = within(all_a_transposed, K, M);
-      const Panels<TestType> every[] = {in_sequence.for_columns(a, 100),
-                                        in_place(a, Order::in_sequence),
-                                        interleaved.for_steps(a, 1, 100),
-                                        in_place(a, Order::interleaved),
-                                        transposed.transpose_of(a_transposed, 2, 100),
-                                        transposed.transpose_of(a_transposed, 1)};
+      const Lhs<TestType> every[] = {in_sequence.for_columns(a, 100),
+                                     in_place(a, Accumulation::in_sequence),
+                                     interleaved.for_steps(a, 1, 100),
+                                     in_place(a, Accumulation::interleaved),
+                                     transposed.transpose_of(a_transposed, 2, 100),
+                                     transposed.transpose_of(a_transposed, 1)};
       Index wrong = 0;
       for (Index N = 0; N <= most; ++N) {
         TestType* const data = all_c.data() + 1;
@@ -188,11 +190,11 @@ TEST_CASE("Fixed-size matrices of one row are weights too", "[packed]") {
   weights << 1, 2, 3;
   const VectorOf<float, 3> h(4, 5, 6);
   VectorOf<float, 1> sum(100);
-  add_product(in_place(weights, Order::in_sequence), h, sum);
+  add_product(in_place(weights, Accumulation::in_sequence), h, sum);
   CHECK(sum(0) == 132);
-  add_product(in_place(weights, Order::interleaved), h, sum);
+  add_product(in_place(weights, Accumulation::interleaved), h, sum);
   CHECK(sum(0) == 164);
-  Packed<float> packed;
+  PackBuffer<float> packed;
   add_product(packed.for_columns(weights, 100), h, sum);
   CHECK(sum(0) == 196);
   const MatrixOf<float, 1, 2> d(10, 20);
@@ -209,7 +211,7 @@ TEMPLATE_TEST_CASE("Sizes known when compiling give the same bits", "[packed]", 
     const MatrixOf<TestType, M, K> weights = random_matrix<TestType>(M, K, rng);
     const MatrixOf<TestType> dynamic = weights;
     const VectorOf<TestType, K> b = random_matrix<TestType>(K, 1, rng);
-    for (const Order order : {Order::in_sequence, Order::interleaved}) {
+    for (const Accumulation order : {Accumulation::in_sequence, Accumulation::interleaved}) {
       VectorOf<TestType, M> c = VectorOf<TestType, M>::Ones();
       VectorOf<TestType> dynamic_c = c;
       add_product(in_place(weights, order), b, c);
@@ -229,7 +231,7 @@ TEST_CASE("What is packed does not change with the weights", "[packed]") {
   std::mt19937 rng(4);
   MatrixOf<double> weights = random_matrix<double>(5, 3, rng);
   const MatrixOf<double> b = random_matrix<double>(3, 2, rng), before = weights;
-  Packed<double> packed;
+  PackBuffer<double> packed;
   const auto panels = packed.for_columns(weights, 100);
   weights.setZero();
   MatrixOf<double> sum = MatrixOf<double>::Zero(5, 2);

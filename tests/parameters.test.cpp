@@ -2,14 +2,14 @@
 #include "folder.hpp"
 #include "helpers.hpp"
 
-#include <recur/initializer.hpp>
+#include <recur/training/initializer.hpp>
 #include <recur/io/network.hpp>
-#include <recur/optimizer.hpp>
-#include <recur/parameters.hpp>
-#include <recur/rules/elman.hpp>
-#include <recur/rules/gru.hpp>
-#include <recur/rules/lstm.hpp>
-#include <recur/sequence.hpp>
+#include <recur/training/optimizer.hpp>
+#include <recur/base/parameters.hpp>
+#include <recur/cells/elman.hpp>
+#include <recur/cells/gru.hpp>
+#include <recur/cells/lstm.hpp>
+#include <recur/recur.hpp>
 
 #include <numeric>
 #include <vector>

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <recur/random.hpp>
+#include <recur/base/random.hpp>
 
 #include <algorithm>
 #include <array>

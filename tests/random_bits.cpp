@@ -1,7 +1,7 @@
 // Prints what one seed gives: a hash of the bits of 100,000 numbers of each function, for engines with 32, 64, 31 and
 // 24 bits a draw. However this is compiled, it must print the same; .ci/run compares.
-#include <recur/initializer.hpp>
-#include <recur/series.hpp>
+#include <recur/training/initializer.hpp>
+#include <recur/series/series.hpp>
 
 #include <array>
 #include <bit>

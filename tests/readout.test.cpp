@@ -2,8 +2,8 @@
 #include "helpers.hpp"
 #include "numbers.hpp"
 
-#include <recur/bptt.hpp>
-#include <recur/readout.hpp>
+#include <recur/training/bptt.hpp>
+#include <recur/recur.hpp>
 
 using namespace recur;
 using namespace recur_test;

@@ -1,6 +1,6 @@
 #include "catch.hpp"
 
-#include <recur/record.hpp>
+#include <recur/recur.hpp>
 
 #include <numeric>
 #include <vector>
@@ -35,13 +35,12 @@ TEST_CASE("Blocks show the same rows of each block of a record", "[record]") {
 }
 
 TEST_CASE("Records have room for all steps, the initial state included, and keep their memory", "[record]") {
-  Records<double> records;
-  CHECK((records.batch() == 0 && records.matrix().size() == 0));
-  auto matrix = records.resize(6, 2, 8);
-  CHECK((matrix.rows() == 6 && matrix.cols() == 2 + 8 && records.batch() == 2));
-  matrix.setConstant(3);
-  const auto* const data = records.matrix().data();
-  CHECK(data == matrix.data());
-  CHECK(records.resize(3, 1, 9).data() == data);
-  CHECK((records.matrix().rows() == 3 && records.matrix().cols() == 10));
+  Elman<double>::Trace trace;
+  CHECK((trace.batch() == 0 && trace.workspace().records().size() == 0));
+  Elman<double>(1, 6).forward(Series<double>(1, 2, 4), trace);
+  CHECK((trace.workspace().records().rows() == 6 && trace.workspace().records().cols() == 2 + 8 && trace.batch() == 2));
+  const auto* const data = trace.workspace().records().data();
+  Elman<double>(1, 3).forward(Series<double>(1, 1, 9), trace);
+  CHECK(trace.workspace().records().data() == data);
+  CHECK((trace.workspace().records().rows() == 3 && trace.workspace().records().cols() == 10));
 }

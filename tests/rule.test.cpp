@@ -1,9 +1,9 @@
 #include "catch.hpp"
 
-#include <recur/rule.hpp>
-#include <recur/rules/elman.hpp>
-#include <recur/rules/gru.hpp>
-#include <recur/rules/peephole_lstm.hpp>
+#include <recur/cells/rule.hpp>
+#include <recur/cells/elman.hpp>
+#include <recur/cells/gru.hpp>
+#include <recur/cells/peephole_lstm.hpp>
 
 #include <cmath>
 #include <functional>

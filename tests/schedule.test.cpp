@@ -3,7 +3,7 @@
 #include "helpers.hpp"
 
 #include <recur/io/safetensors.hpp>
-#include <recur/schedule.hpp>
+#include <recur/training/schedule.hpp>
 
 using namespace recur;
 using recur_test::message_of;

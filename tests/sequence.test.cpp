@@ -3,8 +3,8 @@
 #include "helpers.hpp"
 #include "numbers.hpp"
 
-#include <recur/sequence.hpp>
-#include <recur/rules/elman.hpp>
+#include <recur/recur.hpp>
+#include <recur/cells/elman.hpp>
 
 using namespace recur;
 using namespace recur_test;
@@ -43,8 +43,8 @@ TEST_CASE("A sequence is its layers, one after the other", "[sequence]") {
   const auto h = second.forward(g, second_trace, std::get<1>(initial));
   CHECK(identical(y.matrix(), readout.forward(h, readout_trace).matrix()));
   CHECK(net.output(trace).data() == y.data());
-  CHECK(identical(trace.records().layer<0>().matrix(), first_trace.records().matrix()));
-  CHECK(identical(trace.records().layer<1>().matrix(), second_trace.records().matrix()));
+  CHECK(identical(trace.workspace().of<0>().records(), first_trace.workspace().records()));
+  CHECK(identical(trace.workspace().of<1>().records(), second_trace.workspace().records()));
 
   bptt(readout, h, readout_trace, dy, expected.layer<2>(), {.dx = &dh});
   bptt(second, g, second_trace, dh, expected.layer<1>(),
@@ -155,8 +155,8 @@ TEST_CASE("A sequence checks every layer before any of them runs", "[sequence]")
   const auto x = random_series(3, 2, 4, rng), dy = random_series(2, 2, 4, rng);
   auto trace = net.trace();
   net.forward(x, trace);
-  const MatrixOf<double> records = trace.records().layer<0>().matrix();
-  const auto unchanged = [&] { return identical(trace.records().layer<0>().matrix(), records); };
+  const MatrixOf<double> records = trace.workspace().of<0>().records();
+  const auto unchanged = [&] { return identical(trace.workspace().of<0>().records(), records); };
 
   CHECK(message_of([&] { net.forward(Series<double>(4, 2, 4), trace); }) ==
         "forward: x.features() must be 3 (inputs()), got 4");

@@ -2,7 +2,7 @@
 #include "helpers.hpp"
 #include "numbers.hpp"
 
-#include <recur/series.hpp>
+#include <recur/series/series.hpp>
 
 #include <array>
 #include <numeric>

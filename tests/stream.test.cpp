@@ -5,7 +5,7 @@
 #include "numbers.hpp"
 
 #include <recur/stream.hpp>
-#include <recur/rules/elman.hpp>
+#include <recur/cells/elman.hpp>
 
 #include <sys/wait.h>
 #include <unistd.h>

@@ -3,7 +3,7 @@
 #include "cells.hpp"
 #include "numbers.hpp"
 
-#include <recur/team.hpp>
+#include <recur/kernels/team.hpp>
 
 #include <vector>
 
@@ -94,7 +94,7 @@ std::vector<MatrixOf<double>> results(const Net& net, const X& x, int threads) {
 
 template <class Net, class X>
 void check_threads(const Net& net, const X& x) {
-  Steps steps;
+  BatchLayout steps;
   steps.assign(x);
   REQUIRE(detail::multiply_adds(net, steps) >= detail::multiply_adds_each);  // else there is but one
   const auto one = results(net, x, 1);
@@ -164,7 +164,7 @@ TEST_CASE("Members have about as many steps each, where sequences end early", "[
   std::vector<Index> lengths;
   for (Index n = 0; n < 40; ++n) lengths.push_back(n * 100 / 40);
   x.set_lengths(lengths);
-  Steps steps;
+  BatchLayout steps;
   steps.assign(SeriesView<const double>(x));
   for (const Index size : {1, 2, 3, 4}) {
     Index next = 0;

@@ -160,7 +160,7 @@ TEST_CASE("Windows in which all sequences are at their ends are no steps", "[tra
   Adam adam(net);
   std::mt19937 rng(5);
   Index steps = 0;
-  TrainRun<Net> run;
+  TrainState<Net> run;
   train(net, adam, squared_error, echo.data(), rng, run,
         {.epochs = 2, .batch = 3, .window = 2, .on_progress = [&](const Progress& p) {
            if (!p.epoch_end) ++steps;
@@ -275,7 +275,7 @@ TEST_CASE("Training with lengths and a Dropout goes on from a checkpoint with th
   std::mt19937 whole_rng(1), first_rng(1), second_rng(99);
   train(whole, whole_adam, squared_error, echo.data(), whole_rng, options);
 
-  TrainRun<DropNet> run, resumed;
+  TrainState<DropNet> run, resumed;
   auto stopping = options;
   stopping.on_progress = [](const Progress& p) { return p.step < 5; };
   train(first, first_adam, squared_error, echo.data(), first_rng, run, stopping);

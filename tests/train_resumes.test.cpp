@@ -14,7 +14,7 @@ struct Snapshot {
   Net net;
   Optimizer optimizer;
   std::mt19937 rng;
-  TrainRun<Net> run;
+  TrainState<Net> run;
 };
 
 bool same(const Progress& a, const Progress& b) {
@@ -159,7 +159,7 @@ TEST_CASE("Three calls in a row go on from each other, with validation data or w
   auto net = net_of(1);
   Sgd sgd(net, {.rate = 1e-2});
   std::mt19937 rng(3);
-  TrainRun<Net> run;
+  TrainState<Net> run;
   // With validation the network is left as it did best; the next call begins with what the last step left.
   train(net, sgd, squared_error, data, validation, rng, run, {.epochs = 1, .batch = 2});
   REQUIRE(run.latest);
@@ -177,7 +177,7 @@ TEST_CASE("Where a run is, is told at every call of the callback", "[train]") {
   auto net = net_of(1);
   Adam adam(net);
   std::mt19937 rng(3);
-  TrainRun<Net> run;
+  TrainState<Net> run;
   TrainOptions options{.epochs = 2, .batch = 2, .window = 4};
   Index calls = 0;
   options.on_progress = [&](const Progress& now) {
@@ -196,13 +196,13 @@ TEST_CASE("A run that does not fit is an error, and changes nothing", "[train]")
   auto net = net_of(1);
   Adam adam(net);
   std::mt19937 rng(3);
-  TrainRun<Net> run;
+  TrainState<Net> run;
   TrainOptions options{.epochs = 2, .batch = 2, .window = 4};
   options.on_progress = [](const Progress& now) { return now.step < 7; };
   train(net, adam, squared_error, task.data(), rng, run, options);
   const auto stopped = net;
   options.on_progress = [](const Progress&) -> bool { throw std::logic_error("a step was done"); };
-  const auto message = [&](const auto& data, Index batch, Index window, const TrainRun<Net>& from) {
+  const auto message = [&](const auto& data, Index batch, Index window, const TrainState<Net>& from) {
     auto other = from;
     options.batch = batch;
     options.window = window;

@@ -163,7 +163,7 @@ TEST_CASE("After a step that destroyed the network, training goes on from before
   auto net = net_of(1);
   Sgd sgd(net, {.rate = infinity});
   std::mt19937 rng(3);
-  TrainRun<Net> run;
+  TrainState<Net> run;
   CHECK_THROWS_AS(train(net, sgd, squared_error, task.data(), rng, run, {.epochs = 2, .batch = 2}), std::runtime_error);
   CHECK(same_parameters(net, net_of(1)));
   sgd = Sgd(net, {.rate = 1e-2});

@@ -3,10 +3,10 @@
 
 #include "helpers.hpp"
 
-#include <recur/initializer.hpp>
-#include <recur/sequence.hpp>
-#include <recur/train.hpp>
-#include <recur/rules/elman.hpp>
+#include <recur/training/initializer.hpp>
+#include <recur/recur.hpp>
+#include <recur/training/train.hpp>
+#include <recur/cells/elman.hpp>
 
 namespace recur_test {
 

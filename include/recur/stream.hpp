@@ -2,7 +2,7 @@
 /// \file
 /// One step at a time, where time matters: in an audio callback, a control loop.
 
-#include "sequence.hpp"
+#include "layers/layer.hpp"
 
 namespace recur::inline RECUR_ISA {
 
@@ -50,8 +50,8 @@ class Stream {
   }
   /// The same for a token, 0 .. inputs - 1.
   Output step(Token x) noexcept {
-    require(x.kind >= 0 && x.kind < net_->inputs(), "step: x must be in 0 .. ", net_->inputs() - 1,
-            " (inputs() kinds of tokens), got ", x.kind);
+    require(x.id >= 0 && x.id < net_->inputs(), "step: x must be in 0 .. ", net_->inputs() - 1,
+            " (inputs() kinds of tokens), got ", x.id);
     return {net_->step(x, memory_), net_->outputs()};
   }
   /// The same for a network of one input and one output.
@@ -66,24 +66,44 @@ class Stream {
   }
 
   /// Back to the zero state.
-  void reset() noexcept { net_->set_state(memory_, State{}); }
+  void reset() noexcept { set_state(memory_, State{}); }
   /// To a given state, of a batch of 1. Throws std::invalid_argument where its shape does not fit.
   void reset(const State& state) {
     auto memory = memory_;  // which stays as it was where a later layer's state does not fit
-    net_->set_state(memory, state);
+    set_state(memory, state);
     memory_ = std::move(memory);
   }
   /// The state after the last step, of a batch of 1.
   State state() const {
+    require_depth("state");
     State state;
-    net_->get_state(memory_, state);
+    detail::fit_state(*net_, state);
+    detail::for_each_stateful([](const auto& layer, auto& own, auto& to) { to = layer.state_in("state", own); }, *net_,
+                              memory_, state);
     return state;
   }
   const Net& net() const { return *net_; }
 
  private:
+  using Memory = decltype(std::declval<const Net&>().memory());
+
+  void set_state(Memory& memory, const State& state) const {
+    require_depth("reset");
+    detail::for_each_stateful([](const auto& layer, auto& own) { layer.clear(own); }, *net_, memory);
+    detail::require_state("reset", "state", *net_, state, 1);
+    detail::for_each_stateful(
+        [](const auto& layer, auto& own, const auto& from) {
+          if (from.cols() > 0) layer.state_in("reset", own) = from;
+        },
+        *net_, memory, state);
+  }
+  void require_depth(const char* where) const {
+    require(detail::of_same_depth(*net_, memory_), where,
+            ": the network has other shapes than when the stream was made");
+  }
+
   const Net* net_;
-  typename Net::Memory memory_;
+  Memory memory_;
 };
 
 }  // namespace recur::inline RECUR_ISA

@@ -1,9 +1,9 @@
 // What save.cpp writes and run.cpp, which has no files, must find again in itself.
 #pragma once
 
-#include <recur/initializer.hpp>
-#include <recur/sequence.hpp>
-#include <recur/rules/elman.hpp>
+#include <recur/training/initializer.hpp>
+#include <recur/recur.hpp>
+#include <recur/cells/elman.hpp>
 
 #include <limits>
 

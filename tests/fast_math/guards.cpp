@@ -4,7 +4,7 @@
 #include "folder.hpp"
 #include "training.hpp"
 
-#include <recur/gradient_check.hpp>
+#include <recur/training/gradient_check.hpp>
 #include <recur/io/network.hpp>
 #include <recur/io/pytorch.hpp>
 

@@ -6,7 +6,7 @@
 #include "training.hpp"
 
 #include <recur/io/checkpoint.hpp>
-#include <recur/schedule.hpp>
+#include <recur/training/schedule.hpp>
 
 #include <algorithm>
 #include <clocale>
@@ -26,7 +26,7 @@ struct Whole {
   Net net;
   Optimizer optimizer;
   Engine rng;
-  TrainRun<Net> run = {};
+  TrainState<Net> run = {};
 
   void save(const std::filesystem::path& path, const Metadata& metadata = {}) const {
     save_checkpoint(path, net, optimizer, run, rng, metadata);

@@ -4,8 +4,8 @@
 #include "helpers.hpp"
 
 #include <recur/io/embedded.hpp>
-#include <recur/sequence.hpp>
-#include <recur/rules/elman.hpp>
+#include <recur/recur.hpp>
+#include <recur/cells/elman.hpp>
 
 using namespace recur;
 using recur_test::message_of;

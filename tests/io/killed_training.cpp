@@ -19,7 +19,7 @@ void train_from(const std::string& checkpoint, const std::string& result, Net ne
   using Scalar = typename Net::Scalar;
   const Echo<Scalar> task(7, 30), held_out(3, 20, 2);
   const auto data = task.data(), validation = held_out.data();
-  TrainRun<Net> run;
+  TrainState<Net> run;
   if (std::filesystem::exists(checkpoint)) load_checkpoint(checkpoint, net, optimizer, run, rng);
   int calls = 0;
   options.on_progress = [&](const Progress&) {

@@ -56,15 +56,15 @@ TEST_CASE("A bidirectional layer holds what its halves hold, and in backward's o
   const auto layer = randomized(Bidirectional<Lstm<double>>(3, 2), rng);
   const Index columns = 5 * 7, number = sizeof(double);
   const auto besides_halves = [](const auto& trace) {
-    const auto& records = trace.records();
-    CHECK((records.ahead().bytes() > 0 && records.back().bytes() > 0));
-    return records.bytes() - records.ahead().bytes() - records.back().bytes();
+    const auto& work = trace.workspace();
+    CHECK((detail::bytes_of(work.template of<0>()) > 0 && detail::bytes_of(work.template of<1>()) > 0));
+    return detail::bytes_of(work) - detail::bytes_of(work.template of<0>()) - detail::bytes_of(work.template of<1>());
   };
   auto trace = layer.trace(), trace_of_tokens = layer.trace();
   auto gradient = zeros_like(layer);
   const auto x = random_series(3, 5, 7, rng), dy = random_series(4, 5, 7, rng);
   Series<double> dx;
-  CHECK(trace.records().bytes() == 0);
+  CHECK(detail::bytes_of(trace.workspace()) == 0);
   layer.forward(x, trace);
   CHECK(besides_halves(trace) == number * columns * (3 + 4));  // back's x, and both's y
   bptt(layer, x, trace, dy, gradient);

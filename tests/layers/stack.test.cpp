@@ -76,10 +76,10 @@ TEST_CASE("A stack holds what its layers hold, what is dropped out between them,
   const Index columns = 5 * 7, number = sizeof(double);
   const auto x = random_series(3, 5, 7, rng), dy = random_series(4, 5, 7, rng);
   const auto besides_layers = [](const auto& trace) {
-    Index bytes = trace.records().bytes();
+    Index bytes = detail::bytes_of(trace.workspace());
     for (Index l = 0; l < 3; ++l) {
-      CHECK(trace.records().layer(l).bytes() > 0);
-      bytes -= trace.records().layer(l).bytes();
+      CHECK(detail::bytes_of(trace.workspace().layer(l)) > 0);
+      bytes -= detail::bytes_of(trace.workspace().layer(l));
     }
     return bytes;
   };
@@ -87,7 +87,7 @@ TEST_CASE("A stack holds what its layers hold, what is dropped out between them,
     const auto stack = randomized(Stack<Lstm<double>>(3, 4, 3, {.dropout = dropout}), rng);
     auto trace = stack.trace();
     auto gradient = zeros_like(stack);
-    CHECK(trace.records().bytes() == 0);
+    CHECK(detail::bytes_of(trace.workspace()) == 0);
     stack.forward(x, trace);
     CHECK(besides_layers(trace) == number * columns * dropped);
     trace.train(1);

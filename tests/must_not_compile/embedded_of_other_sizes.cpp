@@ -1,6 +1,6 @@
 // expect: load_embedded: a matrix of the model has fixed sizes that none of the tensors has
 #include <recur/io/embedded.hpp>
-#include <recur/readout.hpp>
+#include <recur/recur.hpp>
 
 struct Tensor {
   static constexpr int rows = 1, cols = 2;

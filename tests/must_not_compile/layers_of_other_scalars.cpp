@@ -1,6 +1,6 @@
 // expect: Sequence: all layers must have the same scalar type
-#include <recur/sequence.hpp>
-#include <recur/rules/elman.hpp>
+#include <recur/recur.hpp>
+#include <recur/cells/elman.hpp>
 
 int main() {
 #ifdef MUST_FAIL

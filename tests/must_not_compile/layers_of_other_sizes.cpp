@@ -1,6 +1,6 @@
 // expect: Sequence: a layer must have as many inputs as the layer before it has outputs
-#include <recur/sequence.hpp>
-#include <recur/rules/elman.hpp>
+#include <recur/recur.hpp>
+#include <recur/cells/elman.hpp>
 
 int main() {
 #ifdef MUST_FAIL

@@ -1,5 +1,5 @@
 // expect: constraints not satisfied
-#include <recur/cell.hpp>
+#include <recur/cells/cell.hpp>
 
 struct Gap {
   enum Block { f, g, h, blocks };

@@ -1,6 +1,6 @@
 // Activations are pointwise too.
 // expect: no member named
-#include <recur/rules/elman.hpp>
+#include <recur/cells/elman.hpp>
 
 struct Normalised {
 #ifdef MUST_FAIL

@@ -1,6 +1,6 @@
 // A packet of units at a time: the mean would be of those few.
 // expect: no member named
-#include <recur/cell.hpp>
+#include <recur/cells/cell.hpp>
 
 struct Centred {
   enum Block { f, h, blocks };

@@ -1,6 +1,6 @@
 // Of an expression, and in the other function.
 // expect: no member named
-#include <recur/cell.hpp>
+#include <recur/cells/cell.hpp>
 
 struct Scaled {
   enum Block { f, h, blocks };

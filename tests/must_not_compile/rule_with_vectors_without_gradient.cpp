@@ -1,5 +1,5 @@
 // expect: rule.backward(read, read, write, write, read, write)
-#include <recur/cell.hpp>
+#include <recur/cells/cell.hpp>
 
 struct Gain {
   enum Block { f, h, blocks };

@@ -1,5 +1,5 @@
 // expect: rule.backward_halfway(read, read, write, write)
-#include <recur/cell.hpp>
+#include <recur/cells/cell.hpp>
 
 struct Twice {
   enum Block { f, g, q, h, blocks };

@@ -1,6 +1,6 @@
 // expect: step: x and both records must have one column for each sequence of the batch
-#include <recur/cell.hpp>
-#include <recur/rules/elman.hpp>
+#include <recur/cells/cell.hpp>
+#include <recur/cells/elman.hpp>
 
 int main() {
   const recur::Elman<float> cell(1, 16);

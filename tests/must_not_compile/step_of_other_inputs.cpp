@@ -1,6 +1,6 @@
 // expect: step: x must have as many rows as the cell has inputs
-#include <recur/cell.hpp>
-#include <recur/rules/elman.hpp>
+#include <recur/cells/cell.hpp>
+#include <recur/cells/elman.hpp>
 
 int main() {
   const recur::Elman<float, recur::Tanh, 2, 16> cell;

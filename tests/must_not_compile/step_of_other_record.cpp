@@ -1,6 +1,6 @@
 // expect: step: a record must have as many rows as the rule's blocks times the cell's hidden units
-#include <recur/cell.hpp>
-#include <recur/rules/elman.hpp>
+#include <recur/cells/cell.hpp>
+#include <recur/cells/elman.hpp>
 
 int main() {
   const recur::Elman<float, recur::Tanh, 1, 16> cell;

@@ -1,6 +1,6 @@
 // expect: step: x and both records must be column-major
-#include <recur/cell.hpp>
-#include <recur/rules/elman.hpp>
+#include <recur/cells/cell.hpp>
+#include <recur/cells/elman.hpp>
 
 int main() {
   const recur::Elman<float> cell(2, 16);

@@ -1,5 +1,5 @@
 // expect: view_columns: the matrix must be column-major
-#include <recur/series.hpp>
+#include <recur/series/series.hpp>
 
 int main() {
 #ifdef MUST_FAIL

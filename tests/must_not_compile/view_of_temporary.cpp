@@ -1,5 +1,5 @@
 // expect: deleted function
-#include <recur/series.hpp>
+#include <recur/series/series.hpp>
 
 int main() {
 #ifdef MUST_FAIL

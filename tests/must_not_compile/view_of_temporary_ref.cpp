@@ -1,6 +1,6 @@
 // expect: deleted function
 // A Ref<const> may be a copy.
-#include <recur/series.hpp>
+#include <recur/series/series.hpp>
 
 int main() {
   const Eigen::MatrixXf matrix = Eigen::MatrixXf::Ones(8, 3);

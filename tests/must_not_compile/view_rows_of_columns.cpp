@@ -1,5 +1,5 @@
 // expect: view_rows: the matrix must be row-major
-#include <recur/series.hpp>
+#include <recur/series/series.hpp>
 
 int main() {
 #ifdef MUST_FAIL

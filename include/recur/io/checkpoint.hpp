@@ -2,7 +2,7 @@
 /// \file
 /// Checkpoints: all that it takes to go on with training where it was interrupted, in one safetensors file.
 ///
-///     recur::TrainRun<Net> run;
+///     recur::TrainState<Net> run;
 ///     if (std::filesystem::exists("run.safetensors")) recur::load_checkpoint("run.safetensors", net, adam, run, rng);
 ///     options.on_progress = [&](const recur::Progress& now) {
 ///       if (now.step % 1000 == 0) recur::save_checkpoint("run.safetensors", net, adam, run, rng);
@@ -14,12 +14,12 @@
 /// loss and the TrainOptions are not in the file: give the same.
 ///
 /// In the file, network.0.U and its like are the parameters, optimizer.* the moments, options and step count, run.* the
-/// TrainRun; numbers are tensors too, so that they keep their bits.
+/// TrainState; numbers are tensors too, so that they keep their bits.
 
-#include "../train_run.hpp"
+#include "../training/train_state.hpp"
 #include "engine_state.hpp"
 #include "network.hpp"
-#include "parts.hpp"
+#include "checkpoint_fields.hpp"
 
 #include <algorithm>
 
@@ -37,7 +37,7 @@ std::string describe_engine() {
 }
 /// Throws where a run is none that train() can have left. Whether it fits the data is for train() to say.
 template <class Net>
-void require_possible(const Safetensors& file, const TrainRun<Net>& run) {
+void require_possible(const Safetensors& file, const TrainState<Net>& run) {
   auto order = run.order;
   std::sort(order.begin(), order.end());
   for (std::size_t n = 0; n < order.size(); ++n) {
@@ -53,7 +53,7 @@ void require_possible(const Safetensors& file, const TrainRun<Net>& run) {
 
 /// The file that save_checkpoint() writes.
 template <class Net, class Optimizer, class Engine>
-SafetensorsWriter checkpoint(const Net& net, const Optimizer& optimizer, const TrainRun<Net>& run, const Engine& rng,
+SafetensorsWriter checkpoint(const Net& net, const Optimizer& optimizer, const TrainState<Net>& run, const Engine& rng,
                              const Metadata& metadata) {
   detail::require_finite("save_checkpoint", net);
   SafetensorsWriter file;
@@ -66,7 +66,7 @@ SafetensorsWriter checkpoint(const Net& net, const Optimizer& optimizer, const T
   writer.add("network", net);
   Optimizer::visit_parts([&](const std::string& name, auto& part) { writer.add("optimizer." + name, part); },
                          optimizer);
-  TrainRun<Net>::visit_parts([&](const std::string& name, auto& part) { writer.add("run." + name, part); }, run);
+  TrainState<Net>::visit_parts([&](const std::string& name, auto& part) { writer.add("run." + name, part); }, run);
   return file;
 }
 
@@ -80,7 +80,7 @@ SafetensorsWriter checkpoint(const Net& net, const Optimizer& optimizer, const T
 /// written. The old file is then as it was.
 template <Parameterized Net, class Optimizer, class Engine>
 void save_checkpoint(const std::filesystem::path& path, const Net& net, const Optimizer& optimizer,
-                     const TrainRun<Net>& run, const Engine& rng, const Metadata& metadata = {}) {
+                     const TrainState<Net>& run, const Engine& rng, const Metadata& metadata = {}) {
   detail::checkpoint(net, optimizer, run, rng, metadata).write(path);
 }
 
@@ -96,13 +96,13 @@ void save_checkpoint(const std::filesystem::path& path, const Net& net, const Op
 /// whatever state its operator>> takes and its operator<< then gives back as it was. (A class derived from one of the
 /// standard's is such an engine, too.)
 template <Parameterized Net, class Optimizer, class Engine>
-Metadata load_checkpoint(const Safetensors& file, Net& net, Optimizer& optimizer, TrainRun<Net>& run, Engine& rng) {
+Metadata load_checkpoint(const Safetensors& file, Net& net, Optimizer& optimizer, TrainState<Net>& run, Engine& rng) {
   detail::require_description(file, "network", describe(net, "network"));
   detail::require_description(file, "optimizer", Optimizer::name);
   detail::require_description(file, "engine", detail::describe_engine<Engine>());
   Net loaded_net = net;
   Optimizer loaded_optimizer = optimizer;
-  TrainRun<Net> loaded_run;
+  TrainState<Net> loaded_run;
   Engine loaded_rng = rng;
   detail::read_engine(file, "recur.engine_state", loaded_rng);
   detail::StrictReader all{file};
@@ -110,8 +110,8 @@ Metadata load_checkpoint(const Safetensors& file, Net& net, Optimizer& optimizer
   reader.read("network", loaded_net);
   Optimizer::visit_parts([&](const std::string& name, auto& part) { reader.read("optimizer." + name, part); },
                          loaded_optimizer);
-  TrainRun<Net>::visit_parts([&](const std::string& name, auto& part) { reader.read("run." + name, part); },
-                             loaded_run);
+  TrainState<Net>::visit_parts([&](const std::string& name, auto& part) { reader.read("run." + name, part); },
+                               loaded_run);
   all.require_all_used("checkpoint");
   detail::require_finite(file, Name(Name(), "network"), loaded_net);
   detail::require_possible(file, loaded_run);
@@ -123,7 +123,7 @@ Metadata load_checkpoint(const Safetensors& file, Net& net, Optimizer& optimizer
 }
 
 template <Parameterized Net, class Optimizer, class Engine>
-Metadata load_checkpoint(const std::filesystem::path& path, Net& net, Optimizer& optimizer, TrainRun<Net>& run,
+Metadata load_checkpoint(const std::filesystem::path& path, Net& net, Optimizer& optimizer, TrainState<Net>& run,
                          Engine& rng) {
   return load_checkpoint(Safetensors::read(path), net, optimizer, run, rng);
 }

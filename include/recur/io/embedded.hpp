@@ -3,7 +3,7 @@
 /// Weights that are compiled into the program: for those that have no file system, or want no file beside them. Needs
 /// neither files nor JSON.
 
-#include "../parameters.hpp"
+#include "../base/parameters.hpp"
 
 #include <algorithm>
 #include <iterator>

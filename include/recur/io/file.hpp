@@ -2,7 +2,7 @@
 /// \file
 /// Whole files, into memory and out of it. What is written replaces the old file wholly or not at all.
 
-#include "../isa.hpp"
+#include "../base/isa.hpp"
 
 #include <algorithm>
 #include <cerrno>

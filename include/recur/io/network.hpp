@@ -3,8 +3,8 @@
 /// recur's own networks in safetensors files: each block of parameters is a tensor, under the name that visit() gives
 /// it ("0.U", "1.V"), of shape [rows, cols], or [rows] where it has one column; the metadata say what the network is.
 
-#include "../describe.hpp"
-#include "../parameters.hpp"
+#include "../base/describe.hpp"
+#include "../base/parameters.hpp"
 #include "safetensors.hpp"
 
 #include <map>

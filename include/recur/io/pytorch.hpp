@@ -14,10 +14,10 @@
 
 #include "../layers/bidirectional.hpp"
 #include "../layers/stack.hpp"
-#include "../rules/elman.hpp"
-#include "../rules/gru.hpp"
-#include "../rules/lstm.hpp"
-#include "../sequence.hpp"
+#include "../cells/elman.hpp"
+#include "../cells/gru.hpp"
+#include "../cells/lstm.hpp"
+#include "../layers/sequence.hpp"
 #include "network.hpp"
 
 #include <set>

@@ -2,7 +2,7 @@
 /// \file
 /// Tensors as files hold them: numbers of some type, row-major, little-endian.
 
-#include "../matrix.hpp"
+#include "../base/require.hpp"
 
 #include <algorithm>
 #include <array>

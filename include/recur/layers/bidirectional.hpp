@@ -2,8 +2,7 @@
 /// \file
 /// Two layers, of which one reads a series from its end (M. Schuster, K. Paliwal, 1997).
 
-#include "../describe.hpp"
-#include "../layer.hpp"
+#include "layer_of.hpp"
 
 namespace recur::inline RECUR_ISA {
 
@@ -16,34 +15,13 @@ namespace recur::inline RECUR_ISA {
 /// The state is that of ahead, then that of back. It wants to know the whole series: there is no Stream of it, and no
 /// truncated BPTT.
 template <class Layer_>
-class Bidirectional : public LayerOf<Bidirectional<Layer_>> {
+class Bidirectional : public LayerOf<Bidirectional<Layer_>, Layer_, Layer_> {
  public:
   using Layer = Layer_;
   using Scalar = typename Layer::Scalar;
-  using State = std::tuple<typename Layer::State, typename Layer::State>;
-  using Trace = recur::Trace<Bidirectional>;
   static constexpr int inputs_at_compile_time = Layer::inputs_at_compile_time;
   static constexpr int outputs_at_compile_time = times(2, Layer::outputs_at_compile_time);
-  static constexpr bool causal = false, takes_tokens = Layer::takes_tokens;
-
-  /// What forward leaves for bptt: what both keep, and what back reads and gives in the order of its time.
-  class Records {
-   public:
-    const typename Layer::Records& ahead() const { return ahead_; }
-    const typename Layer::Records& back() const { return back_; }
-    Index bytes() const { return detail::bytes_of(*this); }
-    void for_each_buffer(auto&& f) const {
-      ahead_.for_each_buffer(f), back_.for_each_buffer(f);
-      f(x_), f(dx_), f(dy_), f(tokens_), f(y_);
-    }
-
-   private:
-    friend Bidirectional;
-    typename Layer::Records ahead_, back_;
-    Series<Scalar> x_, dx_, dy_;  // of back
-    Tokens tokens_;
-    Series<Scalar> y_;  // of both
-  };
+  static constexpr bool causal = false;
 
   Layer ahead, back;
 
@@ -61,18 +39,14 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>> {
 
   Index inputs() const { return ahead.inputs(); }
   Index outputs() const { return 2 * ahead.outputs(); }
+  auto children() { return std::tie(ahead, back); }
+  auto children() const { return std::tie(ahead, back); }
   /// "Bidirectional(LSTM ..., LSTM ...)": see describe.hpp.
   std::string description() const { return detail::describe_layers("Bidirectional", std::tie(ahead, back)); }
-
   static void visit(auto&& f, const Name& name, auto&... layers) {
     Layer::visit(f, Name(name, "ahead"), layers.ahead...);
     Layer::visit(f, Name(name, "back"), layers.back...);
   }
-  static void visit_layers(auto& layer, auto&& f) {
-    f(layer.ahead);
-    f(layer.back);
-  }
-
   /// The same layer with its parameters in another type.
   template <class Other>
   auto cast() const {
@@ -80,115 +54,87 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>> {
                                                                         back.template cast<Other>());
   }
 
-  struct Memory {};  ///< for Stream, which does not take it
+  // ---- A layer: see Layer ----
 
-  struct Plan {
-    typename Layer::Plan ahead, back;
+  struct Workspace : WorkspaceOf<Layer, Layer> {
+    Series<Scalar> x, dx, dy;  ///< of back, in the order of its time
+    Tokens tokens;
+    Series<Scalar> y;  ///< of both
+    void for_each_buffer(auto&& f) const {
+      WorkspaceOf<Layer, Layer>::for_each_buffer(f);
+      f(x), f(dx), f(dy), f(tokens), f(y);
+    }
   };
 
- private:
-  friend detail::LayerAccess;
-
-  // ---- The parts of a layer: see unroll.hpp, which says when they are called ----
-
-  void set_zero(State& state, Index batch) const {
-    detail::LayerAccess::set_zero(ahead, std::get<0>(state), batch);
-    detail::LayerAccess::set_zero(back, std::get<1>(state), batch);
+  void prepare_forward(const Pass& pass, Workspace& work) const {
+    const Index columns = pass.layout.columns();
+    work.y.resize(outputs(), 1, columns);
+    if (pass.of_tokens) {
+      work.tokens.resize(1, columns);
+    } else {
+      work.x.resize(inputs(), 1, columns);
+    }
+    ahead.prepare_forward(pass, work.template of<0>());
+    back.prepare_forward(pass, work.template of<1>());
   }
-  void require_forward(Index features, Index batch, const State& initial) const {
-    detail::LayerAccess::require_forward(ahead, features, batch, std::get<0>(initial));
-    detail::LayerAccess::require_forward(back, features, batch, std::get<1>(initial));
-  }
-  void require_backward(const Records& records, const Steps& steps, const State& d_final) const {
-    detail::LayerAccess::require_backward(ahead, records.ahead_, steps, std::get<0>(d_final));
-    detail::LayerAccess::require_backward(back, records.back_, steps, std::get<1>(d_final));
-  }
-
-  Plan begin_forward(const Steps& steps, detail::Dropping& dropping, Records& records, const State& initial) const {
-    records.y_.resize(outputs(), 1, steps.columns());
-    return {detail::LayerAccess::begin_forward(ahead, steps, dropping, records.ahead_, std::get<0>(initial)),
-            detail::LayerAccess::begin_forward(back, steps, dropping, records.back_, std::get<1>(initial))};
-  }
-  void forward_steps(const Plan& plan, const detail::Chunk& chunk, const auto& x, Records& records) const {
-    detail::forward_chunks(ahead, plan.ahead, chunk, x, records.ahead_);
-    detail::forward_chunks(back, plan.back, chunk, reversed(chunk, x, records), records.back_);
-    const auto y_ahead = detail::LayerAccess::output_columns(ahead, records.ahead_).matrix();
-    const auto y_back = detail::LayerAccess::output_columns(back, records.back_).matrix();
-    auto y = records.y_.matrix();
+  void forward_steps(const Chunk& chunk, const auto& x, Workspace& work) const {
+    run_forward(ahead, chunk, x, work.template of<0>());
+    run_forward(back, chunk, reversed(chunk, x, work), work.template of<1>());
+    const auto y_ahead = ahead.output_columns(work.template of<0>()).matrix();
+    const auto y_back = back.output_columns(work.template of<1>()).matrix();
+    auto y = work.y.matrix();
     for_own_columns(chunk, [&](Index column, Index mirrored) {
       y.col(column).head(ahead.outputs()) = y_ahead.col(column);
       y.col(column).tail(back.outputs()) = y_back.col(mirrored);
     });
   }
-  SeriesView<const Scalar> output_columns(const Records& records) const { return records.y_; }
-  void final_state_of(const Records& records, const Steps& steps, State& state) const {
-    detail::LayerAccess::final_state_of(ahead, records.ahead_, steps, std::get<0>(state));
-    detail::LayerAccess::final_state_of(back, records.back_, steps, std::get<1>(state));
-  }
+  SeriesView<const Scalar> output_columns(const Workspace& work) const { return work.y; }
 
-  Plan begin_backward(const Steps& steps, Records& records, bool want_dx) const {
-    records.dy_.resize(back.outputs(), 1, steps.columns());
-    if (want_dx) records.dx_.resize(inputs(), 1, steps.columns());
-    return {detail::LayerAccess::begin_backward(ahead, steps, records.ahead_, want_dx),
-            detail::LayerAccess::begin_backward(back, steps, records.back_, want_dx)};
+  void prepare_backward(const Pass& pass, Workspace& work) const {
+    work.dy.resize(back.outputs(), 1, pass.layout.columns());
+    if (pass.wants_dx) work.dx.resize(inputs(), 1, pass.layout.columns());
+    ahead.prepare_backward(pass, work.template of<0>());
+    back.prepare_backward(pass, work.template of<1>());
   }
-  void backward_steps(const Plan& plan, const detail::Chunk& chunk, const auto& x, Records& records,
-                      SeriesView<const Scalar> dy, const State& d_final, Bidirectional& gradient,
-                      SeriesView<Scalar> dx) const {
+  void backward_steps(const Chunk& chunk, const auto& x, SeriesView<const Scalar> dy, Workspace& work,
+                      Bidirectional& gradient, SeriesView<Scalar> dx) const {
     SeriesView<const Scalar> dy_ahead, dy_back;
     if (!dy.empty()) {
-      auto mirror = records.dy_.matrix();
+      auto mirror = work.dy.matrix();
       for_own_columns(chunk, [&](Index column, Index mirrored) {
         mirror.col(mirrored) = dy.matrix().col(column).tail(back.outputs());
       });
       dy_ahead = {dy.data(), ahead.outputs(), 1, dy.columns(), dy.stride()};
-      dy_back = records.dy_;
+      dy_back = work.dy;
     }
-    const auto dx_back = dx.empty() ? dx : SeriesView<Scalar>(records.dx_);
-    detail::backward_chunks(ahead, plan.ahead, chunk, x, records.ahead_, dy_ahead, std::get<0>(d_final), gradient.ahead,
-                            dx, false);
-    detail::backward_chunks(back, plan.back, chunk, reversed(chunk, x, records), records.back_, dy_back,
-                            std::get<1>(d_final), gradient.back, dx_back, true);
+    const auto dx_back = dx.empty() ? dx : SeriesView<Scalar>(work.dx);
+    chunk.set_zero(dx_back);
+    run_backward(ahead, chunk, x, dy_ahead, work.template of<0>(), gradient.ahead, dx);
+    run_backward(back, chunk, reversed(chunk, x, work), dy_back, work.template of<1>(), gradient.back, dx_back);
     if (dx.empty()) return;
     for_own_columns(chunk,
                     [&](Index column, Index mirrored) { dx.matrix().col(column) += dx_back.matrix().col(mirrored); });
   }
-  void begin_d_initial(const Steps& steps, const State& d_final, State& d_initial) const {
-    detail::LayerAccess::begin_d_initial(ahead, steps, std::get<0>(d_final), std::get<0>(d_initial));
-    detail::LayerAccess::begin_d_initial(back, steps, std::get<1>(d_final), std::get<1>(d_initial));
-  }
-  void add_d_initial(const Records& records, const Steps& steps, State& d_initial) const {
-    detail::LayerAccess::add_d_initial(ahead, records.ahead_, steps, std::get<0>(d_initial));
-    detail::LayerAccess::add_d_initial(back, records.back_, steps, std::get<1>(d_initial));
-  }
-  void end_backward(Records& records, Bidirectional& gradient) const {
-    detail::LayerAccess::end_backward(ahead, records.ahead_, gradient.ahead);
-    detail::LayerAccess::end_backward(back, records.back_, gradient.back);
-  }
 
+ private:
   /// f(column, where it is when its sequence runs from its end to its beginning) for this member's columns.
-  static void for_own_columns(const detail::Chunk& chunk, auto&& f) {
-    const Steps& steps = chunk.steps;
-    for (Index t = 0; t < steps.steps(); ++t) {
+  static void for_own_columns(const Chunk& chunk, auto&& f) {
+    const BatchLayout& layout = chunk.layout;
+    for (Index t = 0; t < layout.steps(); ++t) {
       const auto own = chunk.own(t);
       for (Index k = own.first; k < own.first + own.count; ++k)
-        f(steps.column(t) + k, steps.column(steps.length(k) - 1 - t) + k);
+        f(layout.column(t) + k, layout.column(layout.length(k) - 1 - t) + k);
     }
   }
-
-  /// x as back reads it: each member moves its own sequences, once there is room.
-  static SeriesView<const Scalar> reversed(const detail::Chunk& chunk, SeriesView<const Scalar> x, Records& records) {
-    if (chunk.team.member == 0) records.x_.resize(x.features(), 1, x.columns());
-    chunk.team.barrier();
-    auto mirror = records.x_.matrix();
+  /// x as back reads it: each member moves its own sequences.
+  static SeriesView<const Scalar> reversed(const Chunk& chunk, SeriesView<const Scalar> x, Workspace& work) {
+    auto mirror = work.x.matrix();
     for_own_columns(chunk, [&](Index column, Index mirrored) { mirror.col(mirrored) = x.matrix().col(column); });
-    return records.x_;
+    return work.x;
   }
-  static TokensView reversed(const detail::Chunk& chunk, const TokensView& x, Records& records) {
-    if (chunk.team.member == 0) records.tokens_.resize(1, x.steps());
-    chunk.team.barrier();
-    for_own_columns(chunk, [&](Index column, Index mirrored) { records.tokens_(0, mirrored) = x.data()[column]; });
-    return records.tokens_;
+  static TokensView reversed(const Chunk& chunk, const TokensView& x, Workspace& work) {
+    for_own_columns(chunk, [&](Index column, Index mirrored) { work.tokens(0, mirrored) = x.data()[column]; });
+    return work.tokens;
   }
 };
 

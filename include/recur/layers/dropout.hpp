@@ -2,8 +2,7 @@
 /// \file
 /// Dropout (N. Srivastava et al., 2014).
 
-#include "../describe.hpp"
-#include "../layer.hpp"
+#include "layer_of.hpp"
 
 namespace recur::inline RECUR_ISA {
 
@@ -19,22 +18,7 @@ template <class Scalar_ = float, int Features = Dynamic>
 class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
  public:
   using Scalar = Scalar_;
-  using State = NoState;
-  using Trace = recur::Trace<Dropout>;
   static constexpr int inputs_at_compile_time = Features, outputs_at_compile_time = Features;
-  static constexpr bool causal = true, takes_tokens = false;
-
-  /// y_1 .. y_T as columns, and in training what x was multiplied by.
-  class Records {
-   public:
-    Index bytes() const { return detail::bytes_of(*this); }
-    void for_each_buffer(auto&& f) const { f(y_), f(factors_); }
-
-   private:
-    friend Dropout;
-    Series<Scalar> y_, factors_;
-    detail::Dropping dropping_;
-  };
 
   /// Throws std::invalid_argument unless 0 <= p < 1.
   explicit Dropout(double p)
@@ -43,8 +27,7 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
   Dropout(Index features, double p) : features_(features), p_(p) {
     require(features > 0, "Dropout: features > 0 expected, got ", features);
     require(p >= 0 && p < 1, "Dropout: 0 <= p < 1 expected, got ", p);
-    require(Features == Dynamic || features == Features, "Dropout: features must be ", Features,
-            " (fixed by its type), got ", features);
+    detail::require_fixed("Dropout: features", features, Features);
   }
 
   Index inputs() const { return features_; }
@@ -52,76 +35,66 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
   double probability() const { return p_; }
   /// "Dropout 0.2 32 -> 32": see describe.hpp.
   std::string description() const { return "Dropout " + describe(p_) + detail::describe_sizes(inputs(), outputs()); }
-
-  static void visit(auto&&, const Name&, auto&...) {}
   template <class Other>
   Dropout<Other, Features> cast() const {
     return {features_, p_};
   }
 
-  /// y_t = x_t: a Stream is not in training.
-  struct Memory {};
-  Memory memory() const { return {}; }
-  void set_state(Memory&, const State&) const {}
-  void get_state(const Memory&, State&) const {}
-  EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, Memory&) const noexcept { return x.data(); }
+  // ---- A layer: see Layer ----
 
-  struct Plan {};
+  /// y_1 .. y_T as columns, and in training what x was multiplied by.
+  struct Workspace {
+    Series<Scalar> y, factors;
+    DropoutSeed seed;
+    void for_each_buffer(auto&& f) const { f(y), f(factors); }
+  };
 
- private:
-  friend detail::LayerAccess;
-
-  // ---- The parts of a layer: see unroll.hpp, which says when they are called ----
-
-  void set_zero(State&, Index) const {}
-  void require_forward(Index features, Index, const State&) const {
-    require_equal("forward", "x.features()", features, "inputs()", inputs());
-  }
-  void require_backward(const Records& records, const Steps&, const State&) const {
-    require_equal("bptt", "the trace's outputs", records.y_.features(), "outputs()", outputs());
+  void require_workspace(const char* where, const Workspace& work) const {
+    require_equal(where, "the trace's outputs", work.y.features(), "outputs()", outputs());
   }
 
   /// y = m x, with each m either 0 or 1 / (1 - p)
-  Plan begin_forward(const Steps& steps, detail::Dropping& dropping, Records& records, const State&) const {
-    records.y_.resize(features_, 1, steps.columns());
-    records.dropping_ = {dropping.on && p_ > 0, dropping.next()};
-    if (records.dropping_.on) records.factors_.resize(features_, 1, steps.columns());
-    return {};
+  void prepare_forward(const Pass& pass, Workspace& work) const {
+    work.y.resize(features_, 1, pass.layout.columns());
+    work.seed = {pass.dropout.on && p_ > 0, pass.dropout.next()};
+    if (work.seed.on) work.factors.resize(features_, 1, pass.layout.columns());
   }
-  void forward_steps(const Plan&, const detail::Chunk& chunk, SeriesView<const Scalar> x, Records& records) const {
-    if (records.dropping_.on) fill_factors(chunk, records);
+  void forward_steps(const Chunk& chunk, SeriesView<const Scalar> x, Workspace& work) const {
+    if (work.seed.on) fill_factors(chunk, work);
     chunk.for_own_columns([&](Index column, Index columns) {
       column += chunk.column();
-      auto y = SeriesView<Scalar>(records.y_).columns(column, columns);
+      auto y = SeriesView<Scalar>(work.y).columns(column, columns);
       y = x.columns(column, columns);
-      if (records.dropping_.on) y.array() *= SeriesView<Scalar>(records.factors_).columns(column, columns).array();
+      if (work.seed.on) y.array() *= SeriesView<Scalar>(work.factors).columns(column, columns).array();
     });
   }
-  SeriesView<const Scalar> output_columns(const Records& records) const { return records.y_; }
-  void final_state_of(const Records&, const Steps&, State&) const {}
+  SeriesView<const Scalar> output_columns(const Workspace& work) const { return work.y; }
 
   /// dL/dx += m dL/dy
-  Plan begin_backward(const Steps&, Records&, bool) const { return {}; }
-  void backward_steps(const Plan&, const detail::Chunk& chunk, SeriesView<const Scalar>, Records& records,
-                      SeriesView<const Scalar> dy, const State&, Dropout&, SeriesView<Scalar> dx) const {
+  void backward_steps(const Chunk& chunk, SeriesView<const Scalar>, SeriesView<const Scalar> dy, Workspace& work,
+                      Dropout&, SeriesView<Scalar> dx) const {
     if (dy.empty() || dx.empty()) return;
     chunk.for_own_columns([&](Index column, Index columns) {
       auto dx_own = dx.columns(column, columns);
-      if (records.dropping_.on) {
-        const auto factors = SeriesView<Scalar>(records.factors_).columns(chunk.column() + column, columns);
+      if (work.seed.on) {
+        const auto factors = SeriesView<Scalar>(work.factors).columns(chunk.column() + column, columns);
         dx_own.array() += factors.array() * dy.columns(column, columns).array();
       } else {
         dx_own += dy.columns(column, columns);
       }
     });
-    chunk.team.barrier();
+    chunk.barrier();
   }
-  void begin_d_initial(const Steps&, const State&, State&) const {}
-  void add_d_initial(const Records&, const Steps&, State&) const {}
-  void end_backward(Records&, Dropout&) const {}
 
+  // ---- One step of one sequence, for Stream, which is not in training: y_t = x_t ----
+
+  struct Nothing {};
+  Nothing memory() const { return {}; }
+  EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, Nothing&) const noexcept { return x.data(); }
+
+ private:
   /// A generator of its own for each step of each sequence (SplitMix64: G. L. Steele et al., 2014).
-  void fill_factors(const detail::Chunk& chunk, Records& records) const {
+  void fill_factors(const Chunk& chunk, Workspace& work) const {
     const auto mix = [](std::uint64_t z) {
       z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
       z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -131,9 +104,9 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
     for (Index t = chunk.first; t < chunk.end; ++t) {
       const auto own = chunk.own(t);
       for (Index k = own.first; k < own.first + own.count; ++k) {
-        const auto n = static_cast<std::uint64_t>(chunk.steps.sequence(k));
-        std::uint64_t state = mix(mix(records.dropping_.seed + static_cast<std::uint64_t>(t)) + n);
-        auto factors = records.factors_.matrix().col(chunk.steps.column(t) + k);
+        const auto n = static_cast<std::uint64_t>(chunk.layout.sequence(k));
+        std::uint64_t state = mix(mix(work.seed.seed + static_cast<std::uint64_t>(t)) + n);
+        auto factors = work.factors.matrix().col(chunk.layout.column(t) + k);
         for (Scalar& factor : factors) {
           const double uniform = static_cast<double>(mix(state += 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53;
           factor = uniform < p_ ? Scalar(0) : scale;

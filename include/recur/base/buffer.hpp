@@ -1,0 +1,115 @@
+#pragma once
+/// \file
+/// Memory: how many bytes sizes ask for, what owns them, and where they lie. A Buffer is the one thing of recur that
+/// allocates for series and layers; the layers' are resized by prepare_forward() and prepare_backward() alone (see
+/// layer.hpp), so that nothing that runs for each step or each chunk allocates.
+
+#include "require.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+namespace recur::inline RECUR_ISA::detail {
+
+/// For all that allocates: throws std::invalid_argument where another unit of the program has Eigen allocate in another
+/// way, for then memory would be freed in another way than it was allocated.
+inline void require_units_alike() {
+  require(all_units::max_align_bytes == EIGEN_MAX_ALIGN_BYTES,
+          "recur: all units of a program must have the same EIGEN_MAX_ALIGN_BYTES, got ", EIGEN_MAX_ALIGN_BYTES,
+          " here and ", all_units::max_align_bytes,
+          " elsewhere, as from different -march: compile all of them with "
+          "-DEIGEN_MAX_ALIGN_BYTES=64");
+}
+
+/// The product of sizes, all >= 0. Throws std::invalid_argument where it, or that of some of them, is so large that the
+/// bytes of so many numbers could not be counted; `what` names the sizes: "Series: features x batch x steps".
+inline Index checked_product(const char* what, std::initializer_list<Index> sizes) {
+  Index bytes = 16;  // of one number, whatever its type
+  bool overflows = false, any_zero = false;
+  for (const Index size : sizes) {
+    overflows |= __builtin_mul_overflow(bytes, std::max<Index>(size, 1), &bytes);
+    any_zero |= size == 0;
+  }
+  if (!overflows) return any_zero ? 0 : bytes / 16;
+  std::ostringstream text;
+  const char* between = "";
+  for (const Index size : sizes) text << std::exchange(between, " x ") << size;
+  require(false, what, " must be less than 2^59, got ", text.str());
+  return 0;
+}
+
+/// A value that is T() again when it has been moved from: of these are the sizes of what owns memory, which is empty
+/// when its memory has gone. Moved to itself, it stays.
+template <class T>
+class EmptiedByMove {
+ public:
+  EmptiedByMove(T value = T()) noexcept : value_(std::move(value)) {}  // NOLINT: stands for its value
+  EmptiedByMove(const EmptiedByMove&) = default;
+  EmptiedByMove(EmptiedByMove&& other) noexcept : value_(std::exchange(other.value_, T())) {}
+  EmptiedByMove& operator=(const EmptiedByMove&) = default;
+  EmptiedByMove& operator=(EmptiedByMove&& other) noexcept {
+    value_ = std::exchange(other.value_, T());
+    return *this;
+  }
+  operator const T&() const { return value_; }  // NOLINT
+  T* operator->() { return &value_; }
+  const T* operator->() const { return &value_; }
+
+ private:
+  T value_;
+};
+
+/// Memory that grows and never shrinks, to be used again and again for matrices of different sizes.
+template <class Scalar>
+class Buffer {
+ public:
+  /// The numbers are undefined. Throws where there is no memory for them; the buffer is then empty.
+  MatrixView<Scalar> resize(Index rows, Index cols) {
+    const Index size = checked_product("Buffer: rows x cols", {rows, cols});
+    if (size > storage_.size()) {
+      require_units_alike();
+      rows_ = cols_ = 0;
+      storage_.resize(0);  // or Eigen, where it fails, is left with memory that it has freed
+      storage_.resize(size);
+    }
+    rows_ = rows;
+    cols_ = cols;
+    return view();
+  }
+  MatrixView<Scalar> view() { return {storage_.data(), rows_, cols_, Eigen::OuterStride<>(rows_)}; }
+  ConstMatrixView<Scalar> view() const { return {storage_.data(), rows_, cols_, Eigen::OuterStride<>(rows_)}; }
+  const Scalar* data() const { return storage_.data(); }
+  Index rows() const { return rows_; }
+  Index cols() const { return cols_; }
+  /// What is held, of which rows() * cols() numbers are in use.
+  Index bytes() const { return storage_.size() * static_cast<Index>(sizeof(Scalar)); }
+
+ private:
+  VectorOf<Scalar> storage_;
+  EmptiedByMove<Index> rows_, cols_;
+};
+
+/// Some bytes of memory.
+struct MemoryRange {
+  const void* begin = nullptr;
+  Index bytes = 0;
+
+  bool overlaps(const MemoryRange& other) const {
+    const std::less<const void*> before;
+    const auto end = [](const MemoryRange& range) { return static_cast<const char*>(range.begin) + range.bytes; };
+    return bytes > 0 && other.bytes > 0 && before(begin, end(other)) && before(other.begin, end(*this));
+  }
+};
+/// All that a Buffer, a Series or the like holds, used now or not.
+MemoryRange memory_of(const auto& buffer) { return {buffer.data(), buffer.bytes()}; }
+
+/// The memory of something that is made of buffers, in bytes. It has for_each_buffer(f), which calls f(buffer) for
+/// each.
+Index bytes_of(const auto& buffers) {
+  Index bytes = 0;
+  buffers.for_each_buffer([&](const auto& buffer) { bytes += buffer.bytes(); });
+  return bytes;
+}
+
+}  // namespace recur::inline RECUR_ISA::detail

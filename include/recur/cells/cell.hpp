@@ -1,0 +1,236 @@
+#pragma once
+/// \file
+/// A rule with its parameters: what a cell learns, and one step of it. Going through a series is recurrence.hpp's.
+
+#include "activation.hpp"
+#include "recurrence.hpp"
+
+#include <array>
+
+namespace recur::inline RECUR_ISA {
+
+/// A recurrent layer: for t = 1 .. T, from a state that is zero or given,
+///
+///     a_t   = b + W h_<t-1> + U x_t
+///     state = rule(a_t, state_<t-1>)
+///
+/// with the input weights U: (G_u H) x I, the recurrent weights W: (G_w H) x H and the bias b: (G H), for a rule whose
+/// inputs reach G_u blocks, whose hidden state reaches G_w and that has G pre-activation blocks altogether: all 1 for
+/// the Elman network, all 4 for the LSTM. `cell.U` and its like are plain Eigen matrices. Sizes are given to the
+/// constructor, or fixed as template arguments. All parameters start at zero.
+template <Rule Rule_, class Scalar_ = float, int Inputs = Dynamic, int Hidden = Dynamic>
+class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
+  static_assert(detail::compiles<&detail::call_pointwise<Rule_, Scalar_>>);  // the rule is pointwise
+  using Sizes = detail::RuleSizes<Rule_>;
+  using Recurrence = detail::Recurrence<Rule_, Scalar_>;
+
+ public:
+  using Rule = Rule_;
+  using Scalar = Scalar_;
+  static constexpr int inputs_at_compile_time = Inputs, outputs_at_compile_time = Hidden;
+  static constexpr int hidden_at_compile_time = Hidden;
+  static constexpr bool causal = true, takes_tokens = true;
+  static constexpr int blocks = Sizes::blocks;  ///< of H rows, in a record
+
+  using MatrixU = MatrixOf<Scalar, times(Rule::from_input.count, Hidden), Inputs>;
+  using MatrixW = MatrixOf<Scalar, times(Sizes::recurrent, Hidden), Hidden>;
+  using VectorB = VectorOf<Scalar, times(Sizes::pre_activations.count, Hidden)>;
+  using MatrixP = MatrixOf<Scalar, Hidden, Sizes::vectors>;
+  alignas(alignment<MatrixU>) MatrixU U;
+  alignas(alignment<MatrixW>) MatrixW W;
+  alignas(alignment<VectorB>) VectorB b;
+  alignas(alignment<MatrixP>) MatrixP P;  ///< the rule's own parameters, where it has some
+  [[no_unique_address]] Rule rule;
+
+  /// What is carried from step to step: the rule's state blocks for N sequences, (states H) x N; for the Elman network
+  /// h_0, H x N. One of no columns stands for zero.
+  using State = MatrixOf<Scalar, times(Rule::state.count, Hidden), Dynamic>;
+  /// What one step keeps, (blocks H) x N; for the Elman network h_t.
+  template <int Batch = Dynamic>
+  using Record = MatrixOf<Scalar, times(blocks, Hidden), Batch>;
+
+  Cell()
+    requires(Inputs != Dynamic && Hidden != Dynamic)
+      : Cell(Inputs, Hidden) {}
+  Cell(Index inputs, Index hidden, Rule rule_ = {}) : rule(rule_) {
+    require(inputs > 0 && hidden > 0, "Cell: inputs > 0 and hidden > 0 expected, got ", inputs, " and ", hidden);
+    detail::require_fixed("Cell: inputs", inputs, Inputs);
+    detail::require_fixed("Cell: hidden", hidden, Hidden);
+    if constexpr (Inputs == Dynamic || Hidden == Dynamic) detail::require_units_alike();
+    detail::checked_product("Cell: blocks x hidden x inputs", {blocks, hidden, inputs});
+    detail::checked_product("Cell: blocks x hidden x hidden", {blocks, hidden, hidden});
+    U.setZero(Rule::from_input.count * hidden, inputs);
+    W.setZero(Sizes::recurrent * hidden, hidden);
+    b.setZero(Sizes::pre_activations.count * hidden);
+    P.setZero(hidden, Sizes::vectors);
+  }
+
+  Index inputs() const { return U.cols(); }
+  Index hidden() const { return W.cols(); }
+  Index outputs() const { return hidden(); }
+  /// "Elman tanh 8 -> 32": see describe.hpp.
+  std::string description() const { return detail::describe_rule(rule) + detail::describe_sizes(inputs(), hidden()); }
+
+  static void visit(auto&& f, const Name& name, auto&... cells) {
+    f(Name(name, "U"), cells.U...);
+    f(Name(name, "W"), cells.W...);
+    f(Name(name, "b"), cells.b...);
+    if constexpr (Sizes::vectors > 0) f(Name(name, "P"), cells.P...);
+  }
+  /// The same cell with its parameters in another type.
+  template <class Other>
+  Cell<Rule, Other, Inputs, Hidden> cast() const {
+    Cell<Rule, Other, Inputs, Hidden> result(inputs(), hidden(), rule);
+    result.U = U.template cast<Other>();
+    result.W = W.template cast<Other>();
+    result.b = b.template cast<Other>();
+    result.P = P.template cast<Other>();
+    return result;
+  }
+
+  // ---- One step ----
+
+  /// A zero record for step().
+  template <int Batch = Dynamic>
+  Record<Batch> record(Index batch = Batch == Dynamic ? 1 : Batch) const {
+    return Record<Batch>::Zero(blocks * hidden(), batch);
+  }
+
+  /// One step: from x_t, I x N, and the record of the step before to that of this one, both (blocks H) x N. For the
+  /// Elman network the records are h_<t-1> and h_t. Allocates nothing.
+  /// Throws std::invalid_argument where shapes differ; where they are fixed, that is an error when compiling.
+  template <class X, class Before, class Now>
+  void step(const Eigen::PlainObjectBase<X>& x, const Eigen::PlainObjectBase<Before>& before,
+            Eigen::PlainObjectBase<Now>& now) const {
+    constexpr int batch = Now::ColsAtCompileTime;
+    static_assert(fits(X::RowsAtCompileTime, Inputs), "step: x must have as many rows as the cell has inputs");
+    static_assert(
+        fits(Before::RowsAtCompileTime, times(blocks, Hidden)) && fits(Now::RowsAtCompileTime, times(blocks, Hidden)),
+        "step: a record must have as many rows as the rule's blocks times the cell's hidden units");
+    static_assert(fits(X::ColsAtCompileTime, batch) && fits(Before::ColsAtCompileTime, batch),
+                  "step: x and both records must have one column for each sequence of the batch");
+    static_assert((!X::IsRowMajor || X::IsVectorAtCompileTime) &&
+                      (!Before::IsRowMajor || Before::IsVectorAtCompileTime) &&
+                      (!Now::IsRowMajor || Now::IsVectorAtCompileTime),
+                  "step: x and both records must be column-major");
+    require_shapes("step");
+    require_equal("step", "x.rows()", x.rows(), "inputs()", inputs());
+    require_equal("step", "before.rows()", before.rows(), "blocks * hidden()", blocks * hidden());
+    require_equal("step", "now.rows()", now.rows(), "blocks * hidden()", blocks * hidden());
+    require_equal("step", "before.cols()", before.cols(), "x.cols()", x.cols());
+    require_equal("step", "now.cols()", now.cols(), "x.cols()", x.cols());
+    require(static_cast<const void*>(before.data()) != static_cast<const void*>(now.data()),
+            "step: before and now must be two records, got one");
+    require(static_cast<const void*>(x.data()) != static_cast<const void*>(now.data()),
+            "step: x and now must be two matrices, got one");
+
+    if (now.cols() == 1) {
+      step_in_place<detail::Accumulation::interleaved, batch>(x, before, now);
+    } else {
+      step_in_place<detail::Accumulation::in_sequence, batch>(x, before, now);
+    }
+  }
+
+  /// The records of two steps, this one's and that of the step before: what a Stream keeps.
+  class Memory {
+    friend Cell;
+    struct Aligned {
+      alignas(alignment<Record<1>>) Record<1> record;
+    };
+    std::array<Aligned, 2> records_;
+    std::size_t now_ = 0;
+  };
+  Memory memory() const {
+    Memory memory;
+    memory.records_.fill({record<1>()});
+    return memory;
+  }
+  /// Back to zero.
+  void clear(Memory& memory) const {
+    require_memory("reset", memory);
+    memory.records_[memory.now_].record.setZero();
+  }
+  /// The state in it, to be read or written.
+  auto state_in(const char* where, auto& memory) const {
+    require_memory(where, memory);
+    return stepper().rows(memory.records_[memory.now_].record, Rule::state);
+  }
+  /// One step of one sequence, x_t a vector or a Token. Gives where h_t begins. For Stream.
+  EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, Memory& memory) const noexcept {
+    const auto& before = memory.records_[memory.now_].record;
+    auto& now = memory.records_[memory.now_ ^= 1].record;
+    require_memory("step", memory);
+    if constexpr (requires { x.rows(); })
+      require(x.rows() == inputs(), "step: the network has other shapes than when the stream was made");
+    step_in_place<detail::Accumulation::interleaved, 1>(x, before, now, memory.now_ != 0);
+    return now.data() + Rule::h * hidden();
+  }
+
+  // ---- A layer: see Layer ----
+
+  using Workspace = CellWorkspace<Scalar>;
+
+  /// U, W and b are public: somebody may have given them other shapes.
+  void require_shapes(const char* where) const {
+    const bool right = hidden() > 0 && U.cols() > 0 && U.rows() == Rule::from_input.count * hidden() &&
+                       W.rows() == Sizes::recurrent * hidden() && b.size() == Sizes::pre_activations.count * hidden();
+    require(right, where, ": U must be ", Rule::from_input.count, " H x I, W ", Sizes::recurrent, " H x H, b ",
+            Sizes::pre_activations.count, " H, got U ", shape(U), ", W ", shape(W), ", b ", shape(b));
+    require_equal(where, "P.rows()", P.rows(), "hidden()", hidden());
+  }
+  void require_workspace(const char* where, const Workspace& work) const {
+    Recurrence(*this).require_workspace(where, work);
+  }
+  Index state_size() const { return Rule::state.count * hidden(); }
+  auto states(auto& work) const { return Recurrence(*this).states(work); }
+  auto d_states(auto& work) const { return Recurrence(*this).d_states(work); }
+  auto& d_final(auto& work) const { return Recurrence::d_final(work); }
+
+  void prepare_forward(const Pass& pass, Workspace& work) const {
+    Recurrence(*this).prepare_forward(pass.layout, work);
+  }
+  void forward_steps(const Chunk& chunk, const auto& x, Workspace& work) const {
+    Recurrence(*this).forward_steps(chunk, x, work);
+  }
+  SeriesView<const Scalar> output_columns(const Workspace& work) const {
+    return Recurrence(*this).output_columns(work);
+  }
+  void prepare_backward(const Pass& pass, Workspace& work) const { Recurrence(*this).prepare_backward(pass, work); }
+  void backward_steps(const Chunk& chunk, const auto& x, SeriesView<const Scalar> dy, Workspace& work, Cell& gradient,
+                      SeriesView<Scalar> dx) const {
+    Recurrence(*this).backward_steps(chunk, x, dy, work, typename Recurrence::Gradient(gradient), dx);
+  }
+  void finish_backward(Workspace& work, Cell& gradient) const {
+    Recurrence::finish_backward(work, typename Recurrence::Gradient(gradient));
+  }
+
+ private:
+  /// U, W and b are public: somebody may have given them other shapes since a stream was made.
+  void require_memory(const char* where, const Memory& memory) const {
+    require_shapes(where);
+    require(memory.records_[0].record.rows() == blocks * hidden(), where,
+            ": the network has other shapes than when the stream was made");
+  }
+  static constexpr bool fits(int size, int expected) {
+    return size == Dynamic || expected == Dynamic || size == expected;
+  }
+
+  EIGEN_ALWAYS_INLINE detail::Step<Cell> stepper() const { return {{}, *this}; }
+
+  /// Weights are read where they lie: used once, they are not worth packing.
+  template <detail::Accumulation order, int Batch>
+  EIGEN_ALWAYS_INLINE void step_in_place(const auto& x, const auto& before, auto& now, bool backwards = false) const {
+    const auto step = stepper();
+    const auto u = detail::in_place(U, detail::Accumulation::in_sequence);
+    if constexpr (Batch == 1) {
+      step.project_input(u, x, now);
+    } else {
+      step.project_inputs(u, x, now);
+    }
+    const detail::StepProducts w{detail::in_place(step.rows_for_hidden(), order),
+                                 detail::in_place(step.rows_for_halfway(), order)};
+    step.template step_forward<Batch>(w, before, now, backwards);
+  }
+};
+
+}  // namespace recur::inline RECUR_ISA

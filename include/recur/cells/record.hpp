@@ -1,0 +1,40 @@
+#pragma once
+/// \file
+/// What a step stores for backward, as rules see it.
+
+#include "../base/matrix.hpp"
+
+namespace recur::inline RECUR_ISA {
+
+/// Neighbouring blocks of a record.
+struct BlockRange {
+  int first, count;
+  constexpr int end() const { return first + count; }
+};
+
+/// What two ranges span together.
+constexpr BlockRange span(BlockRange a, BlockRange b) {
+  const int first = a.first < b.first ? a.first : b.first;
+  const int end = a.end() > b.end() ? a.end() : b.end();
+  return {first, end - first};
+}
+
+/// A record, as rules see it: `record[k]` is a piece of the k-th block, the same few rows whichever the block, of one
+/// sequence. A rule is pointwise: taken piece by piece, all it computes stays in registers and in the nearest cache.
+template <class Scalar, int Rows>
+class Blocks {
+ public:
+  using Plain = Eigen::Array<std::remove_const_t<Scalar>, Rows, 1>;
+  using Array = Eigen::Map<std::conditional_t<std::is_const_v<Scalar>, const Plain, Plain>>;
+
+  /// `piece` points at the first of the rows in the first block; blocks are `distance` apart.
+  Blocks(Scalar* piece, Index distance) : piece_(piece), distance_(distance) {}
+
+  Array operator[](int k) const { return Array(piece_ + k * distance_); }
+
+ private:
+  Scalar* piece_;
+  Index distance_;
+};
+
+}  // namespace recur::inline RECUR_ISA

@@ -1,0 +1,229 @@
+#pragma once
+/// \file
+/// A cell going through a series, forward and back: the bulk products, and the loops over time.
+
+#include "../layers/layer_of.hpp"
+#include "step.hpp"
+
+#include <utility>
+
+namespace recur::inline RECUR_ISA {
+
+namespace detail {
+template <class Rule, class Scalar>
+struct Recurrence;
+}
+
+/// What forward of a cell leaves for bptt: the records of a series, the initial one of each sequence first, and the
+/// memory that both work in.
+template <class Scalar>
+class CellWorkspace {
+ public:
+  /// (blocks H) x (N + columns of all steps), where a batch of N sequences of one length T has N T.
+  ConstMatrixView<Scalar> records() const { return records_.view(); }
+  void for_each_buffer(auto&& f) const {
+    f(records_), f(d_records_), f(d_final_), f(d_vectors_), f(h_before_), f(U_), f(W_), f(halfway_);
+  }
+
+ private:
+  template <class, class>
+  friend struct detail::Recurrence;
+
+  detail::EmptiedByMove<Index> batch_;
+  detail::Buffer<Scalar> records_;
+  detail::Buffer<Scalar> d_records_;            // dL/d(record) of the step before a chunk, and of the chunk
+  detail::Buffer<Scalar> d_final_;              // dL/d(final state)
+  detail::Buffer<Scalar> d_vectors_;            // dL/dP, sequence by sequence
+  detail::Buffer<Scalar> h_before_;             // h_<t-1> of a chunk, close together
+  detail::PackBuffer<Scalar> U_, W_, halfway_;  // forward as they are, backward transposed
+};
+
+namespace detail {
+
+/// The parameters of a cell where they lie, with sizes that are known when the program runs: all cells of one rule look
+/// alike so, and share what is compiled for them. Scalar is const where they are only read.
+template <class Rule_, class Scalar_>
+struct CellView {
+  using Rule = Rule_;
+  using Scalar = std::remove_const_t<Scalar_>;
+  using Matrix = std::conditional_t<std::is_const_v<Scalar_>, ConstMatrixView<Scalar>, MatrixView<Scalar>>;
+  using Vector = Eigen::Map<std::conditional_t<std::is_const_v<Scalar_>, const VectorOf<Scalar>, VectorOf<Scalar>>>;
+  static constexpr int hidden_at_compile_time = Dynamic;
+
+  Matrix U, W;
+  Vector b;
+  Matrix P;
+  const Rule& rule;
+
+  explicit CellView(auto& cell)
+      : U(view(cell.U)), W(view(cell.W)), b(cell.b.data(), cell.b.size()), P(view(cell.P)), rule(cell.rule) {}
+  Index inputs() const { return U.cols(); }
+  Index hidden() const { return W.cols(); }
+
+ private:
+  static Matrix view(auto& m) { return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.rows())}; }
+};
+
+/// The parts of a layer that Cell passes on: see Layer.
+template <class Rule, class Scalar>
+struct Recurrence : RuleSizes<Rule> {
+  using Sizes = RuleSizes<Rule>;
+  using Sizes::all_blocks, Sizes::blocks, Sizes::from_halfway, Sizes::hidden_block, Sizes::pre_activations,
+      Sizes::vectors;
+  using Workspace = CellWorkspace<Scalar>;
+  using Gradient = CellView<Rule, Scalar>;
+
+  CellView<Rule, const Scalar> cell;
+  Step<CellView<Rule, const Scalar>> step{{}, cell};
+
+  explicit Recurrence(const auto& of) : cell(of) {}
+  Recurrence(const Recurrence&) = delete;
+
+  Index hidden() const { return cell.hidden(); }
+
+  auto states(auto& work) const { return step.rows(work.records_.view(), Rule::state); }
+  auto d_states(auto& work) const { return step.rows(work.d_records_.view(), Rule::state); }
+  static auto& d_final(auto& work) { return work.d_final_; }
+  void require_workspace(const char* where, const Workspace& work) const {
+    require(work.records_.rows() == blocks * hidden(), where, ": the trace must be of this network, with records of ",
+            blocks * hidden(), " rows, got one of ", work.records_.rows());
+  }
+
+  void prepare_forward(const BatchLayout& layout, Workspace& work) const {
+    const Index N = layout.batch();
+    work.batch_ = N;
+    work.records_.resize(blocks * hidden(), N + layout.columns()).leftCols(N).setZero();
+    work.U_.for_columns(cell.U, layout.columns());
+    work.W_.for_steps(step.rows_for_hidden(), N, layout.steps());
+    if constexpr (has_halfway<Rule>) work.halfway_.for_steps(step.rows_for_halfway(), N, layout.steps());
+  }
+
+  /// All of b + U x_t, then the recurrence.
+  void forward_steps(const Chunk& chunk, const auto& x, Workspace& work) const {
+    auto records = work.records_.view();
+    const BatchLayout& layout = chunk.layout;
+    chunk.for_own_columns([&](Index column, Index columns) {
+      auto a = step.rows(records, all_blocks, layout.record(chunk.first + 1) + column, columns);
+      step.project_inputs(work.U_.lhs(), x.columns(chunk.column() + column, columns), a);
+    });
+    const auto products = products_of(work);
+    for (Index t = chunk.first; t < chunk.end; ++t) {
+      const auto own = chunk.own(t);
+      if (own.count == 0) break;
+      const auto before = step.rows(std::as_const(records), all_blocks, layout.record(t) + own.first, own.count);
+      auto now = step.rows(records, all_blocks, layout.record(t + 1) + own.first, own.count);
+      step.template step_forward<Dynamic>(products, before, now, t % 2 != 0);
+    }
+  }
+
+  /// h_1 .. h_T, as columns.
+  SeriesView<const Scalar> output_columns(const Workspace& work) const {
+    const auto records = work.records();
+    const Index N = work.batch_;
+    return {records.data() + records.rows() * N + Rule::h * hidden(), hidden(), 1, records.cols() - N, records.rows()};
+  }
+
+  void prepare_backward(const Pass& pass, Workspace& work) const {
+    const BatchLayout& layout = pass.layout;
+    const Index N = layout.batch(), columns = most_columns(true, layout);
+    // Columns, of h_before too, are a cache line further apart than they are high: sizes that are powers of two would
+    // put all into the same few lines of the cache.
+    constexpr Index line = 64 / sizeof(Scalar);
+    work.d_records_.resize(blocks * hidden() + line, N + columns);
+    work.d_vectors_.resize(hidden(), vectors * N).setZero();
+    if (moves_hidden(layout)) work.h_before_.resize(hidden() + line, columns);
+    work.W_.transpose_of(step.rows_for_hidden(), N, layout.steps());
+    if (pass.wants_dx) work.U_.transpose_of(cell.U, layout.columns());
+    if constexpr (has_halfway<Rule>) work.halfway_.transpose_of(step.rows_for_halfway(), N, layout.steps());
+  }
+
+  /// Back through time, then dL/dx and, in bulk, the gradients of the weights.
+  void backward_steps(const Chunk& chunk, const auto& x, SeriesView<const Scalar> dy, Workspace& work,
+                      Gradient gradient, SeriesView<Scalar> dx) const {
+    const BatchLayout& layout = chunk.layout;
+    const auto records = std::as_const(work).records();
+    auto d_records = work.d_records_.view();
+    const auto d_column = [&](Index t) { return layout.record(t) - layout.record(chunk.first); };
+    auto d_chunk = step.rows(d_records, all_blocks, d_column(chunk.first + 1), chunk.columns());
+    if (!dy.empty()) {
+      chunk.for_own_columns([&](Index column, Index columns) {
+        step.rows(d_chunk, hidden_block, column, columns) += dy.columns(column, columns);
+      });
+    }
+    const auto products = products_of(work);
+    for (Index t = chunk.end; t-- > chunk.first;) {
+      const auto own = chunk.own(t);
+      if (own.count == 0) continue;
+      const auto before = step.rows(records, all_blocks, layout.record(t) + own.first, own.count);
+      const auto now = step.rows(records, all_blocks, layout.record(t + 1) + own.first, own.count);
+      auto d_before = step.rows(d_records, all_blocks, d_column(t) + own.first, own.count);
+      auto d_now = step.rows(d_records, all_blocks, d_column(t + 1) + own.first, own.count);
+      step.step_backward(products, before, now, d_before, d_now, work.d_vectors_.view(), own.first, t % 2 != 0);
+    }
+    if (!dx.empty()) {  // dL/dx_t += U^T d_t
+      chunk.for_own_columns([&](Index column, Index columns) {
+        add_product(work.U_.lhs(), step.rows(d_chunk, Rule::from_input, column, columns), dx.columns(column, columns));
+      });
+    }
+    const auto h_before = hidden_before(chunk, records, work);
+    chunk.barrier();
+    // In bulk, each thread some rows: dL/dW += d_t h_<t-1>^T, dL/dU += d_t x_t^T, dL/db += d_t.
+    const auto share_of = [&](BlockRange range) { return chunk.share_of_rows(range.count * hidden()); };
+    const auto share_W = share_of(Rule::from_hidden), share_U = share_of(Rule::from_input);
+    const auto share_b = share_of(pre_activations);
+    add_outer_product(some_rows(step.rows(d_chunk, Rule::from_hidden), share_W), h_before,
+                      some_rows(gradient.W, share_W));
+    if constexpr (has_halfway<Rule>) {
+      auto share = share_of(from_halfway);
+      const auto d = some_rows(step.rows(d_chunk, from_halfway), share);
+      share.first += Rule::from_hidden.count * hidden();
+      const BlockRange halfway{Rule::halfway, 1};
+      add_outer_product(d, step.rows(records, halfway, layout.record(chunk.first + 1), chunk.columns()),
+                        some_rows(gradient.W, share));
+    }
+    add_outer_inputs(some_rows(step.rows(d_chunk, Rule::from_input), share_U),
+                     x.columns(chunk.column(), chunk.columns()), gradient, share_U);
+    const auto d_b = some_rows(step.rows(d_chunk, pre_activations), share_b);
+    for (Index j = 0; j < d_b.cols(); ++j) gradient.b.segment(share_b.first, share_b.count) += d_b.col(j);
+    chunk.barrier();
+  }
+  static void finish_backward(Workspace& work, Gradient gradient) {
+    if constexpr (vectors > 0) {
+      const auto sums = work.d_vectors_.view();
+      const Index N = sums.cols() / vectors;
+      for (Index j = 0; j < vectors * N; ++j) gradient.P.col(j / N) += sums.col(j);
+    }
+  }
+
+ private:
+  static auto products_of(const Workspace& work) { return StepProducts{work.W_.lhs(), work.halfway_.lhs()}; }
+
+  /// Some rows of dL/dU += d x^T: for tokens, each column of d goes to the column of its token.
+  static void add_outer_inputs(const auto& d, const auto& x, Gradient& gradient, Team::Share share) {
+    add_outer_product(d, x, some_rows(gradient.U, share));
+  }
+  static void add_outer_inputs(const auto& d, const int* tokens, Gradient& gradient, Team::Share share) {
+    for (Index j = 0; j < d.cols(); ++j) gradient.U.col(tokens[j]).segment(share.first, share.count) += d.col(j);
+  }
+
+  /// Whether h_<t-1> is copied to be contiguous: for unequal lengths, or records of 4 KiB and more.
+  bool moves_hidden(const BatchLayout& layout) const {
+    return layout.has_unequal_lengths() || blocks * hidden() * static_cast<Index>(sizeof(Scalar)) >= 4096;
+  }
+  /// h_<t-1> for each column of a chunk.
+  ConstMatrixView<Scalar> hidden_before(const Chunk& chunk, const auto& records, Workspace& work) const {
+    const BatchLayout& layout = chunk.layout;
+    if (!moves_hidden(layout)) return step.rows(records, hidden_block, layout.record(chunk.first), chunk.columns());
+    auto together = work.h_before_.view();
+    for (Index t = chunk.first; t < chunk.end; ++t) {
+      const auto own = chunk.own(t);
+      if (own.count == 0) break;
+      step.rows(together, BlockRange{0, 1}, layout.column(t) - chunk.column() + own.first, own.count) =
+          step.rows(records, hidden_block, layout.record(t) + own.first, own.count);
+    }
+    return {together.data(), hidden(), chunk.columns(), Eigen::OuterStride<>(together.colStride())};
+  }
+};
+
+}  // namespace detail
+}  // namespace recur::inline RECUR_ISA

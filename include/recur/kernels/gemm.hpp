@@ -1,0 +1,244 @@
+#pragma once
+/// \file
+/// The products: C += A B with a weight matrix A, or its transpose, that meets many B; and C += D H^T for the gradients
+/// of weights. A that is used often is packed first: copied into the order in which the kernels read it.
+
+#include "gemm_kernel.hpp"
+
+#include <algorithm>
+
+namespace recur::inline RECUR_ISA::detail {
+
+/// A size that is a constant where it is known when compiling.
+template <int Size>
+struct Extent {
+  constexpr Extent(Index) {}
+  constexpr operator Index() const { return Size; }
+};
+template <>
+struct Extent<Dynamic> {
+  Index size;
+  constexpr operator Index() const { return size; }
+};
+
+/// How the sums of a product run.
+enum class Accumulation {
+  in_sequence,  ///< for any number of columns, and with the same bits for each of them
+  interleaved,  ///< for one column: as fast as a column can be
+  transposed    ///< for few columns: along the columns of the matrix whose transpose this is, where that lies
+};
+
+/// The left side of products: rows x depth. A view: valid as long as what it was made from.
+template <class Scalar, int Rows = Dynamic, int Depth = Dynamic>
+struct Lhs {
+  const Scalar* data;
+  Extent<Rows> rows;
+  Extent<Depth> depth;
+  Index stride;  ///< from column to column of a matrix in place; 0 where packed: each strip of rows contiguous
+  Accumulation order;
+};
+
+/// A column-major matrix where it lies.
+template <class Weights>
+auto in_place(const Weights& weights, Accumulation order) {
+  return Lhs<typename Weights::Scalar, Weights::RowsAtCompileTime, Weights::ColsAtCompileTime>{
+      weights.data(), {weights.rows()}, {weights.cols()}, weights.colStride(), order};
+}
+
+/// A weight matrix as products want it: a packed copy, or a view of where it lies, which is as good for few columns. It
+/// is made at the start of a call that multiplies by it many times, and is not looked at after that call, so that it can
+/// never be stale.
+template <class Scalar>
+class PackBuffer {
+ public:
+  /// `weights` for products with `columns` columns in all.
+  template <class Weights>
+  const Lhs<Scalar>& for_columns(const Weights& weights, Index columns) {
+    if (columns < few) return in_place(weights, Accumulation::in_sequence);
+    return pack<tile_packets>(weights.data(), weights.rows(), weights.cols(), 1, weights.colStride(),
+                              Accumulation::in_sequence);
+  }
+  /// `weights` for `count` products with a batch of columns each.
+  template <class Weights>
+  const Lhs<Scalar>& for_steps(const Weights& weights, Index batch, Index count) {
+    if (batch > 1) return for_columns(weights, batch * count);
+    // A matrix of one strip is in the right order as it is.
+    constexpr Index strip = tall_packets * full_lanes<Scalar>;
+    if (count < few || weights.rows() <= strip) return in_place(weights, Accumulation::interleaved);
+    return pack<tall_packets>(weights.data(), weights.rows(), weights.cols(), 1, weights.colStride(),
+                              Accumulation::interleaved);
+  }
+  /// The transpose of `weights` for `count` products with a batch of columns each.
+  template <class Weights>
+  const Lhs<Scalar>& transpose_of(const Weights& weights, Index batch, Index count = 1) {
+    const Index rows = weights.cols(), depth = weights.rows();
+    if (batch * count < 2 * few) {
+      return lhs_ = {weights.data(), {rows}, {depth}, weights.colStride(), Accumulation::transposed};
+    }
+    if (batch == 1) {
+      return pack<tall_packets>(weights.data(), rows, depth, weights.colStride(), 1, Accumulation::interleaved);
+    }
+    return pack<tile_packets>(weights.data(), rows, depth, weights.colStride(), 1, Accumulation::in_sequence);
+  }
+  /// The left side of products that was made last.
+  const Lhs<Scalar>& lhs() const { return lhs_; }
+  const Scalar* data() const { return storage_.data(); }
+  Index bytes() const { return storage_.bytes(); }
+
+ private:
+  static constexpr Index few = 8;  // columns that a matrix must meet until packing it pays
+
+  template <class Weights>
+  const Lhs<Scalar>& in_place(const Weights& weights, Accumulation order) {
+    return lhs_ = {weights.data(), {weights.rows()}, {weights.cols()}, weights.colStride(), order};
+  }
+
+  /// Copies element i row_stride + k column_stride, of strips of Packets packets, to where the kernels look for it.
+  template <int MostPackets>
+  const Lhs<Scalar>& pack(const Scalar* weights, Index rows, Index depth, Index row_stride, Index column_stride,
+                          Accumulation order) {
+    Scalar* const packed = storage_.resize(rows, depth).data();
+    for_strips<Scalar, full_lanes<Scalar>, MostPackets>(0, rows, [&]<int Lanes, int Packets>(Index row) {
+      constexpr Index height = Packets * Lanes;
+      const Scalar* const strip = weights + row * row_stride;
+      Scalar* const out = packed + row * depth;
+      Index k = 0;
+      if (row_stride == 1) {
+        for (; k < depth; ++k) std::copy_n(strip + k * column_stride, height, out + k * height);
+      } else if constexpr (Lanes > 1) {
+        // A transpose, whose rows are contiguous: squares of packets are transposed in registers.
+        for (; k + Lanes <= depth; k += Lanes)
+          for (Index r = 0; r < height; r += Lanes)
+            transpose_square<Lanes>(strip + r * row_stride + k, row_stride, out + k * height + r, height);
+      }
+      for (; k < depth; ++k)
+        for (Index i = 0; i < height; ++i) out[k * height + i] = strip[i * row_stride + k * column_stride];
+    });
+    return lhs_ = {packed, {rows}, {depth}, 0, order};
+  }
+
+  template <int Lanes>
+  static void transpose_square(const Scalar* from, Index from_stride, Scalar* to, Index to_stride) {
+    using Packet = typename PacketOf<Scalar, Lanes>::type;
+    Eigen::internal::PacketBlock<Packet, Lanes> square;
+    for (int i = 0; i < Lanes; ++i) square.packet[i] = Eigen::internal::ploadu<Packet>(from + i * from_stride);
+    Eigen::internal::ptranspose(square);
+    for (int i = 0; i < Lanes; ++i) Eigen::internal::pstoreu(to + i * to_stride, square.packet[i]);
+  }
+
+  Buffer<Scalar> storage_;
+  Lhs<Scalar> lhs_{nullptr, {0}, {0}, 0, Accumulation::in_sequence};
+};
+
+/// C += A B, or start + A B, strip by strip. Of a packed A, the next strip is fetched meanwhile: after the last, the
+/// first, for the next step.
+template <int Packets, int Columns, class Scalar>
+void product(const Lhs<Scalar>& a, Multiplier<Scalar> by, Target<Scalar> to, Index columns) {
+  for_strips<Scalar, full_lanes<Scalar>, Packets>(0, a.rows, [&]<int Lanes, int High>(Index row) {
+    const Scalar* const strip = a.stride == 0 ? a.data + row * a.depth : a.data + row;
+    const Index stride = a.stride == 0 ? High * Lanes : a.stride;
+    const Scalar* next = nullptr;
+    if (a.stride == 0) next = row + High * Lanes < a.rows ? strip + High * Lanes * a.depth : a.data;
+    strip_times_columns<Lanes, High, Columns>(strip, stride, by, a.depth, to.at(row, 0), 0, columns, next);
+  });
+}
+
+/// c += A b for one column. Backwards, strips are taken from the last to the first.
+template <class Scalar, int Rows, int Depth>
+EIGEN_ALWAYS_INLINE void product_of_column(const Lhs<Scalar, Rows, Depth>& a, const Scalar* b, Scalar* c,
+                                           bool backwards = false) {
+  const auto strip = [&]<int Lanes, int High>(Index row) {
+    const Scalar* const data = a.stride == 0 ? a.data + row * a.depth : a.data + row;
+    const Index stride = a.stride == 0 ? High * Lanes : a.stride;
+    if (a.order == Accumulation::interleaved) {
+      column<Lanes, High>(data, stride, b, a.depth, c + row);
+    } else {
+      tile<Lanes, High, 1>(data, stride, Multiplier<Scalar>{b, 1, 0}, a.depth, Target<Scalar>{c + row, 0});
+    }
+  };
+  constexpr int lanes = full_lanes<Scalar>;
+  constexpr Index height = tall_packets * lanes;
+  const Index rest = a.rows / height * height;
+  backwards = backwards && rest > 0;
+  if (backwards) for_strips<Scalar, lanes, tall_packets - 1>(rest, a.rows, strip);
+  for (Index row = 0; row < rest; row += height)
+    strip.template operator()<lanes, tall_packets>(backwards ? rest - height - row : row);
+  if (!backwards) for_strips<Scalar, lanes, tall_packets - 1>(rest, a.rows, strip);
+}
+
+/// Whether a matrix is a row of neighbours, which takes its sums along the columns of B.
+template <class Scalar, int Rows, int Depth>
+bool is_row(const Lhs<Scalar, Rows, Depth>& a) {
+  return a.rows == 1 && a.stride <= 1;
+}
+
+/// C += A B, or C = start + A B, for sizes known only at run time: one function for all that calls it.
+template <class Scalar>
+void add_product(const Lhs<Scalar>& a, const Scalar* b, Index b_stride, Target<Scalar> to, Index columns,
+                 bool backwards) {
+  Scalar* const c = to.c;
+  const Index c_stride = to.c_stride;
+  const bool in_tiles = a.order == Accumulation::in_sequence && !is_row(a) && (columns > 1 || a.stride == 0);
+  if (in_tiles) return product<tile_packets, tile_columns>(a, {b, 1, b_stride}, to, columns);
+  if (to.start)
+    for (Index j = 0; j < columns; ++j) std::copy_n(to.start, Index(a.rows), c + j * c_stride);
+  if (a.order == Accumulation::transposed) {
+    for (Index j = 0; j < columns; ++j)
+      add_dots<tile_columns>(a.data, a.stride, a.depth, a.rows, b + j * b_stride, c + j * c_stride, 1);
+  } else if (is_row(a)) {
+    add_dots<tile_columns>(b, b_stride, a.depth, columns, a.data, c, c_stride);
+  } else {
+    for (Index j = 0; j < columns; ++j) product_of_column(a, b + j * b_stride, c + j * c_stride, backwards);
+  }
+}
+
+/// C += D H^T for sizes known only at run time.
+template <class Scalar>
+void add_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar* c, Index c_stride) {
+  if (d.rows == 1 && c_stride == 1) {  // then C^T is a column
+    product<tall_packets, 1>(h, {d.data, d.stride, 0}, Target<Scalar>{c, 0}, 1);
+  } else {
+    product<tile_packets, tile_columns>(d, {h.data, h.stride, 1}, Target<Scalar>{c, c_stride}, h.rows);
+  }
+}
+
+/// C += A B. B and C are Eigen matrices, or blocks or maps of such, with neighbouring rows. With sizes that are known
+/// when compiling, and one column, it is straight-line code.
+///
+/// Weights that are larger than a cache are best swept forth and back in turn: what was read last is still there, and
+/// comes first.
+template <class Scalar, int Rows, int Depth, class B, class C>
+EIGEN_ALWAYS_INLINE void add_product(const Lhs<Scalar, Rows, Depth>& a, const B& b, C&& c, bool backwards = false) {
+  if constexpr (Rows != Dynamic && Depth != Dynamic && std::decay_t<B>::ColsAtCompileTime == 1) {
+    if (is_row(a)) {
+      add_dots<1>(b.data(), 0, a.depth, 1, a.data, c.data(), 0);
+    } else {
+      product_of_column(a, b.data(), c.data(), backwards);
+    }
+  } else {
+    if (a.depth == 0 || c.cols() == 0) return;  // nothing to add, and perhaps no memory to point into
+    add_product<Scalar>({a.data, {a.rows}, {a.depth}, a.stride, a.order}, b.data(), b.colStride(),
+                        {c.data(), c.colStride()}, c.cols(), backwards);
+  }
+}
+
+/// C = start + A B, where every column starts from the one that `start` points at: C need not be written first.
+template <class Scalar, int Rows, int Depth, class B, class C>
+void set_product(const Lhs<Scalar, Rows, Depth>& a, const B& b, const Scalar* start, C&& c) {
+  if (c.cols() == 0) return;
+  add_product<Scalar>({a.data, {a.rows}, {a.depth}, a.stride, a.order}, b.data(), b.colStride(),
+                      {c.data(), c.colStride(), start}, c.cols(), false);
+}
+
+/// C += D H^T: a sum over the columns of D and H, so that the gradient of weights is one product for many steps. Both
+/// are read where they lie: at each k their entries are neighbours as they are.
+template <class D, class H, class C>
+void add_outer_product(const D& d, const H& h, C&& c) {
+  using Scalar = typename D::Scalar;
+  if (d.cols() == 0) return;
+  const Lhs<Scalar> left{d.data(), {d.rows()}, {d.cols()}, d.colStride(), Accumulation::in_sequence};
+  const Lhs<Scalar> right{h.data(), {h.rows()}, {h.cols()}, h.colStride(), Accumulation::in_sequence};
+  add_outer_product(left, right, c.data(), c.colStride());
+}
+
+}  // namespace recur::inline RECUR_ISA::detail

@@ -1,0 +1,173 @@
+#pragma once
+/// \file
+/// What all layers have, and what a layer has that says nothing else.
+
+#include "../base/describe.hpp"
+#include "trace.hpp"
+
+namespace recur::inline RECUR_ISA {
+
+/// The workspaces of a layer's children: workspace.of<0>() is that of the first.
+template <class... Children>
+class WorkspaceOf {
+ public:
+  template <std::size_t I>
+  auto& of() {
+    return std::get<I>(children_);
+  }
+  template <std::size_t I>
+  const auto& of() const {
+    return std::get<I>(children_);
+  }
+  auto& children() { return children_; }
+  const auto& children() const { return children_; }
+  /// f(buffer) for everything that holds memory. A workspace that has more than its children's calls f for that, too.
+  void for_each_buffer(auto&& f) const {
+    std::apply([&](const auto&... each) { (each.for_each_buffer(f), ...); }, children_);
+  }
+
+ private:
+  std::tuple<typename Children::Workspace...> children_;
+};
+
+namespace detail {
+
+/// What follows from the children of a layer.
+template <class... Children>
+struct OfChildren {
+  /// Those of the children, in their order: `std::get<0>(state)` is that of the first.
+  using State = std::tuple<typename Children::State...>;
+  static constexpr bool causal = (Children::causal && ...);
+  static constexpr bool takes_tokens = std::tuple_element_t<0, std::tuple<Children...>>::takes_tokens;
+};
+template <>
+struct OfChildren<> {
+  using State = NoState;
+  static constexpr bool causal = true, takes_tokens = false;
+};
+
+}  // namespace detail
+
+/// What all layers have: forward over a series, final states; and what a layer has that says nothing else. See Layer.
+template <class Self, class... Children>
+class LayerOf : public detail::OfChildren<Children...> {
+ public:
+  using Trace = recur::Trace<Self>;
+  Trace trace() const { return Trace(); }
+
+  /// The outputs y_1 .. y_T for the inputs x_1 .. x_T, a series of `inputs()` features or tokens, from `initial` (zero
+  /// where it is left out): a view of the trace, valid until the trace is used again. Where sequences have lengths, y
+  /// is zero past the end of each, and has the same lengths. Throws std::invalid_argument on shapes that do not fit and
+  /// on an empty series; the trace is then as it was.
+  template <class L = Self>
+  SeriesView<const typename L::Scalar> forward(SeriesView<const typename L::Scalar> x, recur::Trace<L>& trace,
+                                               const typename L::State& initial = {}) const {
+    return detail::SeriesPass::forward(self(), x, trace, initial);
+  }
+  template <class L = Self>
+  SeriesView<const typename L::Scalar> forward(TokensView x, recur::Trace<L>& trace,
+                                               const typename L::State& initial = {}) const {
+    static_assert(L::takes_tokens, "forward: tokens are for networks whose first layer is a Cell");
+    return detail::SeriesPass::forward(self(), x, trace, initial);
+  }
+
+  /// The same without a trace, for those who only predict: y as a series of its own. Allocates in every call.
+  template <class L = Self>
+  Series<typename L::Scalar> forward(SeriesView<const typename L::Scalar> x,
+                                     const typename L::State& initial = {}) const {
+    auto trace = this->trace();
+    return Series<typename L::Scalar>(forward(x, trace, initial));
+  }
+  template <class L = Self>
+  Series<typename L::Scalar> forward(TokensView x, const typename L::State& initial = {}) const {
+    auto trace = this->trace();
+    return Series<typename L::Scalar>(forward(x, trace, initial));
+  }
+  /// Not for matrices, which do not say where steps and sequences are.
+  template <class Derived>
+  void forward(const Eigen::EigenBase<Derived>&, const auto&...) const {
+    static_assert(detail::never<Derived>,
+                  "forward: x must be a series, not a matrix: recur::view_columns(matrix) looks at one that has a step "
+                  "in each column, recur::view_rows(matrix) in each row; tokens come as recur::Tokens");
+  }
+
+  /// The outputs of the last forward.
+  template <class L = Self>
+  SeriesView<const typename L::Scalar> output(const recur::Trace<L>& trace) const {
+    require(trace.batch() > 0, "output: the trace must have been through forward, got an empty one");
+    return detail::SeriesPass::output(self(), trace);
+  }
+
+  /// The state after the last step of the last forward; of each sequence after its own.
+  template <class L = Self>
+  void final_state(const recur::Trace<L>& trace, typename L::State& state) const {
+    require(trace.batch() > 0, "final_state: the trace must have been through forward, got an empty one");
+    self().require_workspace("final_state", trace.workspace());
+    detail::final_states(self(), trace.layout(), trace.workspace(), state);
+  }
+  template <class L = Self>
+  typename L::State final_state(const recur::Trace<L>& trace) const {
+    typename L::State state;
+    final_state(trace, state);
+    return state;
+  }
+  /// The zero state of a batch, to be filled.
+  template <class L = Self>
+  typename L::State state(Index batch) const {
+    typename L::State state;
+    detail::set_zero_state(self(), state, batch);
+    return state;
+  }
+
+  // ---- What a layer has that says nothing else: what its children have, or nothing. See Layer ----
+
+  /// The parameters of the children, with their numbers for names: "0.W".
+  static void visit(auto&& f, const Name& name, auto& first, auto&... others) {
+    if constexpr (Composite<decltype(first)>) {
+      detail::for_each_child(
+          [&](auto i, auto& child, auto&... same) { recur::visit(f, Name(name, std::size_t(i)), child, same...); },
+          first, others...);
+    }
+  }
+  /// f(child) for each.
+  template <class L>
+    requires Composite<L>
+  static void visit_layers(L& layer, auto&& f) {
+    detail::for_each_child([&](auto, auto& child) { f(child); }, layer);
+  }
+  void require_shapes(const char* where) const {
+    for_each_child([&](auto, const auto& child) { child.require_shapes(where); });
+  }
+  void require_workspace(const char* where, const auto& work) const {
+    if constexpr (requires { work.children().begin(); }) {
+      const std::size_t depth = self().children().size(), got = work.children().size();
+      require(depth == got, where, ": the trace must be of this network, with ", depth, " layers, got one of ", got);
+    }
+    for_each_child([&](auto, const auto& child, const auto& its) { child.require_workspace(where, its); }, work);
+  }
+  void prepare_forward(const Pass& pass, auto& work) const {
+    for_each_child([&](auto, const auto& child, auto& its) { child.prepare_forward(pass, its); }, work);
+  }
+  void prepare_backward(const Pass& pass, auto& work) const {
+    for_each_child([&](auto, const auto& child, auto& its) { child.prepare_backward(pass, its); }, work);
+  }
+  void finish_backward(auto& work, auto& gradient) const {
+    for_each_child([&](auto, const auto& child, auto& its, auto& d) { child.finish_backward(its, d); }, work, gradient);
+  }
+  /// For Stream: what each child keeps from step to step.
+  auto memory() const {
+    if constexpr (sizeof...(Children) > 0)
+      return std::apply([](const auto&... each) { return std::tuple(each.memory()...); }, self().children());
+  }
+
+ protected:
+  /// f(i, child, part ...) for each child, with its part of the others.
+  void for_each_child(auto&& f, auto&... others) const {
+    if constexpr (Composite<const Self>) detail::for_each_child(f, self(), others...);
+  }
+
+ private:
+  const Self& self() const { return static_cast<const Self&>(*this); }
+};
+
+}  // namespace recur::inline RECUR_ISA

@@ -1,0 +1,127 @@
+#pragma once
+/// \file
+/// y_t = V h_t, or V h_t + c.
+
+#include "../kernels/gemm.hpp"
+#include "layer_of.hpp"
+
+namespace recur::inline RECUR_ISA {
+
+struct ReadoutOptions {
+  bool bias = false;  ///< whether c is added
+};
+
+/// y_t = V h_t (+ c), with V: O x H and c: O. All parameters start at zero.
+template <class Scalar_ = float, int Hidden = Dynamic, int Outputs = Dynamic>
+class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
+ public:
+  using Scalar = Scalar_;
+  static constexpr int inputs_at_compile_time = Hidden, outputs_at_compile_time = Outputs;
+  using MatrixV = MatrixOf<Scalar, Outputs, Hidden>;
+  alignas(alignment<MatrixV>) MatrixV V;
+  VectorOf<Scalar, Outputs> c;  ///< stays zero, and is no parameter, without ReadoutOptions::bias
+
+  explicit Readout(ReadoutOptions options = {})
+    requires(Hidden != Dynamic && Outputs != Dynamic)
+      : Readout(Hidden, Outputs, options) {}
+  Readout(Index hidden, Index outputs, ReadoutOptions options = {}) : has_bias_(options.bias) {
+    require(hidden > 0 && outputs > 0, "Readout: hidden > 0 and outputs > 0 expected, got ", hidden, " and ", outputs);
+    detail::require_fixed("Readout: hidden", hidden, Hidden);
+    detail::require_fixed("Readout: outputs", outputs, Outputs);
+    if constexpr (Hidden == Dynamic || Outputs == Dynamic) detail::require_units_alike();
+    detail::checked_product("Readout: outputs x hidden", {outputs, hidden});
+    V.setZero(outputs, hidden);
+    c.setZero(outputs);
+  }
+
+  Index inputs() const { return V.cols(); }
+  Index outputs() const { return V.rows(); }
+  bool has_bias() const { return has_bias_; }
+  /// "Readout 32 -> 4 with bias": see describe.hpp.
+  std::string description() const {
+    return "Readout" + detail::describe_sizes(inputs(), outputs()) + (has_bias_ ? " with bias" : "");
+  }
+  static void visit(auto&& f, const Name& name, auto& first, auto&... others) {
+    f(Name(name, "V"), first.V, others.V...);
+    if (first.has_bias()) f(Name(name, "c"), first.c, others.c...);
+  }
+  /// The same readout with its parameters in another type.
+  template <class Other>
+  Readout<Other, Hidden, Outputs> cast() const {
+    Readout<Other, Hidden, Outputs> result(inputs(), outputs(), ReadoutOptions{.bias = has_bias_});
+    result.V = V.template cast<Other>();
+    result.c = c.template cast<Other>();
+    return result;
+  }
+
+  // ---- A layer: see Layer ----
+
+  /// y_1 .. y_T as columns, and V as the products want it.
+  struct Workspace {
+    Series<Scalar> y;
+    detail::PackBuffer<Scalar> V;
+    void for_each_buffer(auto&& f) const { f(y), f(V); }
+  };
+
+  void require_shapes(const char* where) const {
+    require(V.size() > 0 && c.size() == outputs(), where, ": V must be O x H and c O, got V ", shape(V), ", c ",
+            shape(c));
+  }
+  void require_workspace(const char* where, const Workspace& work) const {
+    require_equal(where, "the trace's outputs", work.y.features(), "outputs()", outputs());
+  }
+
+  /// y_t = V h_t + c
+  void prepare_forward(const Pass& pass, Workspace& work) const {
+    work.y.resize(outputs(), 1, pass.layout.columns());
+    work.V.for_columns(V, pass.layout.columns());
+  }
+  void forward_steps(const Chunk& chunk, SeriesView<const Scalar> h, Workspace& work) const {
+    const auto h_chunk = chunk.of(h);
+    const auto y_chunk = chunk.of(SeriesView<Scalar>(work.y));
+    chunk.for_own_columns([&](Index column, Index columns) {
+      auto y = y_chunk.columns(column, columns);
+      for (Index j = 0; j < columns; ++j) y.col(j) = c;
+      detail::add_product(work.V.lhs(), h_chunk.columns(column, columns), y);
+    });
+  }
+  SeriesView<const Scalar> output_columns(const Workspace& work) const { return work.y; }
+
+  /// dL/dV += dy_t h_t^T,  dL/dc += dy_t,  dL/dh_t += V^T dy_t
+  void prepare_backward(const Pass& pass, Workspace& work) const {
+    if (pass.wants_dx) work.V.transpose_of(V, pass.layout.columns());
+  }
+  void backward_steps(const Chunk& chunk, SeriesView<const Scalar> h, SeriesView<const Scalar> dy, Workspace& work,
+                      Readout& gradient, SeriesView<Scalar> dh) const {
+    if (dy.empty()) return;
+    if (!dh.empty()) {
+      chunk.for_own_columns([&](Index column, Index columns) {
+        detail::add_product(work.V.lhs(), dy.columns(column, columns), dh.columns(column, columns));
+      });
+    }
+    chunk.barrier();
+    const auto share = chunk.share_of_rows(outputs());
+    const auto own = detail::some_rows(dy.matrix(), share);
+    detail::add_outer_product(own, chunk.of(h).matrix(), detail::some_rows(gradient.V, share));
+    for (Index j = 0; has_bias_ && j < own.cols(); ++j) gradient.c.segment(share.first, share.count) += own.col(j);
+    chunk.barrier();
+  }
+
+  // ---- One step of one sequence, for Stream: gives where y_t begins, which the memory keeps ----
+
+  auto memory() const { return VectorOf<Scalar, Outputs>(VectorOf<Scalar, Outputs>::Zero(outputs())); }
+  EIGEN_ALWAYS_INLINE const Scalar* step(const auto& h, auto& y) const noexcept {
+    require_shapes("step");
+    require(y.size() == outputs() && h.rows() == inputs(),
+            "step: the network has other shapes than when the stream was made");
+    require(h.data() != y.data(), "step: x must not be what the step before gave, which is overwritten");
+    y = c;
+    detail::add_product(detail::in_place(V, detail::Accumulation::in_sequence), h, y);
+    return y.data();
+  }
+
+ private:
+  bool has_bias_;
+};
+
+}  // namespace recur::inline RECUR_ISA

@@ -1,0 +1,135 @@
+#pragma once
+/// \file
+/// Inputs that are kinds of things rather than quantities: characters, words, classes.
+///
+/// A token k stands for the one-hot vector whose k-th entry is 1. Then U x_t is the k-th column of U, and dL/dU gets
+/// dL/da_t in that column alone: no product is needed, and no vector.
+
+#include "../base/buffer.hpp"
+#include "series.hpp"
+
+namespace recur::inline RECUR_ISA {
+
+/// N x T: tokens(n, t) in 0 .. inputs - 1 is what sequence n reads at step t. One that has been moved from is empty.
+class Tokens {
+ public:
+  Tokens() = default;
+  /// All zero.
+  Tokens(Index batch, Index steps) {
+    resize(batch, steps);
+    matrix().setZero();
+  }
+  /// A copy of an N x T matrix or array of int.
+  template <class Derived>
+  Tokens(const Eigen::DenseBase<Derived>& numbers) {  // NOLINT: converts, so that numbers can be assigned
+    resize(numbers.rows(), numbers.cols());
+    matrix() = numbers.derived().matrix();
+  }
+
+  /// Changes the sizes, leaves the numbers undefined, and forgets the lengths; allocates only to grow.
+  void resize(Index batch, Index steps) {
+    require(batch >= 0 && steps >= 0, "Tokens: sizes >= 0 expected, got batch ", batch, ", steps ", steps);
+    detail::checked_product("Tokens: batch x steps", {batch, steps});
+    lengths_->clear();
+    values_.resize(batch, steps);
+  }
+  /// Where each sequence ends; none stand for all at step T.
+  /// Throws std::invalid_argument unless there are N of them, each in 0 .. T, or none.
+  void set_lengths(std::vector<Index> lengths) {
+    if (!lengths.empty()) detail::require_lengths("set_lengths", lengths, batch(), steps());
+    lengths_ = std::move(lengths);
+  }
+  const std::vector<Index>& lengths() const { return lengths_; }
+
+  Index batch() const { return values_.rows(); }
+  Index steps() const { return values_.cols(); }
+  bool empty() const { return matrix().size() == 0; }
+  Index bytes() const { return values_.bytes(); }  ///< of memory, which may be that of more tokens before
+  int* data() { return values_.view().data(); }
+  const int* data() const { return values_.view().data(); }
+  int& operator()(Index n, Index t) { return data()[t * batch() + n]; }
+  int operator()(Index n, Index t) const { return data()[t * batch() + n]; }
+  MatrixView<int> matrix() { return values_.view(); }  ///< N x T
+  ConstMatrixView<int> matrix() const { return values_.view(); }
+
+ private:
+  detail::Buffer<int> values_;
+  detail::EmptiedByMove<std::vector<Index>> lengths_;
+};
+
+/// A single token, for Stream.
+struct Token {
+  int id;
+};
+
+/// Tokens that somebody else owns.
+class TokensView {
+ public:
+  TokensView(const Tokens& tokens) : TokensView(tokens.data(), tokens.batch(), tokens.steps()) {  // NOLINT: converts
+    if (!tokens.lengths().empty()) lengths_.data = tokens.lengths().data();
+  }
+  /// The column-major N x T array, or row-major (T, N), at `data`.
+  TokensView(const int* data, Index batch, Index steps) : data_(data), batch_(batch), steps_(steps) {
+    require(batch >= 0 && steps >= 0, "TokensView: sizes >= 0 expected, got batch ", batch, ", steps ", steps);
+    detail::checked_product("TokensView: batch x steps", {batch, steps});
+  }
+
+  /// The same where sequence n ends after lengths[n] steps. Looks at the lengths, too.
+  /// Throws std::invalid_argument unless there are N of them, each in 0 .. T.
+  TokensView with_lengths(std::span<const Index> lengths) const {
+    detail::require_lengths("with_lengths", lengths, batch_, steps_);
+    TokensView result = *this;
+    result.lengths_ = {lengths.data()};
+    return result;
+  }
+
+  /// The same as a window of longer sequences: see SeriesView.
+  TokensView with_steps_left(std::span<const Index> left) const {
+    TokensView result = *this;
+    result.lengths_ = detail::LengthsView::of_window("with_steps_left", left, batch_);
+    return result;
+  }
+  TokensView followed_by(Index steps) const {
+    TokensView result = *this;
+    result.lengths_.after = steps;
+    return result;
+  }
+
+  Index batch() const { return batch_; }
+  Index steps() const { return steps_; }
+  bool has_lengths() const { return lengths_.data; }
+  Index length(Index n) const { return lengths_.of(n, steps_); }        ///< the steps of sequence n
+  Index steps_left(Index n) const { return lengths_.left(n, steps_); }  ///< see SeriesView
+  bool empty() const { return batch_ * steps_ == 0; }
+  /// The steps of all sequences together.
+  Index all_lengths() const {
+    Index sum = 0;
+    for (Index n = 0; n < batch_; ++n) sum += length(n);
+    return sum;
+  }
+  /// Token t N + n is that of sequence n at step t.
+  const int* data() const { return data_; }
+  const int* columns(Index first, Index) const { return data_ + first; }
+
+  /// The memory that it looks at.
+  detail::MemoryRange memory() const { return {data_, batch_ * steps_ * static_cast<Index>(sizeof(int))}; }
+
+  /// Throws unless there are some, all that are not padding in 0 .. inputs - 1.
+  void require_inputs(const char* where, Index inputs) const {
+    require(!empty(), where, ": x must have at least one step of one sequence, got batch ", batch_, ", steps ", steps_);
+    for (Index j = 0; j < batch_ * steps_; ++j) {
+      const bool right = (data_[j] >= 0 && data_[j] < inputs) || j / batch_ >= length(j % batch_);
+      if (!right) {
+        require(false, where, ": x(", j % batch_, ", ", j / batch_, ") must be in 0 .. ", inputs - 1,
+                " (inputs() kinds of tokens), got ", data_[j]);
+      }
+    }
+  }
+
+ private:
+  const int* data_;
+  Index batch_, steps_;
+  detail::LengthsView lengths_;
+};
+
+}  // namespace recur::inline RECUR_ISA

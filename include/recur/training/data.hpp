@@ -1,0 +1,152 @@
+#pragma once
+/// \file
+/// What train() learns from.
+
+#include "loss.hpp"
+#include "../series/series.hpp"
+#include "../series/tokens.hpp"
+
+#include <concepts>
+#include <span>
+
+namespace recur::inline RECUR_ISA {
+
+namespace detail {
+
+/// What a network reads: Data::Input where it says, Series otherwise.
+template <class Data, class Scalar>
+struct InputOf {
+  using type = Series<Scalar>;
+};
+template <class Data, class Scalar>
+  requires requires { typename Data::Input; }
+struct InputOf<Data, Scalar> {
+  using type = typename Data::Input;
+};
+
+}  // namespace detail
+
+/// Some sequences, of which train() asks for windows. read() fills x and the target with steps first .. first + steps -
+/// 1 of the named sequences, side by side in that order. x is a Series<Scalar>, unless there is a type Data::Input =
+/// Tokens. Where sequences end before steps(), length(n) says how many steps sequence n has; what is read past that is
+/// padding. SeriesData, ClassData and TokenData keep everything in memory; a user's own may make it up as it goes.
+template <class Data, class Scalar>
+concept DataSource = requires(const Data data, std::span<const Index> sequences,
+                              typename detail::InputOf<Data, Scalar>::type& x, typename Data::Target& target) {
+  { data.sequences() } -> std::convertible_to<Index>;
+  { data.steps() } -> std::convertible_to<Index>;
+  data.read(sequences, Index(), Index(), x, target);
+};
+
+namespace detail {
+
+/// The steps of sequence n: all, where the data does not say.
+template <class Data>
+Index length_of(const Data& data, Index n) {
+  if constexpr (requires { data.length(n); }) {
+    return std::min<Index>(data.length(n), data.steps());
+  } else {
+    return data.steps();
+  }
+}
+
+template <class Scalar>
+void read_window(SeriesView<const Scalar> source, std::span<const Index> sequences, Index first, Index steps,
+                 Series<Scalar>& window) {
+  window.resize(source.features(), static_cast<Index>(sequences.size()), steps);
+  for (Index t = 0; t < steps; ++t)
+    for (Index n = 0; n < window.batch(); ++n)
+      window[t].col(n) = source[first + t].col(sequences[static_cast<std::size_t>(n)]);
+}
+/// The same for tokens and classes, N x T.
+inline void read_window(const int* source, Index batch, std::span<const Index> sequences, Index first, Index steps,
+                        auto& window) {
+  window.resize(std::ssize(sequences), steps);
+  for (Index t = 0; t < steps; ++t)
+    for (Index n = 0; n < std::ssize(sequences); ++n)
+      window(n, t) = source[(first + t) * batch + sequences[static_cast<std::size_t>(n)]];
+}
+
+}  // namespace detail
+
+/// Inputs and targets that are series. Looks at both: they must live as long as it is used.
+/// Throws std::invalid_argument unless both have the same batch and steps.
+template <class Scalar>
+class SeriesData {
+ public:
+  using Target = Series<Scalar>;
+  SeriesData(SeriesView<const Scalar> x, SeriesView<const Scalar> target) : x_(x), target_(target) {
+    require_same_steps("SeriesData", "target", target, "x", x);
+  }
+  SeriesData(const Series<Scalar>&& temporary, const auto&) = delete;
+  SeriesData(const auto&, const Series<Scalar>&& temporary) = delete;
+  SeriesData(const Series<Scalar>&& temporary, const Series<Scalar>&& target) = delete;
+  Index sequences() const { return x_.batch(); }
+  Index steps() const { return x_.steps(); }
+  Index length(Index n) const { return x_.length(n); }
+  void read(std::span<const Index> sequences, Index first, Index steps, Series<Scalar>& x, Target& target) const {
+    detail::read_window(x_, sequences, first, steps, x);
+    detail::read_window(target_, sequences, first, steps, target);
+  }
+
+ private:
+  SeriesView<const Scalar> x_, target_;
+};
+template <class X, class Target>
+SeriesData(const X&, const Target&) -> SeriesData<typename X::Scalar>;
+
+/// Inputs that are a series, targets that are classes. Looks at both: they must live as long as it is used.
+/// Throws std::invalid_argument unless classes is batch x steps of x.
+template <class Scalar>
+class ClassData {
+ public:
+  using Target = Classes;
+  ClassData(SeriesView<const Scalar> x, const Classes& classes) : x_(x), classes_(classes) {
+    require(classes.rows() == x.batch() && classes.cols() == x.steps(), "ClassData: classes must be ", x.batch(), "x",
+            x.steps(), " (batch x steps of x), got ", shape(classes));
+  }
+  ClassData(SeriesView<const Scalar> x, const Classes&& temporary) = delete;
+  ClassData(const Series<Scalar>&& temporary, const Classes&) = delete;
+  ClassData(const Series<Scalar>&& temporary, const Classes&& classes) = delete;
+  Index sequences() const { return x_.batch(); }
+  Index steps() const { return x_.steps(); }
+  Index length(Index n) const { return x_.length(n); }
+  void read(std::span<const Index> sequences, Index first, Index steps, Series<Scalar>& x, Target& target) const {
+    detail::read_window(x_, sequences, first, steps, x);
+    detail::read_window(classes_.data(), classes_.rows(), sequences, first, steps, target);
+  }
+
+ private:
+  SeriesView<const Scalar> x_;
+  const Classes& classes_;
+};
+template <class X>
+ClassData(const X&, const Classes&) -> ClassData<typename X::Scalar>;
+
+/// Inputs that are tokens, targets that are classes. Looks at both: they must live as long as it is used.
+/// Throws std::invalid_argument unless classes is batch x steps of x.
+class TokenData {
+ public:
+  using Input = Tokens;
+  using Target = Classes;
+  TokenData(TokensView x, const Classes& classes) : x_(x), classes_(classes) {
+    require(classes.rows() == x.batch() && classes.cols() == x.steps(), "TokenData: classes must be ", x.batch(), "x",
+            x.steps(), " (batch x steps of x), got ", shape(classes));
+  }
+  TokenData(TokensView, const Classes&& temporary) = delete;
+  TokenData(const Tokens&& temporary, const Classes&) = delete;
+  TokenData(const Tokens&& temporary, const Classes&& classes) = delete;
+  Index sequences() const { return x_.batch(); }
+  Index steps() const { return x_.steps(); }
+  Index length(Index n) const { return x_.length(n); }
+  void read(std::span<const Index> sequences, Index first, Index steps, Tokens& x, Target& target) const {
+    detail::read_window(x_.data(), x_.batch(), sequences, first, steps, x);
+    detail::read_window(classes_.data(), classes_.rows(), sequences, first, steps, target);
+  }
+
+ private:
+  TokensView x_;
+  const Classes& classes_;
+};
+
+}  // namespace recur::inline RECUR_ISA

@@ -1,0 +1,322 @@
+#pragma once
+/// \file
+/// The training loop: epochs, mini-batches, windows, validation, early stopping. It never prints.
+
+#include "bptt.hpp"
+#include "data.hpp"
+#include "../base/describe.hpp"
+#include "evaluate.hpp"
+#include "loss.hpp"
+#include "optimizer.hpp"
+#include "train_state.hpp"
+
+#include <algorithm>
+#include <random>
+
+namespace recur::inline RECUR_ISA {
+
+namespace detail {
+
+inline void require_options(const TrainOptions& options, bool validation) {
+  require(options.epochs > 0, "train: epochs > 0 expected, got ", options.epochs);
+  require(options.batch > 0, "train: batch > 0 expected, got ", options.batch);
+  require(options.clip_norm >= 0 && options.clip_value >= 0, "train: clip_norm >= 0 and clip_value >= 0 expected, got ",
+          options.clip_norm, " and ", options.clip_value);
+  require(options.patience >= 0, "train: patience >= 0 expected, got ", options.patience);
+  require(options.patience == 0 || validation, "train: patience needs validation data");
+}
+
+/// Whether some layer is a Dropout.
+template <class Layer>
+bool has_dropout(const Layer& layer) {
+  bool some = false;
+  if constexpr (requires { layer.probability(); }) some = layer.probability() > 0;
+  if constexpr (requires { layer.dropout(); }) some = layer.dropout() > 0;
+  if constexpr (requires { Layer::visit_layers(layer, [](const auto&) {}); })
+    Layer::visit_layers(layer, [&](const auto& each) { some = some || has_dropout(each); });
+  return some;
+}
+template <class Engine>
+std::uint64_t dropout_seed(Engine& rng) {
+  return static_cast<std::uint64_t>(uniform(rng) * 0x1p53);
+}
+
+/// Within an epoch, a run can go on only in mini-batches and windows of the same sizes, through the same data.
+template <class Net>
+void require_run(const TrainState<Net>& run, Index sequences, Index batch, Index window, Index batches) {
+  const Progress& now = run.progress;
+  if (run.order.empty()) return;
+  if (std::ssize(run.order) == sequences) {  // also at the end of an epoch: the next is shuffled from it
+    auto order = run.order;
+    std::sort(order.begin(), order.end());
+    require(order == in_order(sequences), "train: the run's order must have each of ", sequences, " sequences once");
+  }
+  if (now.epoch_end) return;  // none has begun
+  require(run.batch == batch && run.window == window, "train: the run is within an epoch of mini-batches of ",
+          run.batch, " and windows of ", run.window, ", got ", batch, " and ", window);
+  require(std::ssize(run.order) == sequences, "train: the run is within an epoch of ", run.order.size(),
+          " sequences, got data of ", sequences);
+  require(now.batch >= 0 && now.batch <= batches, "train: the run has done ", now.batch,
+          " steps in this epoch, of which the data has ", batches);
+}
+
+/// What was never initialised would never learn: with all parameters zero, all gradients but those of the last biases
+/// are.
+template <class Net>
+void require_initialized(const Net& net) {
+  bool zero = true;
+  recur::visit([&](const Name&, const auto& p) { zero = zero && p.isZero(0); }, net);
+  require(!zero || parameter_count(net) == 0,
+          "train: net must be initialised, as by recur::initialize(net, rng), got one whose parameters are all zero");
+}
+
+/// train(), where everything is given; `validation` may be null.
+template <class Net, class Optimizer, class LossFunction, class Data, class Validation, class Engine>
+TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
+                  const Validation* validation, Engine& rng, TrainState<Net>& run, const TrainOptions& options) {
+  const Index window = window_of<Net>(data, options.window, "train");
+  require_options(options, validation != nullptr);
+  const Index sequences = data.sequences(), batch = std::min(options.batch, sequences);
+  const Index windows_each = (data.steps() + window - 1) / window;
+  const Index batches = (sequences + batch - 1) / batch * windows_each;
+  require_run(run, sequences, batch, window, batches);
+
+  Net gradient = zeros_like(net);
+  Windows<Net, Data> windows;
+  Series<typename Net::Scalar> dy;
+  if (validation) {  // What does not fit is to be found before the first step, not after an epoch.
+    const Index steps = window_of<Net>(*validation, options.window, "train", "validation");
+    const auto some = in_order(std::min(options.batch, Index(validation->sequences())));
+    Windows<Net, Validation>().read(
+        net, *validation, some, 0, steps, {},
+        [&](const auto&, const auto& target, const auto&, const auto& y) { loss(y, target, dy); });
+  }
+  if (run.progress.step == 0) require_initialized(net);
+  const std::string given = not_finite_in(net);
+  require(given.empty(), "train: the parameters of net must be finite, got ", given);
+  if (run.latest) net = *run.latest;
+  run.latest.reset();
+
+  bool stopped = false;
+  const auto report = [&](const Progress& progress) {
+    if (options.on_progress && !options.on_progress(progress)) stopped = true;
+  };
+  const auto fail = [&](const std::string& what) {
+    if (run.good) net = *run.good;
+    std::ostringstream message;
+    message << "train: " << what << " at epoch " << run.progress.epoch << ", batch " << run.progress.batch
+            << " (both counted from 0); the network keeps the last parameters that gave a finite loss";
+    throw std::runtime_error(message.str());
+  };
+  const auto require_finite = [&](const std::string& what, double value) {
+    if (is_finite(value)) return;
+    run.latest = net;
+    fail(what + " is " + (is_nan(value) ? "nan" : value < 0 ? "-inf" : "inf"));
+  };
+
+  const auto begin_epoch = [&] {
+    Progress& now = run.progress;
+    now = {
+        .epoch = now.epoch + (now.epoch_end ? 1 : 0), .epochs = options.epochs, .batches = batches, .step = now.step};
+    run.batch = batch;
+    run.window = window;
+    run.loss_sum = 0;
+    run.counted = 0;
+    if (std::ssize(run.order) != sequences) run.order = in_order(sequences);
+    if (options.shuffle) shuffle(run.order, rng);
+  };
+  bool stepped = false;  // in the last window
+  const auto step = [&](const auto& x, const auto& target, auto& trace, const auto& y) {
+    Progress now = run.progress;
+    const LossValue value = loss(y, target, dy);
+    ++now.batch;
+    stepped = value.counted > 0;
+    if (!stepped) {  // nothing to learn from
+      run.progress.batch = now.batch;
+      return;
+    }
+    now.loss = value.mean;
+    require_finite("the loss", now.loss);
+    bptt(net, x, trace, dy, gradient);
+    now.gradient_norm = global_norm(gradient);
+    require_finite("the norm of the gradient", now.gradient_norm);
+    run.good = net;
+    if (options.clip_value > 0) clip_value(gradient, options.clip_value);
+    if (options.clip_norm > 0) clip_norm(gradient, options.clip_norm);
+    if (options.schedule) optimizer.options.rate = options.schedule(now.step);
+    now.rate = optimizer.options.rate;
+    optimizer.step(net, gradient);
+    if (const std::string found = not_finite_in(net); !found.empty())
+      fail("the step of the optimiser, of rate " + describe(now.rate) + ", made " + found);
+    ++now.step;
+    run.loss_sum += value.mean * value.counted;
+    run.counted += value.counted;
+    run.progress = now;
+  };
+  const auto end_epoch = [&](TrainState<Net>& epoch) {
+    require(epoch.counted > 0, "train: data must have at least one step that counts, got none");
+    Progress now = epoch.progress;
+    now.epoch_end = true;
+    now.loss = epoch.loss_sum / epoch.counted;
+    if (validation) {
+      now.validation = evaluate(net, loss, *validation, options.window, options.batch);
+      require_finite("the validation loss", now.validation);
+      epoch.validations.push_back(now.validation);
+      if (now.validation < epoch.best_validation) {
+        epoch.best_validation = now.validation;
+        epoch.best_epoch = now.epoch;
+        epoch.best = net;
+      }
+    }
+    epoch.losses.push_back(now.loss);
+    epoch.progress = now;
+  };
+  const auto out_of_patience = [&] {
+    const Progress& now = run.progress;
+    return now.epoch_end && options.patience > 0 && now.epoch - run.best_epoch >= options.patience;
+  };
+
+  const typename Net::State zero{};
+  const Progress& now = run.progress;
+  run.progress.epochs = options.epochs;
+  while (!stopped && !out_of_patience() && !(now.epoch_end && now.epoch + 1 >= options.epochs)) {
+    if (now.epoch_end || run.order.empty()) begin_epoch();
+    while (now.batch < batches && !stopped) {
+      const Index first = now.batch % windows_each * window;
+      if (has_dropout(net)) windows.train(dropout_seed(rng));
+      stepped = false;
+      const bool some = windows.read(net, data, mini_batch(run.order, now.batch / windows_each, batch), first, window,
+                                     first > 0 && options.carry ? run.state : zero, step);
+      if (!some) ++run.progress.batch;
+      if (some && options.carry) windows.final_state(net, run.state);
+      if (stepped) report(now);
+    }
+    if (!stopped) {
+      end_epoch(run);
+      report(now);
+    }
+  }
+
+  TrainState<Net> told = run;
+  if (stopped && !now.epoch_end) {
+    end_epoch(told);
+    report(told.progress);
+  }
+  if (validation && told.best) {
+    run.latest = net;
+    net = *told.best;
+  }
+  return {told.losses, told.validations, told.best_epoch, stopped || out_of_patience()};
+}
+
+/// Where a validation source is: the callers of train() may give it, or a pointer that is null where there is none.
+template <class Validation>
+const Validation* pointer_to(const Validation& validation) {
+  return &validation;
+}
+template <class Validation>
+const Validation* pointer_to(const Validation* validation) {
+  return validation;
+}
+
+}  // namespace detail
+
+/// Trains `net` in place: for each epoch, for each mini-batch of sequences, for each window of steps, one step of the
+/// optimiser down the gradient of loss(y, target, dy).
+///
+///     recur::SeriesData data(x, target);
+///     recur::train(net, adam, recur::squared_error, data, rng, {.epochs = 50, .clip_norm = 1});
+///
+/// Contiguous text is a few long sequences, `.batch` as many, `.window` the steps of one update: the state is carried
+/// from window to window. Everything random comes from `rng`. An optimiser of your own has step(net, gradient) and
+/// options.rate. With `validation` data, evaluate() is called on it after each epoch, and in the end the network has
+/// the parameters that did best there; `.patience` epochs without improvement end it early.
+///
+/// A `run` that is given (before the options) says at any time where training is, and has it go on from there:
+///
+///     recur::TrainState<Net> run;
+///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // until the callback stops it, say
+///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // the rest, to the same bits
+///
+/// All means are over what the loss counted. Windows in which it counts nothing, or in which all sequences have come to
+/// their ends, are passed over: they are no steps. A Dropout leaves out other numbers in every step, and nothing in
+/// evaluate().
+///
+/// An epoch that a callback cuts short counts in what that call tells and gives, and is then finished by the next.
+///
+/// Throws std::invalid_argument on data, or validation data, that do not fit the network, on a run that does not fit
+/// the data, on windows for a bidirectional network, and on a network that is all zero, as it is before initialize(),
+/// or not finite, before the first step (where only a later window does not fit, when it comes to that); and
+/// std::runtime_error where the loss, its gradient or the parameters after a step are NaN or infinite, saying where:
+/// the network then has the last parameters that gave a finite loss.
+template <class Net, class Optimizer, class LossFunction, class Data, std::uniform_random_bit_generator Engine>
+TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data, Engine& rng,
+                  const TrainOptions& options = {}) {
+  static_assert(!std::is_const_v<Net>, "train: net must not be const, for it is trained in place");
+  static_assert(DataSource<Data, typename Net::Scalar>,
+                "train: data must be a data source, such as recur::SeriesData data(x, target)");
+  static_assert(detail::is_loss<LossFunction, Data, typename Net::Scalar>,
+                "train: loss must be callable as loss(y, target, dy) with y a SeriesView<const Scalar>, target a "
+                "Data::Target and dy a Series<Scalar>&, and return a LossValue: the mean and over how much it is");
+  TrainState<Net> run;
+  return detail::train(net, optimizer, loss, data, static_cast<const Data*>(nullptr), rng, run, options);
+}
+/// The same with validation data.
+template <class Net, class Optimizer, class LossFunction, class Data, class Validation,
+          std::uniform_random_bit_generator Engine>
+TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
+                  const Validation& validation, Engine& rng, const TrainOptions& options = {}) {
+  static_assert(!std::is_const_v<Net>, "train: net must not be const, for it is trained in place");
+  static_assert(DataSource<Data, typename Net::Scalar>,
+                "train: data must be a data source, such as recur::SeriesData data(x, target)");
+  static_assert(DataSource<std::remove_pointer_t<Validation>, typename Net::Scalar>,
+                "train: validation must be a data source, such as recur::SeriesData validation(x, target)");
+  static_assert(detail::is_loss<LossFunction, Data, typename Net::Scalar>,
+                "train: loss must be callable as loss(y, target, dy) with y a SeriesView<const Scalar>, target a "
+                "Data::Target and dy a Series<Scalar>&, and return a LossValue: the mean and over how much it is");
+  TrainState<Net> run;
+  return detail::train(net, optimizer, loss, data, detail::pointer_to(validation), rng, run, options);
+}
+/// The same with a run that is kept, and gone on from.
+template <class Net, class Optimizer, class LossFunction, class Data, std::uniform_random_bit_generator Engine>
+TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data, Engine& rng,
+                  TrainState<std::remove_const_t<Net>>& run, const TrainOptions& options = {}) {
+  static_assert(!std::is_const_v<Net>, "train: net must not be const, for it is trained in place");
+  static_assert(DataSource<Data, typename Net::Scalar>,
+                "train: data must be a data source, such as recur::SeriesData data(x, target)");
+  static_assert(detail::is_loss<LossFunction, Data, typename Net::Scalar>,
+                "train: loss must be callable as loss(y, target, dy) with y a SeriesView<const Scalar>, target a "
+                "Data::Target and dy a Series<Scalar>&, and return a LossValue: the mean and over how much it is");
+  return detail::train(net, optimizer, loss, data, static_cast<const Data*>(nullptr), rng, run, options);
+}
+template <class Net, class Optimizer, class LossFunction, class Data, class Validation,
+          std::uniform_random_bit_generator Engine>
+TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
+                  const Validation& validation, Engine& rng, TrainState<std::remove_const_t<Net>>& run,
+                  const TrainOptions& options = {}) {
+  static_assert(!std::is_const_v<Net>, "train: net must not be const, for it is trained in place");
+  static_assert(DataSource<Data, typename Net::Scalar>,
+                "train: data must be a data source, such as recur::SeriesData data(x, target)");
+  static_assert(DataSource<std::remove_pointer_t<Validation>, typename Net::Scalar>,
+                "train: validation must be a data source, such as recur::SeriesData validation(x, target)");
+  static_assert(detail::is_loss<LossFunction, Data, typename Net::Scalar>,
+                "train: loss must be callable as loss(y, target, dy) with y a SeriesView<const Scalar>, target a "
+                "Data::Target and dy a Series<Scalar>&, and return a LossValue: the mean and over how much it is");
+  return detail::train(net, optimizer, loss, data, detail::pointer_to(validation), rng, run, options);
+}
+
+// What is commonly left out is said in words.
+template <class Net, class Optimizer, class LossFunction, class Data>
+TrainResult train(Net&, Optimizer&, const LossFunction&, const Data&, const TrainOptions& = {}) {
+  static_assert(detail::never<Net>,
+                "train: after the data comes a random engine that is not const: std::mt19937 rng(1)");
+  return {};
+}
+template <class Net, class Optimizer, class LossFunction, class Data, class Validation>
+TrainResult train(Net&, Optimizer&, const LossFunction&, const Data&, const Validation&, const TrainOptions& = {}) {
+  static_assert(detail::never<Net>,
+                "train: after the data comes a random engine that is not const: std::mt19937 rng(1)");
+  return {};
+}
+
+}  // namespace recur::inline RECUR_ISA

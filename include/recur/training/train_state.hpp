@@ -1,0 +1,119 @@
+#pragma once
+/// \file
+/// What train() is told, what it tells, and where it is.
+
+#include "../base/require.hpp"
+
+#include <functional>
+#include <limits>
+#include <optional>
+#include <vector>
+
+namespace recur::inline RECUR_ISA {
+
+/// What train() tells after every step of the optimiser and at the end of every epoch.
+struct Progress {
+  Index epoch = 0, epochs = 0;   ///< counted from 0
+  Index batch = 0, batches = 0;  ///< windows done in this epoch, and how many it has: an optimiser step each, but for
+                                 ///< those in which all sequences have come to their ends
+  Index step = 0;                ///< optimiser steps done altogether
+  double loss = 0;               ///< of this batch; at the end of an epoch, the mean over the epoch
+  double rate = 0;               ///< the learning rate
+  double gradient_norm = 0;      ///< before clipping
+  bool epoch_end = false;        ///< whether this is the end of an epoch
+  double validation = std::numeric_limits<double>::quiet_NaN();  ///< at the end of an epoch, where there is such data
+};
+
+/// What is called with Progress: where it returns false, training stops; where it returns nothing, it never does.
+class ProgressCallback {
+ public:
+  ProgressCallback() = default;
+  template <std::invocable<const Progress&> F>
+    requires(!std::same_as<std::decay_t<F>, ProgressCallback>)
+  ProgressCallback(F f) {  // NOLINT: converts
+    if constexpr (std::is_void_v<std::invoke_result_t<F&, const Progress&>>) {
+      call_ = [f = std::move(f)](const Progress& now) mutable { return f(now), true; };
+    } else {
+      call_ = std::move(f);
+    }
+  }
+
+  bool operator()(const Progress& now) const { return call_(now); }
+  explicit operator bool() const { return static_cast<bool>(call_); }
+
+ private:
+  std::function<bool(const Progress&)> call_;
+};
+
+struct TrainOptions {
+  Index epochs = 10;
+  Index batch = 32;       ///< sequences in a mini-batch
+  bool shuffle = true;    ///< the sequences, anew for each epoch
+  Index window = 0;       ///< steps that the gradient goes back: truncated BPTT; 0 for the whole series
+  bool carry = true;      ///< whether a window starts from the state that the one before it left, or from zero
+  double clip_norm = 0;   ///< global norm of the gradient; 0 for no clipping
+  double clip_value = 0;  ///< largest entry of the gradient; 0 for no clipping
+  Index patience = 0;     ///< epochs without a better validation loss before it stops; 0 for never
+  std::function<double(Index step)> schedule = {};  ///< the learning rate; the optimiser's own where it is empty
+  ProgressCallback on_progress = {};                ///< called after every step and epoch; false stops
+};
+
+/// What came of it.
+struct TrainResult {
+  std::vector<double> losses;       ///< mean of each epoch
+  std::vector<double> validations;  ///< after each epoch, where there is such data
+  Index best_epoch = -1;            ///< whose parameters the network has now, where there is validation data
+  bool stopped = false;             ///< by the callback or for lack of patience
+};
+
+/// Where a run of train() is. Given to train(), it is kept up to date, and train() goes on from one that has begun: to
+/// the same bits as if nothing had come between. For that it takes, besides, the network, the optimiser and the random
+/// engine as they were at the same moment, which is any call of the callback, or when train() returned.
+/// io/checkpoint.hpp keeps all four in a file.
+template <class Net>
+struct TrainState {
+  Progress progress;            ///< what was told last: epoch, batch and step are where it is
+  std::vector<Index> order;     ///< of the sequences, in this epoch
+  Index batch = 0, window = 0;  ///< sequences in a mini-batch and steps in a window, in this epoch
+  typename Net::State state{};  ///< after the last window
+  double loss_sum = 0;          ///< of this epoch's windows so far, each times what its loss counted
+  double counted = 0;           ///< by the loss, in this epoch's windows so far
+
+  std::vector<double> losses;       ///< mean of each epoch that is over
+  std::vector<double> validations;  ///< after each of them, where there is such data
+  double best_validation = std::numeric_limits<double>::infinity();
+  Index best_epoch = -1;    ///< whose validation loss that is
+  std::optional<Net> best;  ///< its parameters
+  std::optional<Net> good;  ///< the last parameters that gave a finite loss
+  std::optional<Net>
+      latest;  ///< those after the last step, where train() has left the network others: the best, or good
+
+  /// f(name, member) for all of it: what a checkpoint keeps.
+  static void visit_parts(auto&& f, auto& run) {
+    f("epoch", run.progress.epoch);
+    f("epochs", run.progress.epochs);
+    f("batch", run.progress.batch);
+    f("batches", run.progress.batches);
+    f("step", run.progress.step);
+    f("loss", run.progress.loss);
+    f("rate", run.progress.rate);
+    f("gradient_norm", run.progress.gradient_norm);
+    f("epoch_end", run.progress.epoch_end);
+    f("validation", run.progress.validation);
+    f("order", run.order);
+    f("sequences_in_batch", run.batch);
+    f("steps_in_window", run.window);
+    f("state", run.state);
+    f("loss_sum", run.loss_sum);
+    f("counted", run.counted);
+    f("losses", run.losses);
+    f("validations", run.validations);
+    f("best_validation", run.best_validation);
+    f("best_epoch", run.best_epoch);
+    f("best", run.best);
+    f("good", run.good);
+    f("latest", run.latest);
+  }
+};
+
+}  // namespace recur::inline RECUR_ISA
