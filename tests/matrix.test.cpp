@@ -3,6 +3,8 @@
 
 #include <recur/recur.hpp>
 
+#include <cmath>
+#include <limits>
 #include <new>
 
 using namespace recur;
@@ -124,4 +126,15 @@ TEST_CASE("A buffer grows and never shrinks", "[matrix]") {
   const auto larger = buffer.resize(6, 5);
   CHECK((larger.rows() == 6 && larger.cols() == 5));
   CHECK(std::as_const(buffer).view().data() == larger.data());
+}
+
+TEMPLATE_TEST_CASE("Numbers that are finite, infinite and NaN are told apart", "[matrix]", float, double) {
+  using Limits = std::numeric_limits<TestType>;
+  for (const TestType sign : {TestType(1), TestType(-1)}) {
+    for (const TestType finite : {TestType(0), TestType(1), Limits::denorm_min(), Limits::max()})
+      CHECK((detail::is_finite(sign * finite) && !detail::is_nan(sign * finite)));
+    CHECK((!detail::is_finite(sign * Limits::infinity()) && !detail::is_nan(sign * Limits::infinity())));
+    const TestType nan = std::copysign(Limits::quiet_NaN(), sign);
+    CHECK((!detail::is_finite(nan) && detail::is_nan(nan)));
+  }
 }

@@ -138,6 +138,9 @@ TEST_CASE("Maps and Refs are series where they lie, with columns or rows that ar
   const Eigen::Map<const Eigen::VectorXf> vector(buffer.data(), 6);
   CHECK((view_rows(vector, 2).steps() == 3 && view_rows(vector, 2).features() == 1 && view_rows(vector)[4](0, 0) == 4));
   CHECK((view_columns(vector).features() == 6 && view_columns(vector).steps() == 1));
+  // Of one column, how far apart columns are says nothing.
+  const Eigen::Map<const Eigen::MatrixXf, 0, Eigen::OuterStride<>> one(vector.data(), 6, 1, Eigen::OuterStride<>(1));
+  CHECK((view_columns(one).stride() == 6 && view_columns(one)[0].col(0) == vector));
   const Eigen::Map<const Eigen::VectorXf, 0, Eigen::InnerStride<>> every_third(buffer.data(), 5,
                                                                                Eigen::InnerStride<>(3));
   CHECK((view_rows(every_third).steps() == 5 && view_rows(every_third)[4](0, 0) == 12));

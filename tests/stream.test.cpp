@@ -198,7 +198,9 @@ TEST_CASE("A size that is wrong ends the program, and says why", "[stream]") {
              ContainsSubstring("step: a number is for one input and one output, this network has 3 and 2"));
   CHECK_THAT(last_words([&] { stream.step(Token{3}); }),
              ContainsSubstring("step: x must be in 0 .. 2 (inputs() kinds of tokens), got 3"));
-  CHECK(last_words([&] { stream.step(Token{2}); }).empty());
+  CHECK_THAT(last_words([&] { stream.step(Token{-1}); }),
+             ContainsSubstring("step: x must be in 0 .. 2 (inputs() kinds of tokens), got -1"));
+  for (const int right : {0, 1, 2}) CHECK(last_words([&] { stream.step(Token{right}); }).empty());
 
   Sequence changed(Elman<float>(3, 4), Readout<float>(4, 2));
   Stream made_before(changed);

@@ -150,6 +150,7 @@ TEST_CASE("Tokens that do not fit are an error that names the first", "[tokens]"
   tokens.resize(2, 0);
   CHECK(message_of(forward) == "forward: x must have at least one step of one sequence, got batch 2, steps 0");
   CHECK(message_of([] { Tokens(2, -1); }) == "Tokens: sizes >= 0 expected, got batch 2, steps -1");
+  CHECK((TokensView(nullptr, 0, 2).empty() && TokensView(nullptr, 2, 0).empty() && Tokens(0, 2).batch() == 0));
   CHECK(message_of([] { TokensView(nullptr, -1, 2); }) == "TokensView: sizes >= 0 expected, got batch -1, steps 2");
   constexpr Index large = Index(1) << 40;
   const std::string too_many = "batch x steps must be less than 2^59, got 1099511627776 x 1099511627776";
