@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cells.hpp"
+#include "residual.hpp"
 
 #include <tuple>
 
@@ -37,11 +38,19 @@ struct DroppedOut {
                            recur::Lstm<double>(4, 4));
   }
 };
+struct WithUsersLayer {
+  static auto make() {
+    return recur::Sequence(Residual(recur::Lstm<double>(3, 3)),
+                           recur::Stack<Residual<recur::Gru<double>>>(
+                               {Residual(recur::Gru<double>(3, 3)), Residual(recur::Gru<double>(3, 3))}),
+                           recur::Elman<double>(3, 4));
+  }
+};
 
 template <class... Rule>
 std::tuple<OneCell<Rule>...> one_cell_each(const std::tuple<Rule...>&);
 
-using Networks = decltype(std::tuple_cat(one_cell_each(Rules()),
-                                         std::tuple<WithReadout, Stacked, BothWays, StackedBothWays, DroppedOut>()));
+using Networks = decltype(std::tuple_cat(
+    one_cell_each(Rules()), std::tuple<WithReadout, Stacked, BothWays, StackedBothWays, DroppedOut, WithUsersLayer>()));
 
 }  // namespace recur_test

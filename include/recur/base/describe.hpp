@@ -8,7 +8,6 @@
 #include <charconv>
 #include <cstddef>
 #include <string>
-#include <tuple>
 
 namespace recur::inline RECUR_ISA {
 
@@ -59,14 +58,6 @@ std::string describe_each(const std::string& name, const Layers& layers) {
   std::string text;
   for (const auto& each : layers) text += (text.empty() ? "" : ", ") + describe(each, "layer");
   return name + "(" + text + ")";
-}
-/// "Sequence(Elman tanh 8 -> 32, Readout 32 -> 4)"
-template <class... Layers>
-std::string describe_layers(const char* name, const std::tuple<Layers...>& layers) {
-  std::string text;
-  std::apply([&](const auto&... each) { ((text += (text.empty() ? "" : ", ") + describe(each, "layer")), ...); },
-             layers);
-  return name + ("(" + text + ")");
 }
 
 }  // namespace detail

@@ -81,10 +81,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   template <class Other>
   Cell<Rule, Other, Inputs, Hidden> cast() const {
     Cell<Rule, Other, Inputs, Hidden> result(inputs(), hidden(), rule);
-    result.U = U.template cast<Other>();
-    result.W = W.template cast<Other>();
-    result.b = b.template cast<Other>();
-    result.P = P.template cast<Other>();
+    visit([](const Name&, auto& to, const auto& from) { to = from.template cast<Other>(); }, Name(), result, *this);
     return result;
   }
 

@@ -39,10 +39,8 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>, Layer_, Layer_> {
 
   Index inputs() const { return ahead.inputs(); }
   Index outputs() const { return 2 * ahead.outputs(); }
-  auto children() { return std::tie(ahead, back); }
-  auto children() const { return std::tie(ahead, back); }
-  /// "Bidirectional(LSTM ..., LSTM ...)": see describe.hpp.
-  std::string description() const { return detail::describe_layers("Bidirectional", std::tie(ahead, back)); }
+  static auto children(auto& layer) { return std::tie(layer.ahead, layer.back); }
+  static constexpr const char* name = "Bidirectional";
   static void visit(auto&& f, const Name& name, auto&... layers) {
     Layer::visit(f, Name(name, "ahead"), layers.ahead...);
     Layer::visit(f, Name(name, "back"), layers.back...);

@@ -16,25 +16,35 @@ namespace recur::inline RECUR_ISA {
 ///     template <class Inner>                                                             // y_t = x_t + inner's y_t
 ///     struct Residual : recur::LayerOf<Residual<Inner>, Inner> {
 ///       using Scalar = typename Inner::Scalar;
-///       struct Workspace : recur::WorkspaceOf<Inner> {                                   // inner's, and y
-///         recur::Series<Scalar> y;
-///         void for_each_buffer(auto&& f) const { recur::WorkspaceOf<Inner>::for_each_buffer(f), f(y); }
-///       };
+///       using View = recur::SeriesView<const Scalar>;
+///       using Workspace = recur::WorkspaceWithOutput<Scalar, Inner>;                     // y, and inner's workspace
+///       static constexpr bool takes_tokens = false;
 ///       Inner inner;
-///       auto children() { return std::tie(inner); }
-///       auto children() const { return std::tie(inner); }
-///       recur::Index inputs() const { return inner.inputs(); }
-///       recur::Index outputs() const { return inner.outputs(); }
+///       explicit Residual(Inner inner_) : inner(std::move(inner_)) {}
+///       static auto children(auto& layer) { return std::tie(layer.inner); }
 ///
 ///       void prepare_forward(const recur::Pass& pass, Workspace& work) const {
 ///         inner.prepare_forward(pass, work.template of<0>());
-///         work.y.resize(outputs(), 1, pass.layout.columns());
+///         work.y.resize(inner.outputs(), 1, pass.layout.columns());
 ///       }
-///       void forward_steps(const recur::Chunk& chunk, recur::SeriesView<const Scalar> x, Workspace& work) const {
+///       void forward_steps(const recur::Chunk& chunk, View x, Workspace& work) const {
 ///         run_forward(inner, chunk, x, work.template of<0>());
-///         ...                                                                            // y = x + what that gave
+///         const auto x_chunk = chunk.of(x), of_inner = chunk.of(View(inner.output_columns(work.template of<0>())));
+///         const auto y = chunk.of(recur::SeriesView<Scalar>(work.y));
+///         chunk.for_own_columns(
+///             [&](auto j, auto n) { y.columns(j, n) = x_chunk.columns(j, n) + of_inner.columns(j, n); });
 ///       }
-///       ...
+///       View output_columns(const Workspace& work) const { return work.y; }
+///       void backward_steps(const recur::Chunk& chunk, View x, View dy, Workspace& work, Residual& gradient,
+///                           recur::SeriesView<Scalar> dx) const {
+///         if (!dy.empty() && !dx.empty())
+///           chunk.for_own_columns([&](auto j, auto n) { dx.columns(j, n) += dy.columns(j, n); });
+///         run_backward(inner, chunk, x, dy, work.template of<0>(), gradient.inner, dx);
+///       }
+///     };
+///
+/// For Stream it also has one step of one sequence: auto memory() const, what it keeps from step to step, and
+/// const Scalar* step(const auto& x, auto& memory) const noexcept, which gives where y_t begins.
 ///
 /// Inside of layers a series is columns, step after step, without padding, in the order of BatchLayout: x, y, dy and dx
 /// are SeriesView of batch 1. Each thread has some of the sequences: it calls forward_steps and backward_steps with
@@ -72,9 +82,9 @@ concept Layer = requires(const L& layer, L& gradient, typename L::Workspace& wor
   layer.finish_backward(work, gradient);
 };
 
-/// A layer that is made of others: children() is a tuple (std::tie) or vector of them.
+/// A layer that is made of others: children(layer) is a tuple (std::tie) or vector of them.
 template <class L>
-concept Composite = requires(L& layer) { layer.children(); };
+concept Composite = requires(L& layer) { std::remove_cvref_t<L>::children(layer); };
 
 /// A layer that carries something from step to step, as a matrix of state_size() rows; LayerOf and bptt do the rest. In
 /// its workspace it has
@@ -95,8 +105,11 @@ concept Stateful = !Composite<L> && requires(const L& layer, typename L::Workspa
 namespace detail {
 
 /// What belongs to the children: of a layer or workspace what it says, a state or memory is itself the container.
-decltype(auto) children_of(auto& any) {
-  if constexpr (requires { any.children(); }) {
+template <class Any>
+decltype(auto) children_of(Any& any) {
+  if constexpr (Composite<Any>) {
+    return std::remove_const_t<Any>::children(any);
+  } else if constexpr (requires { any.children(); }) {
     return any.children();
   } else {
     return (any);
@@ -118,15 +131,6 @@ auto& part_of(Container& container, auto i) {
   }
 }
 
-template <class Children>
-std::size_t count_of(const Children& children) {
-  if constexpr (requires { children.size(); }) {
-    return children.size();
-  } else {
-    return std::tuple_size_v<Children>;
-  }
-}
-
 /// f(i, child, part ...) for each child of a layer, with its part of each of the others: its workspace, state, memory
 /// or gradient.
 void for_each_child(auto&& f, auto& layer, auto&... others) {
@@ -145,19 +149,21 @@ void for_each_child(auto&& f, auto& layer, auto&... others) {
 }
 
 /// Whether what belongs to a layer, a memory, was made for as many layers within it.
-bool of_same_depth(const auto& layer, const auto& other) {
+template <class L>
+bool of_same_depth(const L& layer, const auto& other) {
   bool same = true;
-  if constexpr (requires { layer.children(); }) {
-    same = count_of(layer.children()) == count_of(other);
+  if constexpr (Composite<const L>) {
+    if constexpr (requires { other.size(); }) same = children_of(layer).size() == other.size();
     if (same)
       for_each_child([&](auto, const auto& child, auto& part) { same &= of_same_depth(child, part); }, layer, other);
   }
   return same;
 }
 /// Makes a state, of vectors in places, one of a layer.
-void fit_state(const auto& layer, auto& state) {
-  if constexpr (requires { layer.children(); }) {
-    if constexpr (requires { state.resize(std::size_t()); }) state.resize(layer.children().size());
+template <class L>
+void fit_state(const L& layer, auto& state) {
+  if constexpr (Composite<const L>) {
+    if constexpr (requires { state.resize(std::size_t()); }) state.resize(children_of(layer).size());
     for_each_child([](auto, const auto& child, auto& part) { fit_state(child, part); }, layer, state);
   }
 }
@@ -179,7 +185,7 @@ template <class L>
 void require_state(const char* where, const char* what, const L& layer, const typename L::State& state, Index batch) {
   if constexpr (Composite<const L>) {
     if constexpr (requires { state.empty(); }) {
-      const std::size_t depth = layer.children().size();
+      const std::size_t depth = children_of(layer).size();
       require(state.empty() || state.size() == depth, where, ": ", what, " must have ", depth,
               " states (one for each layer), got ", state.size());
     }

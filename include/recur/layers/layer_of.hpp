@@ -30,6 +30,13 @@ class WorkspaceOf {
   std::tuple<typename Children::Workspace...> children_;
 };
 
+/// The same, and y_1 .. y_T as columns.
+template <class Scalar, class... Children>
+struct WorkspaceWithOutput : WorkspaceOf<Children...> {
+  Series<Scalar> y;
+  void for_each_buffer(auto&& f) const { WorkspaceOf<Children...>::for_each_buffer(f), f(y); }
+};
+
 namespace detail {
 
 /// What follows from the children of a layer.
@@ -121,6 +128,22 @@ class LayerOf : public detail::OfChildren<Children...> {
 
   // ---- What a layer has that says nothing else: what its children have, or nothing. See Layer ----
 
+  static constexpr int inputs_at_compile_time = Dynamic, outputs_at_compile_time = Dynamic;
+  /// Of layers in a row, or of one child.
+  Index inputs() const { return std::get<0>(children()).inputs(); }
+  Index outputs() const { return std::get<sizeof...(Children) - 1>(children()).outputs(); }
+  /// "Sequence(Elman tanh 8 -> 32, Readout 32 -> 4)": its name, and its children's descriptions. See describe.hpp.
+  std::string description() const
+    requires Composite<const Self>
+  {
+    std::string text;
+    for_each_child([&](auto, const auto& each) { text += (text.empty() ? "" : ", ") + describe(each, "layer"); });
+    if constexpr (requires { std::string(Self::name); }) {
+      return Self::name + ("(" + text + ")");
+    } else {
+      return "Layer(" + text + ")";
+    }
+  }
   /// The parameters of the children, with their numbers for names: "0.W".
   static void visit(auto&& f, const Name& name, auto& first, auto&... others) {
     if constexpr (Composite<decltype(first)>) {
@@ -140,7 +163,7 @@ class LayerOf : public detail::OfChildren<Children...> {
   }
   void require_workspace(const char* where, const auto& work) const {
     if constexpr (requires { work.children().begin(); }) {
-      const std::size_t depth = self().children().size(), got = work.children().size();
+      const std::size_t depth = children().size(), got = work.children().size();
       require(depth == got, where, ": the trace must be of this network, with ", depth, " layers, got one of ", got);
     }
     for_each_child([&](auto, const auto& child, const auto& its) { child.require_workspace(where, its); }, work);
@@ -157,7 +180,7 @@ class LayerOf : public detail::OfChildren<Children...> {
   /// For Stream: what each child keeps from step to step.
   auto memory() const {
     if constexpr (sizeof...(Children) > 0)
-      return std::apply([](const auto&... each) { return std::tuple(each.memory()...); }, self().children());
+      return std::apply([](const auto&... each) { return std::tuple(each.memory()...); }, children());
   }
 
  protected:
@@ -167,6 +190,7 @@ class LayerOf : public detail::OfChildren<Children...> {
   }
 
  private:
+  decltype(auto) children() const { return Self::children(self()); }
   const Self& self() const { return static_cast<const Self&>(*this); }
 };
 

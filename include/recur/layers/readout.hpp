@@ -49,8 +49,7 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
   template <class Other>
   Readout<Other, Hidden, Outputs> cast() const {
     Readout<Other, Hidden, Outputs> result(inputs(), outputs(), ReadoutOptions{.bias = has_bias_});
-    result.V = V.template cast<Other>();
-    result.c = c.template cast<Other>();
+    visit([](const Name&, auto& to, const auto& from) { to = from.template cast<Other>(); }, Name(), result, *this);
     return result;
   }
 

@@ -43,12 +43,9 @@ class Sequence : public LayerOf<Sequence<Layers...>, Layers...> {
   const auto& layer() const {
     return std::get<I>(layers);
   }
-  auto& children() { return layers; }
-  const auto& children() const { return layers; }
+  static auto& children(auto& net) { return net.layers; }
 
-  Index inputs() const { return layer<0>().inputs(); }
-  Index outputs() const { return layer<depth - 1>().outputs(); }
-  std::string description() const { return detail::describe_layers("Sequence", layers); }  ///< see describe.hpp
+  static constexpr const char* name = "Sequence";
 
   /// The same network with its parameters in another type.
   template <class Other>
@@ -77,7 +74,7 @@ class Sequence : public LayerOf<Sequence<Layers...>, Layers...> {
   };
 
   void require_shapes(const char* where) const {
-    Index features = inputs();
+    Index features = this->inputs();
     this->for_each_child([&](auto, const auto& each) {
       each.require_shapes(where);
       require_equal(where, "x.features()", features, "inputs()", each.inputs());

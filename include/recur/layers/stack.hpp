@@ -54,8 +54,7 @@ class Stack : public LayerOf<Stack<Layer_>> {
   Index outputs() const { return layers.front().outputs(); }
   Index depth() const { return std::ssize(layers); }
   double dropout() const { return dropout_.probability(); }
-  auto& children() { return layers; }
-  const auto& children() const { return layers; }
+  static auto& children(auto& stack) { return stack.layers; }
   /// "Stack(LSTM ..., LSTM ...)": see describe.hpp.
   std::string description() const {
     return detail::describe_each(dropout() > 0 ? "Stack with dropout " + describe(dropout()) : "Stack", layers);
