@@ -2,6 +2,7 @@
 /// \file
 /// recur: recurrent neural networks inside your own program. The whole library, in reading order.
 
+#include "base/version.hpp"     // RECUR_VERSION_MAJOR and its like
 #include "base/matrix.hpp"      // matrices, views of them, sizes
 #include "base/require.hpp"     // require(), the check that is always on
 #include "base/buffer.hpp"      // the memory under everything

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <recur/training/initializer.hpp>
-#include <recur/recur.hpp>
+#include <recur/layers/readout.hpp>
+#include <recur/layers/sequence.hpp>
 #include <recur/cells/elman.hpp>
 
 #include <limits>

@@ -3,6 +3,7 @@
 /// The products: C += A B with a weight matrix A, or its transpose, that meets many B; and C += D H^T for the gradients
 /// of weights. A that is used often is packed first: copied into the order in which the kernels read it.
 
+#include "../base/buffer.hpp"
 #include "gemm_kernel.hpp"
 
 #include <algorithm>
