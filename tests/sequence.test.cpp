@@ -236,3 +236,17 @@ TEST_CASE("Who only predicts needs no trace", "[sequence]") {
   one_hot.matrix().row(2).setOnes();
   CHECK(net.forward(tokens).matrix() == net.forward(one_hot).matrix());
 }
+
+TEST_CASE("A sequence of one sequence is a stream, too", "[sequence]") {
+  std::mt19937 rng(12);
+  const auto x = random_series(2, 1, 6, rng);
+  const auto check = [&](const auto& net) {
+    const auto y = net.forward(x);
+    Stream stream(net);
+    for (Index t = 0; t < 6; ++t) CHECK(VectorOf<double>(stream.step(VectorOf<double>(x[t]))) == y[t].col(0));
+  };
+  using One = Sequence<Elman<double>>;
+  using Two = Sequence<Elman<double>, Readout<double>>;
+  check(randomized(Sequence<One>(One(Elman<double>(2, 3))), rng));
+  check(randomized(Sequence<Two>(Two(Elman<double>(2, 3), Readout<double>(3, 2))), rng));
+}

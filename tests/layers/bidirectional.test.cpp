@@ -91,3 +91,35 @@ TEST_CASE("What does not fit a bidirectional layer is said", "[bidirectional]") 
   CHECK(message_of([&] { layer.forward(x, trace, state); }) ==
         "forward: initial must be 4x2 (states * hidden() x batch), got 4x3");
 }
+
+TEST_CASE("Halves that were given other sizes are an error", "[bidirectional]") {
+  Bidirectional<Elman<double>> layer(3, 4);
+  auto trace = layer.trace();
+  layer.back.U.setZero(4, 5);
+  CHECK(message_of([&] { layer.forward(Series<double>(3, 2, 5), trace); }) ==
+        "forward: x.features() must be 5 (inputs()), got 3");
+  layer.back = Elman<double>(3, 2);
+  CHECK(message_of([&] { layer.forward(Series<double>(3, 2, 5), trace); }) ==
+        "forward: back.outputs() must be 4 (ahead.outputs()), got 2");
+}
+
+TEST_CASE("The gradient is the same for tokens and for the vectors that they stand for, whichever forward was given",
+          "[bidirectional]") {
+  std::mt19937 rng(6);
+  const auto layer = randomized(Bidirectional<Gru<double>>(3, 2), rng);
+  Tokens tokens(2, 5);
+  Series<double> x(3, 2, 5);
+  for (Index t = 0; t < 5; ++t)
+    for (Index n = 0; n < 2; ++n) {
+      tokens(n, t) = static_cast<int>((2 * t + n) % 3);
+      x[t](tokens(n, t), n) = 1;
+    }
+  const auto dy = random_series(4, 2, 5, rng);
+  auto trace = layer.trace(), other = layer.trace();
+  auto gradient = zeros_like(layer), of_other = gradient;
+  layer.forward(tokens, trace);
+  bptt(layer, x, trace, dy, gradient);
+  layer.forward(x, other);
+  bptt(layer, tokens, other, dy, of_other);
+  visit([](const Name&, const auto& a, const auto& b) { CHECK(a.isApprox(b, 1e-12)); }, gradient, of_other);
+}

@@ -41,9 +41,9 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>, Layer_, Layer_> {
   Index outputs() const { return 2 * ahead.outputs(); }
   static auto children(auto& layer) { return std::tie(layer.ahead, layer.back); }
   static constexpr const char* name = "Bidirectional";
-  static void visit(auto&& f, const Name& name, auto&... layers) {
-    Layer::visit(f, Name(name, "ahead"), layers.ahead...);
-    Layer::visit(f, Name(name, "back"), layers.back...);
+  static void visit(auto&& f, const Name& whole, auto&... layers) {
+    Layer::visit(f, Name(whole, "ahead"), layers.ahead...);
+    Layer::visit(f, Name(whole, "back"), layers.back...);
   }
   /// The same layer with its parameters in another type.
   template <class Other>
@@ -64,14 +64,15 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>, Layer_, Layer_> {
     }
   };
 
+  void require_shapes(const char* where) const {
+    ahead.require_shapes(where);
+    back.require_shapes(where);
+    require_equal(where, "x.features()", inputs(), "inputs()", back.inputs());
+    require_equal(where, "back.outputs()", back.outputs(), "ahead.outputs()", ahead.outputs());
+  }
   void prepare_forward(const Pass& pass, Workspace& work) const {
-    const Index columns = pass.layout.columns();
-    work.y.resize(outputs(), 1, columns);
-    if (pass.of_tokens) {
-      work.tokens.resize(1, columns);
-    } else {
-      work.x.resize(inputs(), 1, columns);
-    }
+    work.y.resize(outputs(), 1, pass.layout.columns());
+    prepare_reversed(pass, work);
     ahead.prepare_forward(pass, work.template of<0>());
     back.prepare_forward(pass, work.template of<1>());
   }
@@ -89,6 +90,7 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>, Layer_, Layer_> {
   SeriesView<const Scalar> output_columns(const Workspace& work) const { return work.y; }
 
   void prepare_backward(const Pass& pass, Workspace& work) const {
+    prepare_reversed(pass, work);  // bptt may be given x in its other form: one-hot vectors for tokens
     work.dy.resize(back.outputs(), 1, pass.layout.columns());
     if (pass.wants_dx) work.dx.resize(inputs(), 1, pass.layout.columns());
     ahead.prepare_backward(pass, work.template of<0>());
@@ -115,6 +117,13 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>, Layer_, Layer_> {
   }
 
  private:
+  void prepare_reversed(const Pass& pass, Workspace& work) const {
+    if (pass.of_tokens) {
+      work.tokens.resize(1, pass.layout.columns());
+    } else {
+      work.x.resize(inputs(), 1, pass.layout.columns());
+    }
+  }
   /// f(column, where it is when its sequence runs from its end to its beginning) for this member's columns.
   static void for_own_columns(const Chunk& chunk, auto&& f) {
     const BatchLayout& layout = chunk.layout;

@@ -44,14 +44,21 @@ namespace recur::inline RECUR_ISA {
 ///     };
 ///
 /// For Stream it also has one step of one sequence: auto memory() const, what it keeps from step to step, and
-/// const Scalar* step(const auto& x, auto& memory) const noexcept, which gives where y_t begins.
+/// const Scalar* step(const auto& x, auto& memory) const noexcept, which gives where y_t begins. One that carries a state
+/// has clear(memory) and state_in(where, memory), too, as Cell; of one that is made of others the memory is a tuple that
+/// begins with those of its children.
 ///
 /// Inside of layers a series is columns, step after step, without padding, in the order of BatchLayout: x, y, dy and dx
 /// are SeriesView of batch 1. Each thread has some of the sequences: it calls forward_steps and backward_steps with
 /// every chunk, and writes the columns of its own sequences alone, until it has waited at chunk.barrier() for the
 /// others: then it may read theirs, and write its rows of the gradient. In backward_steps, call barrier() after the
 /// last read of dy and of whatever the next chunk overwrites: with unequal lengths a column is another thread's then.
-/// All threads call it equally often. None of these functions may throw.
+/// All threads call it equally often. forward_steps and backward_steps must not throw.
+///
+/// Parameters of a layer's own are visited by static void visit(f, name, layers ...), as Cell has it. Of layers in a row
+/// all but the first are prepared with pass.in_a_row(false): they read no tokens, and their dL/dx is always wanted. A
+/// layer whose children are a vector says State, causal, takes_tokens, inputs(), outputs() and memory() itself: see
+/// Stack.
 template <class L>
 concept Layer = requires(const L& layer, L& gradient, typename L::Workspace& work, const typename L::Workspace& done,
                          const Pass& pass, const Chunk& chunk, SeriesView<const typename L::Scalar> x,
@@ -87,7 +94,7 @@ template <class L>
 concept Composite = requires(L& layer) { std::remove_cvref_t<L>::children(layer); };
 
 /// A layer that carries something from step to step, as a matrix of state_size() rows; LayerOf and bptt do the rest. In
-/// its workspace it has
+/// its workspace there are
 template <class L>
 concept Stateful = !Composite<L> && requires(const L& layer, typename L::Workspace& work) {
   { layer.state_size() } -> std::convertible_to<Index>;

@@ -133,9 +133,9 @@ class LayerOf : public detail::OfChildren<Children...> {
   Index inputs() const { return std::get<0>(children()).inputs(); }
   Index outputs() const { return std::get<sizeof...(Children) - 1>(children()).outputs(); }
   /// "Sequence(Elman tanh 8 -> 32, Readout 32 -> 4)": its name, and its children's descriptions. See describe.hpp.
-  std::string description() const
-    requires Composite<const Self>
-  {
+  template <class L = Self>
+    requires Composite<const L>
+  std::string description() const {
     std::string text;
     for_each_child([&](auto, const auto& each) { text += (text.empty() ? "" : ", ") + describe(each, "layer"); });
     if constexpr (requires { std::string(Self::name); }) {
@@ -180,7 +180,8 @@ class LayerOf : public detail::OfChildren<Children...> {
   /// For Stream: what each child keeps from step to step.
   auto memory() const {
     if constexpr (sizeof...(Children) > 0)
-      return std::apply([](const auto&... each) { return std::tuple(each.memory()...); }, children());
+      return std::apply([](const auto&... each) { return std::tuple<decltype(each.memory())...>(each.memory()...); },
+                        children());
   }
 
  protected:
