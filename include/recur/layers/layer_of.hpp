@@ -130,8 +130,8 @@ class LayerOf : public detail::OfChildren<Children...> {
 
   static constexpr int inputs_at_compile_time = Dynamic, outputs_at_compile_time = Dynamic;
   /// Of layers in a row, or of one child.
-  Index inputs() const { return std::get<0>(children()).inputs(); }
-  Index outputs() const { return std::get<sizeof...(Children) - 1>(children()).outputs(); }
+  Index inputs() const { return std::get<0>(Self::children(self())).inputs(); }
+  Index outputs() const { return std::get<sizeof...(Children) - 1>(Self::children(self())).outputs(); }
   /// "Sequence(Elman tanh 8 -> 32, Readout 32 -> 4)": its name, and its children's descriptions. See describe.hpp.
   template <class L = Self>
     requires Composite<const L>
@@ -163,7 +163,7 @@ class LayerOf : public detail::OfChildren<Children...> {
   }
   void require_workspace(const char* where, const auto& work) const {
     if constexpr (requires { work.children().begin(); }) {
-      const std::size_t depth = children().size(), got = work.children().size();
+      const std::size_t depth = Self::children(self()).size(), got = work.children().size();
       require(depth == got, where, ": the trace must be of this network, with ", depth, " layers, got one of ", got);
     }
     for_each_child([&](auto, const auto& child, const auto& its) { child.require_workspace(where, its); }, work);
@@ -181,7 +181,7 @@ class LayerOf : public detail::OfChildren<Children...> {
   auto memory() const {
     if constexpr (sizeof...(Children) > 0)
       return std::apply([](const auto&... each) { return std::tuple<decltype(each.memory())...>(each.memory()...); },
-                        children());
+                        Self::children(self()));
   }
 
  protected:
@@ -191,7 +191,6 @@ class LayerOf : public detail::OfChildren<Children...> {
   }
 
  private:
-  decltype(auto) children() const { return Self::children(self()); }
   const Self& self() const { return static_cast<const Self&>(*this); }
 };
 
