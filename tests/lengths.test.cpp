@@ -1,7 +1,7 @@
-// Sequences of unequal lengths in one batch: what holds for every layer there is and will be.
+// Sequences of unequal lengths in one batch.
 #include "catch.hpp"
 #include "helpers.hpp"
-#include "networks.hpp"
+#include "cells.hpp"
 #include "numbers.hpp"
 
 using namespace recur;
@@ -9,35 +9,6 @@ using namespace recur_test;
 
 namespace {
 
-constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
-const std::vector<Index> lengths{2, 7, 0, 1, 7, 4};
-constexpr Index batch = 6, steps = 9;
-
-Series<double> padded(Index features, double padding, std::mt19937& rng) {
-  auto series = random_series(features, batch, steps, rng);
-  series.set_lengths(lengths);
-  for (Index n = 0; n < batch; ++n)
-    for (Index t = lengths[std::size_t(n)]; t < steps; ++t) series[t].col(n).setConstant(padding);
-  return series;
-}
-/// One sequence, without its padding.
-Series<double> single(const Series<double>& series, Index n) {
-  Series<double> result(series.features(), 1, lengths[std::size_t(n)]);
-  for (Index t = 0; t < result.steps(); ++t) result[t] = series[t].col(n);
-  return result;
-}
-template <class State>
-State column(const State& state, Index n) {
-  State result = state;
-  visit_state([&](auto& one, const auto& all) { one = all.col(n).eval(); }, result, state);
-  return result;
-}
-bool zero_in_padding(SeriesView<const double> y) {
-  bool zero = true;
-  for (Index n = 0; n < batch; ++n)
-    for (Index t = lengths[std::size_t(n)]; t < steps; ++t) zero = zero && y[t].col(n).isZero(0);
-  return zero;
-}
 template <class State>
 void check_close(const State& ours, const State& theirs) {
   visit_state([](const auto& a, const auto& b) { CHECK(((a - b).array().abs() < 1e-12).all()); }, ours, theirs);
@@ -45,112 +16,9 @@ void check_close(const State& ours, const State& theirs) {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("A padded batch equals its sequences run singly, forward and backward", "[lengths]", Networks) {
-  std::mt19937 rng(1);
-  const auto net = randomized(TestType::make(), rng);
-  const auto x = padded(3, not_a_number, rng), dy = padded(net.outputs(), not_a_number, rng);
-  const auto initial = random_state(net, batch, rng), d_final = random_state(net, batch, rng);
-  // Truncated, too: where stretches begin and end does not depend on who else is in the batch.
-  std::vector<std::pair<Index, Index>> windows{{0, 0}};
-  if (net.causal) windows.insert(windows.end(), {{3, 0}, {4, 3}, {5, 1}, {6, 4}});
-  for (const auto& [window, stride] : windows) {
-    INFO("window " << window << ", stride " << stride);
-    auto trace = net.trace(), single_trace = net.trace();
-    auto gradient = zeros_like(net), sum = gradient;
-    auto d_initial = net.state(batch);
-    Series<double> dx;
-    const Series<double> y(net.forward(x, trace, initial));
-    CHECK(y.lengths() == lengths);
-    CHECK(zero_in_padding(y));
-    bptt(net, x, trace, dy, gradient,
-         {.d_final = &d_final, .dx = &dx, .d_initial = &d_initial, .window = window, .stride = stride});
-    CHECK(zero_in_padding(dx));
-    const auto final = net.final_state(trace);
-
-    for (Index n = 0; n < batch; ++n) {
-      INFO("sequence " << n);
-      const auto length = lengths[std::size_t(n)];
-      const auto initial_n = column(initial, n), d_final_n = column(d_final, n);
-      if (length == 0) {
-        check_close(column(final, n), initial_n);
-        check_close(column(d_initial, n), d_final_n);
-        continue;
-      }
-      const auto x_n = single(x, n), dy_n = single(dy, n);
-      const Series<double> y_n(net.forward(x_n, single_trace, initial_n));
-      Series<double> dx_n;
-      auto d_initial_n = net.state(1);
-      bptt(net, x_n, single_trace, dy_n, sum,
-           {.d_final = &d_final_n,
-            .dx = &dx_n,
-            .d_initial = &d_initial_n,
-            .accumulate = true,
-            .window = window,
-            .stride = stride});
-      for (Index t = 0; t < length; ++t) {
-        CHECK((y[t].col(n) - y_n[t]).isZero(1e-13));
-        CHECK((dx[t].col(n) - dx_n[t]).isZero(1e-12));
-      }
-      check_close(column(final, n), net.final_state(single_trace));
-      check_close(column(d_initial, n), d_initial_n);
-    }
-    recur::visit(
-        [](const Name& name, const auto& whole, const auto& parts) {
-          INFO(name.str());
-          CHECK((whole - parts).isZero(1e-11));
-        },
-        gradient, sum);
-  }
-}
-
-TEMPLATE_LIST_TEST_CASE("What padding holds changes no bit", "[lengths]", Networks) {
-  std::mt19937 rng(2);
-  const auto net = randomized(TestType::make(), rng);
-  const auto run = [&](double padding) {
-    std::mt19937 same(3);
-    const auto x = padded(3, padding, same), target = padded(net.outputs(), padding, same);
-    auto trace = net.trace();
-    trace.train(5);
-    auto gradient = zeros_like(net);
-    Series<double> dx, dy;
-    const double loss = squared_error(net.forward(x, trace), target, dy);
-    bptt(net, x, trace, dy, gradient, {.dx = &dx});
-    return std::tuple(loss, gradient, dx);
-  };
-  const auto [loss, gradient, dx] = run(0);
-  const auto [loss_nan, gradient_nan, dx_nan] = run(not_a_number);
-  CHECK(identical(loss, loss_nan));
-  CHECK(same_parameters(gradient, gradient_nan));
-  CHECK(global_norm(gradient) > 0);
-  CHECK(identical(dx.matrix(), dx_nan.matrix()));
-}
-
-TEMPLATE_LIST_TEST_CASE("Equal lengths that are given change nothing but the order of sums", "[lengths]", Networks) {
-  std::mt19937 rng(4);
-  const auto net = randomized(TestType::make(), rng);
-  auto x = random_series(3, 3, 5, rng);
-  auto trace = net.trace();
-  const Series<double> y(net.forward(x, trace));
-  x.set_lengths({5, 5, 5});
-  CHECK((net.forward(x, trace).matrix() - y.matrix()).isZero(1e-14));
-}
-
-TEMPLATE_LIST_TEST_CASE("The gradient check passes with lengths, and with a Dropout in training", "[lengths]",
-                        Networks) {
-  std::mt19937 rng(5);
-  const auto net = randomized(TestType::make(), rng);
-  const auto x = padded(3, 0.5, rng), target = padded(net.outputs(), not_a_number, rng);
-  const auto initial = random_state(net, batch, rng), d_final = random_state(net, batch, rng);
-  const auto check =
-      check_gradient(net, squared_error, x, target, {.initial = &initial, .d_final = &d_final, .dropout_seed = 7});
-  INFO(check);
-  CHECK(check.relative_error < 1e-7);
-  CHECK(check.entries > parameter_count(net) + x.matrix().size());
-}
-
 TEST_CASE("All sequences may be empty: the state passes through", "[lengths]") {
   std::mt19937 rng(6);
-  const auto net = randomized(WithReadout::make(), rng);
+  const auto net = randomized(Sequence(Lstm<double>(3, 5), Gru<double>(5, 2), Readout<double>(2, 4, {.bias = true})), rng);
   auto x = random_series(3, 2, 4, rng);
   x.set_lengths({0, 0});
   const auto initial = random_state(net, 2, rng), d_final = random_state(net, 2, rng);
@@ -215,7 +83,7 @@ TEST_CASE("A window of a series has what it leaves of the lengths", "[lengths]")
 
 TEST_CASE("Tokens have lengths too", "[lengths]") {
   std::mt19937 rng(7);
-  const auto net = randomized(StackedBothWays::make(), rng);
+  const auto net = randomized(Sequence(Stack<Bidirectional<Lstm<double>>>(3, 3, 2), Elman<double>(6, 4)), rng);
   Tokens tokens(2, 4);
   tokens.matrix() << 2, 1, -7, 99,  //
       0, 2, 1, 1;

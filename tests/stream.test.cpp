@@ -84,12 +84,6 @@ TEST_CASE("A stream gives what forward gives, to the bit", "[stream]") {
   check_streams<double>();
 }
 
-TEMPLATE_LIST_TEST_CASE("A stream of every cell gives what forward gives, to the bit", "[stream][laws]",
-                        recur_test::Rules) {
-  std::mt19937 rng(3);
-  check_stream(randomized(Cell<TestType, double>(3, 7), rng));  // of fixed sizes: see laws.test.cpp
-}
-
 TEST_CASE("A step takes and gives numbers where there is one input and one output", "[stream]") {
   std::mt19937 rng(4);
   const auto fixed = randomized(Sequence<Elman<float, Tanh, 1, 8>, Readout<float, 8, 1>>(), rng);

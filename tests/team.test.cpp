@@ -110,14 +110,6 @@ void check_threads(const Net& net, const X& x) {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("No bit depends on the number of threads", "[team][laws]", recur_test::Rules) {
-  std::mt19937 rng(2);
-  for (const Index batch : {16, 27, 40}) {
-    const auto x = random_series(5, batch, 45, rng);
-    check_threads(randomized(Cell<TestType, double>(5, 101), rng, 0.2), SeriesView<const double>(x));
-  }
-}
-
 TEMPLATE_TEST_CASE("No bit of a network of layers depends on the number of threads", "[team]", float, double) {
   std::mt19937 rng(3);
   const auto net = randomized(Sequence(Elman<TestType>(9, 70), Readout<TestType>(70, 18, {.bias = true}),

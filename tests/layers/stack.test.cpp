@@ -1,7 +1,7 @@
-// What is particular to a Stack; what holds for every layer is in lengths.test.cpp and team.test.cpp.
+// What is particular to a Stack; what holds for every layer is in laws/.
 #include "catch.hpp"
 #include "helpers.hpp"
-#include "networks.hpp"
+#include "cells.hpp"
 #include "numbers.hpp"
 
 using namespace recur;

@@ -1,0 +1,10 @@
+#include "network_of.hpp"
+
+namespace recur_test {
+
+std::vector<NamedCell> gated_cells() {
+  return list_of(cell<recur::LstmRule<>>("Lstm"), cell<recur::PeepholeLstmRule<>>("PeepholeLstm"),
+                 cell<recur::GruRule<>>("Gru"), cell<recur::GruResetBeforeRule<>>("GruResetBefore"));
+}
+
+}  // namespace recur_test

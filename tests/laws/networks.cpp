@@ -1,0 +1,67 @@
+#include "networks.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+namespace recur_test {
+
+const std::vector<NamedCell>& all_cells() {
+  static const auto cells = [] {
+    auto all = plain_cells(), gated = gated_cells();
+    all.insert(all.end(), std::move_iterator(gated.begin()), std::move_iterator(gated.end()));
+    return all;
+  }();
+  return cells;
+}
+
+std::vector<NamedNetwork> all_networks() {
+  std::vector<NamedNetwork> all;
+  for (const auto& [name, cell] : all_cells()) all.push_back({name, cell->make(3, 4)});
+  for (auto& each : networks_of_layers()) all.push_back(std::move(each));
+  return all;
+}
+
+namespace {
+
+States without_names(const NamedMatrices& blocks) {
+  States matrices;
+  for (const auto& [name, matrix] : blocks) matrices.push_back(matrix);
+  return matrices;
+}
+
+}  // namespace
+
+bool same(const States& a, const States& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& p, const auto& q) {
+    return p.rows() == q.rows() && p.cols() == q.cols() && (p.array() == q.array()).all();
+  });
+}
+bool same(const NamedMatrices& a, const NamedMatrices& b) { return same(without_names(a), without_names(b)); }
+
+double difference(const States& a, const States& b) {
+  double most = a.size() == b.size() ? 0 : std::numeric_limits<double>::quiet_NaN();
+  for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
+    recur::require(a[i].rows() == b[i].rows() && a[i].cols() == b[i].cols(), "difference: other shapes");
+    for (Index j = 0; j < a[i].size(); ++j) {
+      const double apart = std::abs(a[i].data()[j] - b[i].data()[j]);
+      if (std::isnan(apart)) return apart;
+      most = std::max(most, apart);
+    }
+  }
+  return most;
+}
+double difference(const NamedMatrices& a, const NamedMatrices& b) { return difference(without_names(a), without_names(b)); }
+
+double norm(const NamedMatrices& blocks) {
+  double squares = 0;
+  for (const auto& [name, matrix] : blocks) squares += matrix.squaredNorm();
+  return std::sqrt(squares);
+}
+Index size(const NamedMatrices& blocks) {
+  Index numbers = 0;
+  for (const auto& [name, matrix] : blocks) numbers += matrix.size();
+  return numbers;
+}
+
+}  // namespace recur_test

@@ -1,0 +1,104 @@
+// The networks that every law is tested for, each behind one small virtual class: a network is compiled once, and so is
+// a law. A new cell or layer is one more line of plain_cells.cpp, gated_cells.cpp or layers.cpp.
+#pragma once
+
+#include <recur/series/series.hpp>
+#include <recur/training/gradient_check.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace recur_test {
+
+using recur::Index, recur::MatrixOf, recur::Series, recur::SeriesView;
+
+/// Parameters by their names; the states of all layers in their order. No state at all stands for zero.
+using NamedMatrices = std::vector<std::pair<std::string, MatrixOf<double>>>;
+template <class Scalar>
+using StatesOf = std::vector<MatrixOf<Scalar>>;
+using States = StatesOf<double>;
+
+/// A network that goes through series, with a trace of its own.
+template <class Scalar>
+struct AnyForward {
+  virtual ~AnyForward() = default;
+  virtual SeriesView<const Scalar> forward(SeriesView<const Scalar> x, const StatesOf<Scalar>& initial = {}) = 0;
+  virtual StatesOf<Scalar> final_state() const = 0;
+  virtual StatesOf<Scalar> random_state(Index batch, std::mt19937& rng) const = 0;
+};
+
+/// As recur::BpttOptions.
+struct AnyBpttOptions {
+  const States* d_final = nullptr;
+  Series<double>* dx = nullptr;
+  States* d_initial = nullptr;
+  bool accumulate = false;
+  Index window = 0, stride = 0;
+};
+
+/// A network with a trace and a gradient. A copy has the same parameters, and a trace and a gradient of its own.
+struct AnyNetwork : AnyForward<double> {
+  virtual std::unique_ptr<AnyNetwork> copy() const = 0;
+  virtual std::string description() const = 0;
+  virtual Index inputs() const = 0;
+  virtual Index outputs() const = 0;
+  virtual bool causal() const = 0;
+
+  virtual void randomize(std::mt19937& rng, double limit = 0.8) = 0;
+  virtual NamedMatrices parameters() const = 0;
+  virtual void set_parameters(const NamedMatrices& blocks) = 0;
+
+  virtual void train(std::uint64_t seed) = 0;  // of the trace
+  virtual void bptt(SeriesView<const double> x, SeriesView<const double> dy, const AnyBpttOptions& options = {}) = 0;
+  virtual NamedMatrices gradient() const = 0;
+  virtual void set_gradient(double value) = 0;
+  virtual recur::GradientCheck check_gradient(const Series<double>& x, const Series<double>& target,
+                                              const States& initial, const States& d_final,
+                                              std::optional<std::uint64_t> dropout_seed = {}) const = 0;
+  /// y, by a Stream; of one sequence, where y_t depends on x_1 .. x_t alone.
+  virtual Series<double> stream(SeriesView<const double> x) const = 0;
+};
+
+/// A cell of any size.
+struct AnyCell {
+  virtual ~AnyCell() = default;
+  virtual std::unique_ptr<AnyNetwork> make(Index inputs, Index hidden) const = 0;
+  virtual std::unique_ptr<AnyForward<float>> make_float(Index inputs, Index hidden, std::mt19937& rng,
+                                                        double limit) const = 0;
+  /// y and the gradient, by a cell of 3 inputs and 5 hidden units that are fixed at compile time.
+  virtual std::pair<Series<double>, NamedMatrices> run_fixed(const NamedMatrices& parameters, SeriesView<const double> x,
+                                                      SeriesView<const double> dy) const = 0;
+  /// The same cell's h_1 .. h_T of one sequence, by cell.step() from record to record.
+  virtual Series<double> step_fixed(const NamedMatrices& parameters, SeriesView<const double> x) const = 0;
+};
+
+/// Networks by what they are called, each of 3 inputs: a cell of 4 units of every kind, and networks of layers.
+struct NamedCell {
+  std::string name;
+  std::unique_ptr<const AnyCell> cell;
+};
+struct NamedNetwork {
+  std::string name;
+  std::unique_ptr<AnyNetwork> network;
+};
+const std::vector<NamedCell>& all_cells();
+std::vector<NamedNetwork> all_networks();
+
+// What these are made of.
+std::vector<NamedCell> plain_cells();
+std::vector<NamedCell> gated_cells();
+std::vector<NamedNetwork> networks_of_layers();
+
+/// Whether two lists of matrices are the same to the bit but for the sign of a zero.
+bool same(const States& a, const States& b);
+bool same(const NamedMatrices& a, const NamedMatrices& b);
+/// The largest difference of any two numbers of two lists of the same shapes; NaN where one is.
+double difference(const States& a, const States& b);
+double difference(const NamedMatrices& a, const NamedMatrices& b);
+double norm(const NamedMatrices& blocks);
+Index size(const NamedMatrices& blocks);
+
+}  // namespace recur_test
