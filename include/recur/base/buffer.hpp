@@ -22,21 +22,18 @@ inline void require_units_alike() {
           "-DEIGEN_MAX_ALIGN_BYTES=64");
 }
 
-/// The product of sizes, all >= 0. Throws std::invalid_argument where it, or that of some of them, is so large that the
-/// bytes of so many numbers could not be counted; `what` names the sizes: "Series: features x batch x steps".
-inline Index checked_product(const char* what, std::initializer_list<Index> sizes) {
-  Index bytes = 16;  // of one number, whatever its type
-  bool overflows = false, any_zero = false;
-  for (const Index size : sizes) {
-    overflows |= __builtin_mul_overflow(bytes, std::max<Index>(size, 1), &bytes);
-    any_zero |= size == 0;
-  }
-  if (!overflows) return any_zero ? 0 : bytes / 16;
+[[noreturn]] inline void throw_too_many(const char* what, std::initializer_list<Index> sizes) {
   std::ostringstream text;
   const char* between = "";
   for (const Index size : sizes) text << std::exchange(between, " x ") << size;
-  require(false, what, " must be less than 2^59, got ", text.str());
-  return 0;
+  throw std::invalid_argument(std::string(what) + " must be less than 2^59, got " + text.str());
+}
+/// The product of sizes, all >= 0. Throws std::invalid_argument where it, or that of some of them, is so large that the
+/// bytes of so many numbers could not be counted; `what` names the sizes: "Series: features x batch x steps".
+Index checked_product(const char* what, std::same_as<Index> auto... sizes) {
+  Index bytes = 16;  // of one number, whatever its type
+  if ((__builtin_mul_overflow(bytes, std::max<Index>(sizes, 1), &bytes) || ...)) throw_too_many(what, {sizes...});
+  return ((sizes == 0) || ...) ? 0 : bytes / 16;
 }
 
 /// A value that is T() again when it has been moved from: of these are the sizes of what owns memory, which is empty
@@ -66,7 +63,7 @@ class Buffer {
  public:
   /// The numbers are undefined. Throws where there is no memory for them; the buffer is then empty.
   MatrixView<Scalar> resize(Index rows, Index cols) {
-    const Index size = checked_product("Buffer: rows x cols", {rows, cols});
+    const Index size = checked_product("Buffer: rows x cols", rows, cols);
     if (size > storage_.size()) {
       require_units_alike();
       rows_ = cols_ = 0;

@@ -65,6 +65,21 @@ void visit(F&& f, const Name& name, First& first, Others&... others) {
   std::remove_const_t<First>::visit(f, name, first, others...);
 }
 
+namespace detail {
+/// The numbers of a block, column after column, as one array, so that what is computed number by number is compiled
+/// once, and not for every type of matrix.
+auto numbers_of(auto& block) {
+  using Scalar = std::remove_pointer_t<decltype(block.data())>;
+  using Array = Eigen::Array<std::remove_const_t<Scalar>, Dynamic, 1>;
+  return Eigen::Map<std::conditional_t<std::is_const_v<Scalar>, const Array, Array>>(block.data(), block.size());
+}
+/// f(numbers of a block of the first model, of the second ...) for each block of parameters.
+template <Parameterized First>
+void visit_numbers(auto&& f, First& first, auto&... others) {
+  recur::visit([&](const Name&, auto&... blocks) { f(numbers_of(blocks)...); }, first, others...);
+}
+}  // namespace detail
+
 /// The number of parameters.
 template <Parameterized Model>
 Index parameter_count(const Model& model) {
@@ -79,9 +94,9 @@ template <Parameterized Model>
 VectorOf<typename Model::Scalar> parameters_of(const Model& model) {
   VectorOf<typename Model::Scalar> vector(parameter_count(model));
   Index at = 0;
-  recur::visit(
-      [&](const Name&, const auto& block) {
-        vector.segment(at, block.size()) = block.reshaped();
+  detail::visit_numbers(
+      [&](auto block) {
+        vector.segment(at, block.size()) = block;
         at += block.size();
       },
       model);
@@ -95,9 +110,9 @@ void set_parameters(Model& model, const Eigen::DenseBase<Derived>& vector) {
   require_equal("set_parameters", "vector.size()", vector.size(), "parameter_count(model)", parameter_count(model));
   const VectorOf<typename Model::Scalar> all = vector.derived().matrix().template cast<typename Model::Scalar>();
   Index at = 0;
-  recur::visit(
-      [&](const Name&, auto& block) {
-        block.reshaped() = all.segment(at, block.size());
+  detail::visit_numbers(
+      [&](auto block) {
+        block = all.segment(at, block.size());
         at += block.size();
       },
       model);
@@ -105,7 +120,7 @@ void set_parameters(Model& model, const Eigen::DenseBase<Derived>& vector) {
 
 template <Parameterized Model>
 void set_zero(Model& model) {
-  recur::visit([](const Name&, auto& block) { block.setZero(); }, model);
+  detail::visit_numbers([](auto block) { block.setZero(); }, model);
 }
 
 namespace detail {

@@ -29,7 +29,7 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
     detail::require_fixed("Readout: hidden", hidden, Hidden);
     detail::require_fixed("Readout: outputs", outputs, Outputs);
     if constexpr (Hidden == Dynamic || Outputs == Dynamic) detail::require_units_alike();
-    detail::checked_product("Readout: outputs x hidden", {outputs, hidden});
+    detail::checked_product("Readout: outputs x hidden", outputs, hidden);
     V.setZero(outputs, hidden);
     c.setZero(outputs);
   }

@@ -71,7 +71,7 @@ class Series {
   void resize(Index features, Index batch, Index steps) {
     require(features >= 0 && batch >= 0 && steps >= 0, "Series: sizes >= 0 expected, got features ", features,
             ", batch ", batch, ", steps ", steps);
-    detail::checked_product("Series: features x batch x steps", {features, batch, steps});
+    detail::checked_product("Series: features x batch x steps", features, batch, steps);
     batch_ = steps_ = 0;  // in case that there is no memory
     lengths_->clear();
     values_.resize(features, batch * steps);

@@ -36,7 +36,7 @@ class SeriesView {
     require(features >= 0 && batch >= 0 && steps >= 0 && stride >= features,
             "SeriesView: sizes >= 0 and stride >= features expected, got features ", features, ", batch ", batch,
             ", steps ", steps, ", stride ", stride);
-    detail::checked_product("SeriesView: stride x batch x steps", {stride, batch, steps});
+    detail::checked_product("SeriesView: stride x batch x steps", stride, batch, steps);
   }
   SeriesView(Scalar_* data, Index features, Index batch, Index steps)
       : SeriesView(data, features, batch, steps, features) {}

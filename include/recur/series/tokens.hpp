@@ -29,7 +29,7 @@ class Tokens {
   /// Changes the sizes, leaves the numbers undefined, and forgets the lengths; allocates only to grow.
   void resize(Index batch, Index steps) {
     require(batch >= 0 && steps >= 0, "Tokens: sizes >= 0 expected, got batch ", batch, ", steps ", steps);
-    detail::checked_product("Tokens: batch x steps", {batch, steps});
+    detail::checked_product("Tokens: batch x steps", batch, steps);
     lengths_->clear();
     values_.resize(batch, steps);
   }
@@ -71,7 +71,7 @@ class TokensView {
   /// The column-major N x T array, or row-major (T, N), at `data`.
   TokensView(const int* data, Index batch, Index steps) : data_(data), batch_(batch), steps_(steps) {
     require(batch >= 0 && steps >= 0, "TokensView: sizes >= 0 expected, got batch ", batch, ", steps ", steps);
-    detail::checked_product("TokensView: batch x steps", {batch, steps});
+    detail::checked_product("TokensView: batch x steps", batch, steps);
   }
 
   /// The same where sequence n ends after lengths[n] steps. Looks at the lengths, too.

@@ -27,13 +27,6 @@ void require_step(const char* where, const Net& net, const Net& gradient, const 
   require_same_shapes(where, "gradient", gradient, "net", net);
 }
 
-/// f(p, g, m...) on the arrays of each block, with numbers of the network's type.
-template <class Net>
-void update(auto&& f, Net& net, const Net& gradient, auto&... moments) {
-  recur::visit([&](const Name&, auto& p, const auto& g, auto&... m) { f(p.array(), g.array(), m.array()...); }, net,
-               gradient, moments...);
-}
-
 }  // namespace detail
 
 struct SgdOptions {
@@ -58,7 +51,7 @@ class Sgd {
     detail::require_step("Sgd::step", net, gradient, momentum);
     using Scalar = typename Net::Scalar;
     const auto rate = Scalar(options.rate), mu = Scalar(options.momentum), decay = Scalar(options.weight_decay);
-    detail::update(
+    detail::visit_numbers(
         [&](auto p, auto g, auto m) {
           m = mu * m + (g + decay * p);
           if (options.nesterov) {
@@ -110,7 +103,7 @@ class RmsProp {
     using Scalar = typename Net::Scalar;
     const auto rate = Scalar(options.rate), rho = Scalar(options.decay), fresh = Scalar(1 - options.decay),
                epsilon = Scalar(options.epsilon), mu = Scalar(options.momentum), decay = Scalar(options.weight_decay);
-    detail::update(
+    detail::visit_numbers(
         [&](auto p, auto g, auto v, auto m) {
           v = rho * v + fresh * (g + decay * p).square();
           m = mu * m + (g + decay * p) / (v.sqrt() + epsilon);
@@ -186,7 +179,7 @@ class Adam {
                fresh2 = Scalar(1 - options.beta2), epsilon = Scalar(options.epsilon), decay = Scalar(l2);
     const auto rate = Scalar(options.rate / (1 - std::pow(options.beta1, t)));
     const auto root = Scalar(std::sqrt(1 - std::pow(options.beta2, t)));
-    detail::update(
+    detail::visit_numbers(
         [&](auto p, auto g, auto m, auto v) {
           m = beta1 * m + fresh1 * (g + decay * p);
           v = beta2 * v + fresh2 * (g + decay * p).square();
@@ -221,7 +214,7 @@ class AdamW : public Adam<Net> {
   void step(Net& net, const Net& gradient) {
     detail::require_step("AdamW::step", net, gradient, this->first_moment);
     const auto keep = static_cast<typename Net::Scalar>(1 - this->options.rate * this->options.weight_decay);
-    recur::visit([&](const Name&, auto& p) { p *= keep; }, net);
+    detail::visit_numbers([&](auto p) { p *= keep; }, net);
     this->step_forward(net, gradient, 0);
   }
 };
@@ -239,7 +232,7 @@ AdamW(const Net&, AdamWOptions) -> AdamW<Net>;
 template <Parameterized Net>
 double global_norm(const Net& gradient) {
   double sum = 0;
-  recur::visit([&](const Name&, const auto& g) { sum += g.template cast<double>().squaredNorm(); }, gradient);
+  detail::visit_numbers([&](auto g) { sum += g.matrix().template cast<double>().squaredNorm(); }, gradient);
   return std::sqrt(sum);
 }
 
@@ -251,7 +244,7 @@ double clip_norm(Net& gradient, double limit) {
   const double norm = global_norm(gradient);
   const double factor = limit / (norm + 1e-6);
   if (factor < 1 && detail::is_finite(norm)) {
-    recur::visit([&](const Name&, auto& g) { g *= static_cast<typename Net::Scalar>(factor); }, gradient);
+    detail::visit_numbers([&](auto g) { g *= static_cast<typename Net::Scalar>(factor); }, gradient);
   }
   return norm;
 }
@@ -262,7 +255,7 @@ void clip_value(Net& gradient, double limit) {
   require(limit > 0, "clip_value: limit > 0 expected, got ", limit);
   const auto l = static_cast<typename Net::Scalar>(limit);
   const auto cut = [l](auto g) { return g < -l ? -l : g > l ? l : g; };  // NaN stays NaN
-  recur::visit([&](const Name&, auto& g) { g = g.unaryExpr(cut); }, gradient);
+  detail::visit_numbers([&](auto g) { g = g.unaryExpr(cut); }, gradient);
 }
 
 }  // namespace recur::inline RECUR_ISA
