@@ -57,8 +57,7 @@ TEST_CASE("A padded batch equals its sequences run singly, forward and backward"
       const Series<double> y(net->forward(x, initial));
       CHECK(y.lengths() == lengths);
       CHECK(zero_in_padding(y));
-      net->bptt(x, dy,
-                {.d_final = &d_final, .dx = &dx, .d_initial = &d_initial, .window = window, .stride = stride});
+      net->bptt(x, dy, {.d_final = &d_final, .dx = &dx, .d_initial = &d_initial, .window = window, .stride = stride});
       CHECK(zero_in_padding(dx));
       const auto final = net->final_state();
 

@@ -60,8 +60,7 @@ class NetworkOf : public ForwardOf<Net, AnyNetwork> {
   using ForwardOf<Net, AnyNetwork>::net_, ForwardOf<Net, AnyNetwork>::trace_;
 
  public:
-  explicit NetworkOf(Net net)
-      : ForwardOf<Net, AnyNetwork>(std::move(net)), gradient_(recur::zeros_like(net_)) {}
+  explicit NetworkOf(Net net) : ForwardOf<Net, AnyNetwork>(std::move(net)), gradient_(recur::zeros_like(net_)) {}
 
   std::unique_ptr<AnyNetwork> copy() const override { return std::make_unique<NetworkOf>(net_); }
   std::string description() const override { return net_.description(); }
@@ -71,9 +70,7 @@ class NetworkOf : public ForwardOf<Net, AnyNetwork> {
 
   void randomize(std::mt19937& rng, double limit) override { net_ = randomized(std::move(net_), rng, limit); }
   NamedMatrices parameters() const override { return blocks_of(net_); }
-  void set_parameters(const NamedMatrices& blocks) override {
-    net_ = of_blocks(std::move(net_), blocks);
-  }
+  void set_parameters(const NamedMatrices& blocks) override { net_ = of_blocks(std::move(net_), blocks); }
 
   void train(std::uint64_t seed) override { trace_.train(seed); }
   void bptt(SeriesView<const double> x, SeriesView<const double> dy, const AnyBpttOptions& options) override {
@@ -93,8 +90,7 @@ class NetworkOf : public ForwardOf<Net, AnyNetwork> {
     recur::visit([&](const recur::Name&, auto& block) { block.setConstant(value); }, gradient_);
   }
   recur::GradientCheck check_gradient(const Series<double>& x, const Series<double>& target, const States& initial,
-                                      const States& d_final,
-                                      std::optional<std::uint64_t> dropout_seed) const override {
+                                      const States& d_final, std::optional<std::uint64_t> dropout_seed) const override {
     const auto from = this->state_of(initial), to = this->state_of(d_final);
     return recur::check_gradient(net_, recur::squared_error, x, target,
                                  {.initial = &from, .d_final = &to, .dropout_seed = dropout_seed});
@@ -123,7 +119,7 @@ struct CellOf : AnyCell {
     return std::make_unique<ForwardOf<Net, AnyForward<float>>>(randomized(Net(inputs, hidden), rng, limit));
   }
   std::pair<Series<double>, NamedMatrices> run_fixed(const NamedMatrices& parameters, SeriesView<const double> x,
-                                              SeriesView<const double> dy) const override {
+                                                     SeriesView<const double> dy) const override {
     const auto fixed = of_blocks(Fixed(), parameters);
     auto trace = fixed.trace();
     auto gradient = recur::zeros_like(fixed);

@@ -51,7 +51,9 @@ double difference(const States& a, const States& b) {
   }
   return most;
 }
-double difference(const NamedMatrices& a, const NamedMatrices& b) { return difference(without_names(a), without_names(b)); }
+double difference(const NamedMatrices& a, const NamedMatrices& b) {
+  return difference(without_names(a), without_names(b));
+}
 
 double norm(const NamedMatrices& blocks) {
   double squares = 0;

@@ -69,8 +69,9 @@ struct AnyCell {
   virtual std::unique_ptr<AnyForward<float>> make_float(Index inputs, Index hidden, std::mt19937& rng,
                                                         double limit) const = 0;
   /// y and the gradient, by a cell of 3 inputs and 5 hidden units that are fixed at compile time.
-  virtual std::pair<Series<double>, NamedMatrices> run_fixed(const NamedMatrices& parameters, SeriesView<const double> x,
-                                                      SeriesView<const double> dy) const = 0;
+  virtual std::pair<Series<double>, NamedMatrices> run_fixed(const NamedMatrices& parameters,
+                                                             SeriesView<const double> x,
+                                                             SeriesView<const double> dy) const = 0;
   /// The same cell's h_1 .. h_T of one sequence, by cell.step() from record to record.
   virtual Series<double> step_fixed(const NamedMatrices& parameters, SeriesView<const double> x) const = 0;
 };

@@ -13,7 +13,7 @@ set(in_first_lines "${CMAKE_MATCH_1}")
 string(STRIP "${CMAKE_MATCH_2}" expected)
 
 separate_arguments(flags UNIX_COMMAND "${FLAGS}")
-list(TRANSFORM INCLUDES PREPEND -I)
+list(TRANSFORM INCLUDES PREPEND -isystem)
 set(ENV{LC_ALL} C)
 function(compile)
   execute_process(COMMAND "${COMPILER}" ${flags} -std=c++20 -fsyntax-only ${INCLUDES} ${ARGN} "${FILE}"

@@ -1,8 +1,8 @@
 #pragma once
 /// \file
 /// Memory: how many bytes sizes ask for, what owns them, and where they lie. A Buffer is the one thing of recur that
-/// allocates for series and layers; the layers' are resized by prepare_forward() and prepare_backward() alone (see
-/// layer.hpp), so that nothing that runs for each step or each chunk allocates.
+/// allocates for series and layers. Those of layers are resized once a call, by prepare_forward() and prepare_backward()
+/// (see layer.hpp) and, for dL/d(final state), by bptt: nothing that runs for each step or each chunk allocates.
 
 #include "require.hpp"
 
@@ -30,9 +30,10 @@ inline void require_units_alike() {
 }
 /// The product of sizes, all >= 0. Throws std::invalid_argument where it, or that of some of them, is so large that the
 /// bytes of so many numbers could not be counted; `what` names the sizes: "Series: features x batch x steps".
-Index checked_product(const char* what, std::same_as<Index> auto... sizes) {
+Index checked_product(const char* what, std::integral auto... sizes) {
   Index bytes = 16;  // of one number, whatever its type
-  if ((__builtin_mul_overflow(bytes, std::max<Index>(sizes, 1), &bytes) || ...)) throw_too_many(what, {sizes...});
+  if ((__builtin_mul_overflow(bytes, std::max<Index>(Index(sizes), 1), &bytes) || ...))
+    throw_too_many(what, {Index(sizes)...});
   return ((sizes == 0) || ...) ? 0 : bytes / 16;
 }
 

@@ -57,8 +57,8 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
     detail::require_fixed("Cell: inputs", inputs, Inputs);
     detail::require_fixed("Cell: hidden", hidden, Hidden);
     if constexpr (Inputs == Dynamic || Hidden == Dynamic) detail::require_units_alike();
-    detail::checked_product("Cell: blocks x hidden x inputs", Index(blocks), hidden, inputs);
-    detail::checked_product("Cell: blocks x hidden x hidden", Index(blocks), hidden, hidden);
+    detail::checked_product("Cell: blocks x hidden x inputs", blocks, hidden, inputs);
+    detail::checked_product("Cell: blocks x hidden x hidden", blocks, hidden, hidden);
     U.setZero(Rule::from_input.count * hidden, inputs);
     W.setZero(Sizes::recurrent * hidden, hidden);
     b.setZero(Sizes::pre_activations.count * hidden);

@@ -93,19 +93,20 @@ concept Layer = requires(const L& layer, L& gradient, typename L::Workspace& wor
 template <class L>
 concept Composite = requires(L& layer) { std::remove_cvref_t<L>::children(layer); };
 
-/// A layer that carries something from step to step, as a matrix of state_size() rows; LayerOf and bptt do the rest. In
-/// its workspace there are
+/// A layer that carries something from step to step, as a matrix of state_size() rows; LayerOf and bptt do the rest. Its
+/// workspace holds three matrices for that, which these functions return, of a workspace that is const too.
 template <class L>
-concept Stateful = !Composite<L> && requires(const L& layer, typename L::Workspace& work) {
-  { layer.state_size() } -> std::convertible_to<Index>;
-  // the states: N columns of the initial ones, then one for each column of x
-  layer.states(work);
-  // dL/d(state): N columns of the step before the chunk, then one for each column of the chunk. backward_steps finds
-  // in it what comes from later steps and from the final states, and leaves what goes to earlier ones
-  layer.d_states(work);
-  // a Buffer for dL/d(final state)
-  layer.d_final(work);
-};
+concept Stateful =
+    !Composite<L> && requires(const L& layer, typename L::Workspace& work, const typename L::Workspace& done) {
+      { layer.state_size() } -> std::convertible_to<Index>;
+      // the states: N columns of the initial ones, then one for each column of x
+      layer.states(work), layer.states(done);
+      // dL/d(state): N columns of the step before the chunk, then one for each column of the chunk. backward_steps
+      // finds in it what comes from later steps and from the final states, and leaves what goes to earlier ones
+      layer.d_states(work), layer.d_states(done);
+      // a Buffer for dL/d(final state)
+      layer.d_final(work), layer.d_final(done);
+    };
 
 // ---- Walking over layers that are made of others --------------------------------------------------------------------
 
@@ -213,6 +214,11 @@ void set_zero_state(const L& layer, typename L::State& state, Index batch) {
   for_each_stateful([&](const auto& each, auto& s) { s.setZero(each.state_size(), batch); }, layer, state);
 }
 
+/// Each sequence's column of a state, to where it stands in the order of BatchLayout.
+void to_layout(const BatchLayout& layout, const auto& state, auto&& columns) {
+  for (Index k = 0; k < columns.cols(); ++k) columns.col(k) = state.col(layout.sequence(k));
+}
+
 /// Before forward: the initial states of all layers, in the order of BatchLayout.
 template <class L>
 void begin_states(const L& layer, const BatchLayout& layout, typename L::Workspace& work,
@@ -220,9 +226,8 @@ void begin_states(const L& layer, const BatchLayout& layout, typename L::Workspa
   for_each_stateful(
       [&](const auto& each, auto& own, const auto& from) {
         auto first = each.states(own).leftCols(layout.batch());
-        first.setZero();
-        if (from.cols() > 0)
-          for (Index k = 0; k < layout.batch(); ++k) first.col(k) = from.col(layout.sequence(k));
+        if (from.cols() == 0) return void(first.setZero());
+        to_layout(layout, from, first);
       },
       layer, work, initial);
 }
@@ -246,8 +251,7 @@ void begin_d_states(const L& layer, const BatchLayout& layout, typename L::Works
                     const typename L::State& d_final) {
   for_each_stateful(
       [&](const auto& each, auto& own, const auto& from) {
-        auto d = each.d_final(own).resize(each.state_size(), from.cols() > 0 ? layout.batch() : 0);
-        for (Index k = 0; k < d.cols(); ++k) d.col(k) = from.col(layout.sequence(k));
+        to_layout(layout, from, each.d_final(own).resize(each.state_size(), from.cols() > 0 ? layout.batch() : 0));
       },
       layer, work, d_final);
 }

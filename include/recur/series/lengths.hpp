@@ -34,16 +34,61 @@ struct LengthsView {
   Index left(Index n, Index steps) const { return data ? std::max<Index>(0, data[n] - before) : steps + after; }
   Index of(Index n, Index steps) const { return std::min(left(n, steps), steps); }
   bool ends(Index n, Index steps) const { return left(n, steps) <= steps; }
-  static LengthsView of_window(const char* where, std::span<const Index> left, Index batch) {
-    require_lengths(where, left, batch, std::numeric_limits<Index>::max());
-    return {left.data()};
-  }
-  /// BatchLayout first .. first + count - 1 of a series of so many.
+  /// Steps first .. first + count - 1 of a series of so many.
   LengthsView window(Index first, Index count, Index steps) const {
     return {data, before + first, after + steps - first - count};
   }
 };
 
-}  // namespace detail
+/// The sizes of a view of a batch, and where its sequences end. View is the class that inherits it.
+template <class View>
+class BatchView {
+ public:
+  /// The same where sequence n ends after lengths[n] steps. Looks at the lengths, too.
+  /// Throws std::invalid_argument unless there are N of them, each in 0 .. T.
+  View with_lengths(std::span<const Index> lengths) const {
+    require_lengths("with_lengths", lengths, batch_, steps_);
+    return with({lengths.data()});
+  }
+  /// The same as a window of longer sequences: of sequence n there are left[n] steps from the first step on, those
+  /// after the window included. Looks at them, too.
+  /// Throws std::invalid_argument unless there are N of them, none negative.
+  View with_steps_left(std::span<const Index> left) const {
+    require_lengths("with_steps_left", left, batch_, std::numeric_limits<Index>::max());
+    return with({left.data()});
+  }
+  /// The same as a window that so many steps of each sequence follow.
+  View followed_by(Index steps) const { return with({lengths_.data, lengths_.before, steps}); }
 
+  Index batch() const { return batch_; }  ///< N
+  Index steps() const { return steps_; }  ///< T
+  bool has_lengths() const { return lengths_.data; }
+  /// The steps of sequence n.
+  Index length(Index n) const { return lengths_.of(n, steps_); }
+  /// The steps of sequence n from the first step on, those after this window included.
+  Index steps_left(Index n) const { return lengths_.left(n, steps_); }
+  /// Whether sequence n ends within these steps: not where this is a window, and it goes on after it.
+  bool ends(Index n) const { return lengths_.ends(n, steps_); }
+  /// The steps of all sequences together.
+  Index all_lengths() const {
+    if (!has_lengths()) return batch_ * steps_;
+    Index sum = 0;
+    for (Index n = 0; n < batch_; ++n) sum += length(n);
+    return sum;
+  }
+
+ protected:
+  BatchView() = default;
+  BatchView(Index batch, Index steps) : batch_(batch), steps_(steps) {}
+  View with(const LengthsView& lengths) const {
+    View result = static_cast<const View&>(*this);
+    result.lengths_ = lengths;
+    return result;
+  }
+
+  Index batch_ = 0, steps_ = 0;
+  LengthsView lengths_;
+};
+
+}  // namespace detail
 }  // namespace recur::inline RECUR_ISA

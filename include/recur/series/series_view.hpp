@@ -23,8 +23,13 @@ class Series;
 /// A Series that somebody else owns; Scalar is const where it can only be read. Cheap to copy, as std::span is, and
 /// valid as long as what it looks at. A default one is empty.
 template <class Scalar_>
-class SeriesView {
+class SeriesView : public detail::BatchView<SeriesView<Scalar_>> {
+  using Batch = detail::BatchView<SeriesView>;
+  using Batch::batch_, Batch::steps_, Batch::lengths_;
+  friend Batch;
+
  public:
+  using Batch::length, Batch::has_lengths;
   using Scalar = std::remove_const_t<Scalar_>;
   using Step = std::conditional_t<std::is_const_v<Scalar_>, ConstMatrixView<Scalar>, MatrixView<Scalar>>;
 
@@ -32,7 +37,7 @@ class SeriesView {
 
   /// The row-major (T, N, F) buffer at `data`. Columns may be further apart than `features`: `stride`.
   SeriesView(Scalar_* data, Index features, Index batch, Index steps, Index stride)
-      : data_(data), features_(features), batch_(batch), steps_(steps), stride_(stride) {
+      : Batch(batch, steps), data_(data), features_(features), stride_(stride) {
     require(features >= 0 && batch >= 0 && steps >= 0 && stride >= features,
             "SeriesView: sizes >= 0 and stride >= features expected, got features ", features, ", batch ", batch,
             ", steps ", steps, ", stride ", stride);
@@ -56,51 +61,11 @@ class SeriesView {
       : SeriesView(other.data(), other.features(), other.batch(), other.steps(), other.stride()) {
     lengths_ = other.lengths_;
   }
-  /// The same where sequence n ends after lengths[n] steps. Looks at the lengths, too.
-  /// Throws std::invalid_argument unless there are N of them, each in 0 .. T.
-  SeriesView with_lengths(std::span<const Index> lengths) const {
-    detail::require_lengths("with_lengths", lengths, batch_, steps_);
-    SeriesView result = *this;
-    result.lengths_ = {lengths.data()};
-    return result;
-  }
-
-  /// The same as a window of longer sequences: of sequence n there are left[n] steps from the first step on, those
-  /// after the window included. Looks at them, too.
-  /// Throws std::invalid_argument unless there are N of them, none negative.
-  SeriesView with_steps_left(std::span<const Index> left) const {
-    SeriesView result = *this;
-    result.lengths_ = detail::LengthsView::of_window("with_steps_left", left, batch_);
-    return result;
-  }
-  /// The same as a window that so many steps of each sequence follow.
-  SeriesView followed_by(Index steps) const {
-    SeriesView result = *this;
-    result.lengths_.after = steps;
-    return result;
-  }
-
   Index features() const { return features_; }  ///< F
-  Index batch() const { return batch_; }        ///< N
-  Index steps() const { return steps_; }        ///< T
   Index stride() const { return stride_; }      ///< from one column to the next
   Index columns() const { return batch_ * steps_; }
   bool empty() const { return features_ * batch_ * steps_ == 0; }
   Scalar_* data() const { return data_; }
-  bool has_lengths() const { return lengths_.data; }
-  /// The steps of sequence n.
-  Index length(Index n) const { return lengths_.of(n, steps_); }
-  /// The steps of sequence n from the first step on, those after this window included.
-  Index steps_left(Index n) const { return lengths_.left(n, steps_); }
-  /// Whether sequence n ends within these steps: not where this is a window, and it goes on after it.
-  bool ends(Index n) const { return lengths_.ends(n, steps_); }
-  /// The steps of all sequences together.
-  Index all_lengths() const {
-    if (!has_lengths()) return columns();
-    Index sum = 0;
-    for (Index n = 0; n < batch_; ++n) sum += length(n);
-    return sum;
-  }
 
   /// The memory that it looks at.
   detail::MemoryRange memory() const {
@@ -114,7 +79,7 @@ class SeriesView {
   Step matrix() const { return {data_, features_, columns(), outer()}; }
   /// Some of the columns of matrix().
   Step columns(Index first, Index count) const { return {data_ + first * stride_, features_, count, outer()}; }
-  /// BatchLayout first .. first + count - 1.
+  /// Steps first .. first + count - 1.
   SeriesView window(Index first, Index count) const {
     require(first >= 0 && count >= 0 && first <= steps_ && count <= steps_ - first,
             "window: first + count <= steps() = ", steps_, " expected, got ", first, " + ", count);
@@ -170,8 +135,7 @@ class SeriesView {
   }
 
   Scalar_* data_ = nullptr;
-  Index features_ = 0, batch_ = 0, steps_ = 0, stride_ = 0;
-  detail::LengthsView lengths_;
+  Index features_ = 0, stride_ = 0;
 };
 
 template <class Scalar>

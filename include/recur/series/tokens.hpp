@@ -63,50 +63,20 @@ struct Token {
 };
 
 /// Tokens that somebody else owns.
-class TokensView {
+class TokensView : public detail::BatchView<TokensView> {
+  friend detail::BatchView<TokensView>;
+
  public:
   TokensView(const Tokens& tokens) : TokensView(tokens.data(), tokens.batch(), tokens.steps()) {  // NOLINT: converts
     if (!tokens.lengths().empty()) lengths_.data = tokens.lengths().data();
   }
   /// The column-major N x T array, or row-major (T, N), at `data`.
-  TokensView(const int* data, Index batch, Index steps) : data_(data), batch_(batch), steps_(steps) {
+  TokensView(const int* data, Index batch, Index steps) : BatchView(batch, steps), data_(data) {
     require(batch >= 0 && steps >= 0, "TokensView: sizes >= 0 expected, got batch ", batch, ", steps ", steps);
     detail::checked_product("TokensView: batch x steps", batch, steps);
   }
 
-  /// The same where sequence n ends after lengths[n] steps. Looks at the lengths, too.
-  /// Throws std::invalid_argument unless there are N of them, each in 0 .. T.
-  TokensView with_lengths(std::span<const Index> lengths) const {
-    detail::require_lengths("with_lengths", lengths, batch_, steps_);
-    TokensView result = *this;
-    result.lengths_ = {lengths.data()};
-    return result;
-  }
-
-  /// The same as a window of longer sequences: see SeriesView.
-  TokensView with_steps_left(std::span<const Index> left) const {
-    TokensView result = *this;
-    result.lengths_ = detail::LengthsView::of_window("with_steps_left", left, batch_);
-    return result;
-  }
-  TokensView followed_by(Index steps) const {
-    TokensView result = *this;
-    result.lengths_.after = steps;
-    return result;
-  }
-
-  Index batch() const { return batch_; }
-  Index steps() const { return steps_; }
-  bool has_lengths() const { return lengths_.data; }
-  Index length(Index n) const { return lengths_.of(n, steps_); }        ///< the steps of sequence n
-  Index steps_left(Index n) const { return lengths_.left(n, steps_); }  ///< see SeriesView
   bool empty() const { return batch_ * steps_ == 0; }
-  /// The steps of all sequences together.
-  Index all_lengths() const {
-    Index sum = 0;
-    for (Index n = 0; n < batch_; ++n) sum += length(n);
-    return sum;
-  }
   /// Token t N + n is that of sequence n at step t.
   const int* data() const { return data_; }
   const int* columns(Index first, Index) const { return data_ + first; }
@@ -128,8 +98,6 @@ class TokensView {
 
  private:
   const int* data_;
-  Index batch_, steps_;
-  detail::LengthsView lengths_;
 };
 
 }  // namespace recur::inline RECUR_ISA

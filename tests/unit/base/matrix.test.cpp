@@ -67,7 +67,7 @@ TEST_CASE("require_same_steps wants the same batch and the same steps", "[matrix
 TEST_CASE("A product of sizes is checked, and the message names them", "[matrix]") {
   using detail::checked_product;
   constexpr Index large = Index(1) << 40;
-  CHECK(checked_product("sizes", ) == 1);
+  CHECK(checked_product("sizes") == 1);
   CHECK(checked_product("sizes", 3, 4, 5) == 60);
   CHECK(checked_product("sizes", 3, 0, 5) == 0);
   CHECK(checked_product("sizes", large, (Index(1) << 19) - 1) == large * ((Index(1) << 19) - 1));
