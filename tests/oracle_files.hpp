@@ -25,18 +25,25 @@ inline std::vector<Safetensors> oracles_in(const std::filesystem::path& folder) 
   return files;
 }
 
+// All numbers are read and compared in double, which holds those of float as they are: the functions here need not be
+// compiled for each scalar type and each shape of matrix.
+
 /// A tensor whose last dimension is features, as a matrix of one column for each of the others: [T, N, F] is F x (N T).
-template <class Scalar>
-MatrixOf<Scalar> columns(const Safetensors& file, const std::string& name) {
-  const auto values = file.values<Scalar>(name);
+inline MatrixOf<double> columns(const Safetensors& file, const std::string& name) {
+  const auto values = file.values<double>(name);
   const Index features = file.shape(name).back();
-  return Eigen::Map<const MatrixOf<Scalar>>(values.data(), features, static_cast<Index>(values.size()) / features);
+  return Eigen::Map<const MatrixOf<double>>(values.data(), features, static_cast<Index>(values.size()) / features);
 }
 /// The i-th matrix of a tensor of three dimensions, [., N, H], as H x N.
-template <class Scalar>
-MatrixOf<Scalar> slice(const Safetensors& file, const std::string& name, Index i) {
+inline MatrixOf<double> slice(const Safetensors& file, const std::string& name, Index i) {
   const Index batch = file.shape(name).at(1);
-  return columns<Scalar>(file, name).middleCols(i * batch, batch);
+  return columns(file, name).middleCols(i * batch, batch);
+}
+/// One above the other.
+inline MatrixOf<double> stacked(const MatrixOf<double>& top, const MatrixOf<double>& bottom) {
+  MatrixOf<double> both(top.rows() + bottom.rows(), top.cols());
+  both << top, bottom;
+  return both;
 }
 
 /// What is between the commas of "Tanh,Relu".
@@ -54,9 +61,9 @@ inline std::vector<Index> lengths_of(const std::string& text) {
 }
 
 /// [T, N, F], with the file's lengths where it has some.
-template <class Scalar>
-Series<Scalar> series(const Safetensors& file, const std::string& name) {
-  Series<Scalar> result(recur::view_columns(columns<Scalar>(file, name).eval(), file.shape(name).at(1)));
+inline Series<double> series(const Safetensors& file, const std::string& name) {
+  const auto values = columns(file, name);
+  Series<double> result(recur::view_columns(values, file.shape(name).at(1)));
   if (file.metadata().count("lengths")) result.set_lengths(lengths_of(file.metadata("lengths")));
   return result;
 }
@@ -70,11 +77,10 @@ struct Gates {
 inline const Gates gru_gates{{2, 1, 0}, {1, 0, 2}}, gru_reset_before_gates{{1, 0, 2}, {1, 0, 2}};
 
 /// Blocks of rows, one for each of `order`, in this order.
-template <class Derived>
-typename Derived::PlainObject reordered(const Eigen::DenseBase<Derived>& rows, const std::vector<Index>& order) {
+inline MatrixOf<double> reordered(const MatrixOf<double>& rows, const std::vector<Index>& order) {
   const Index count = std::ssize(order), height = rows.rows() / count;
   REQUIRE(rows.rows() == count * height);
-  typename Derived::PlainObject result(rows.rows(), rows.cols());
+  MatrixOf<double> result(rows.rows(), rows.cols());
   for (Index k = 0; k < count; ++k)
     result.middleRows(k * height, height) = rows.middleRows(order[static_cast<std::size_t>(k)] * height, height);
   return result;
@@ -85,14 +91,12 @@ class Agreement {
  public:
   Agreement(const Safetensors& file, double tolerance) : name_(file.name()), tolerance_(tolerance) {}
 
-  template <class A, class B>
-  void operator()(const std::string& tensor, const Eigen::DenseBase<A>& ours, const Eigen::DenseBase<B>& theirs) {
+  void operator()(const std::string& tensor, const MatrixOf<double>& ours, const MatrixOf<double>& theirs) {
     INFO(name_ << ": " << tensor);
     REQUIRE(ours.rows() == theirs.rows());
     REQUIRE(ours.cols() == theirs.cols());
-    const auto difference = (ours.derived() - theirs.derived()).template cast<double>();
-    const double size = std::max(1.0, theirs.derived().template cast<double>().cwiseAbs().maxCoeff());
-    const double relative = difference.cwiseAbs().template maxCoeff<Eigen::PropagateNaN>() / size;
+    const double size = std::max(1.0, theirs.cwiseAbs().maxCoeff());
+    const double relative = (ours - theirs).cwiseAbs().maxCoeff<Eigen::PropagateNaN>() / size;
     CHECK(relative <= tolerance_);  // false for NaN too
     worst_ = std::max(worst_, relative);
     ++tensors_;

@@ -33,11 +33,7 @@ Gradients<Cell> run(const Cell& cell, const Series<double>& x, const MatrixOf<do
 
 /// The states h, then c where there is one: [N, H] each, or [1, N, H].
 MatrixOf<double> states_of(const Safetensors& file, const std::string& h, const std::string& c) {
-  const auto top = columns<double>(file, h);
-  if (!file.contains(c)) return top;
-  MatrixOf<double> both(2 * top.rows(), top.cols());
-  both << top, columns<double>(file, c);
-  return both;
+  return file.contains(c) ? stacked(columns(file, h), columns(file, c)) : columns(file, h);
 }
 
 /// [N, T, F]
@@ -48,7 +44,7 @@ Series<double> batch_first(const Safetensors& file, const std::string& name) {
 
 /// A tensor of Keras', whose gates are side by side, as rows in recur's order.
 MatrixOf<double> rows_of(const Safetensors& file, const std::string& name, const std::vector<Index>& gates) {
-  return reordered(columns<double>(file, name), gates);
+  return reordered(columns(file, name), gates);
 }
 
 template <class Cell>
@@ -59,7 +55,7 @@ void run_keras(const Safetensors& file, const Gates& gates) {
   cell.U = rows_of(file, "kernel", gates.U);
   cell.W = rows_of(file, "recurrent_kernel", gates.W);
   // One bias, or the input's and the recurrent one.
-  const auto biases = columns<double>(file, "bias"), d_biases = columns<double>(file, "grad.bias");
+  const auto biases = columns(file, "bias"), d_biases = columns(file, "grad.bias");
   cell.b.head(cell.U.rows()) += reordered(biases.col(0), gates.U);
   if (biases.cols() == 2) cell.b.tail(cell.W.rows()) += reordered(biases.col(1), gates.W);
 
@@ -105,28 +101,26 @@ TEST_CASE("The LSTM with peepholes is ONNX's, gradients too", "[oracles][peephol
     REQUIRE(file.metadata("cell") == "lstm_peephole");
     Agreement agree(file, tolerance);
     const Index hidden = file.shape("initial_h").at(2);
-    const auto weights = [&](const std::string& name) {
-      return reordered(slice<double>(file, name, 0).transpose(), gates);
-    };
+    const auto weights = [&](const std::string& name) { return reordered(slice(file, name, 0).transpose(), gates); };
     // B is W's biases, then those of R.
     const auto biases = [&](const std::string& name, Index which) {
-      return reordered(columns<double>(file, name).middleRows(which * 4 * hidden, 4 * hidden), gates);
+      return reordered(columns(file, name).middleRows(which * 4 * hidden, 4 * hidden), gates);
     };
     const auto own = [&](const std::string& name) {
-      return reordered(columns<double>(file, name), peepholes).reshaped(hidden, 3).eval();
+      return reordered(columns(file, name), peepholes).reshaped(hidden, 3).eval();
     };
-    const auto x = series<double>(file, "X");
+    const auto x = series(file, "X");
     PeepholeLstm<double> cell(x.features(), hidden);
     cell.U = weights("W");
     cell.W = weights("R");
     cell.b = biases("B", 0) + biases("B", 1);
     cell.P = own("P");
 
-    const auto dy = columns<double>(file, "dY");  // [T, 1, N, H], and so [T, N, H]
+    const auto dy = columns(file, "dY");  // [T, 1, N, H], and so [T, N, H]
     const auto gradients =
         run(cell, x, states_of(file, "initial_h", "initial_c"), Series(view_columns(dy, x.batch())),
-            states_of(file, "dY_h", "dY_c"), columns<double>(file, "Y"), states_of(file, "Y_h", "Y_c"), agree);
-    agree("grad.X", gradients.x.matrix(), columns<double>(file, "grad.X"));
+            states_of(file, "dY_h", "dY_c"), columns(file, "Y"), states_of(file, "Y_h", "Y_c"), agree);
+    agree("grad.X", gradients.x.matrix(), columns(file, "grad.X"));
     agree("grad.initial", gradients.initial, states_of(file, "grad.initial_h", "grad.initial_c"));
     agree("grad.W", gradients.cell.U, weights("grad.W"));
     agree("grad.R", gradients.cell.W, weights("grad.R"));

@@ -2,30 +2,44 @@
 // out. See oracles/make_onnx_oracles.py for what is in a file.
 #include "oracle_files.hpp"
 
+#include <functional>
 #include <set>
-#include <variant>
 
 using namespace recur;
 using namespace recur_test;
 
 namespace {
 
-/// An activation that is chosen when the program runs: a user's own.
-struct Chosen {
-  std::variant<Tanh, Logistic, Relu, LeakyRelu, ThresholdedRelu, HardSigmoid, Elu, Softsign, Softplus, AffineFunction,
-               ScaledTanh>
-      one;
+template <class Scalar>
+using Values = Eigen::Array<Scalar, Dynamic, 1>;
 
-  auto value(const auto& a) const {
-    using Array = typename std::decay_t<decltype(a)>::PlainObject;
-    const Array plain = a;
-    return std::visit([&](const auto& f) -> Array { return f.value(plain); }, one);
+/// An activation that is chosen when the program runs: a user's own. Whatever is computed, it is one of recur's that
+/// computes it, in the scalar type of the cell.
+struct Chosen {
+  std::function<void(Values<double>&)> in_double;
+  std::function<void(Values<float>&)> in_float;
+
+  template <Activation F>
+  explicit Chosen(const F& f)
+      : in_double([f](auto& a) { a = f.value(a).eval(); }), in_float([f](auto& a) { a = f.value(a).eval(); }) {}
+
+  template <class Array>
+  auto value(const Array& a) const {
+    using Plain = typename Array::PlainObject;
+    Plain h = a;
+    if constexpr (requires { h.reshaped(); }) {  // what only checks the rule has no numbers
+      Values<typename Plain::Scalar> values = h.reshaped();
+      if constexpr (std::is_same_v<typename Plain::Scalar, double>) {
+        in_double(values);
+      } else {
+        in_float(values);
+      }
+      h.reshaped() = values;
+    }
+    return h;
   }
-  auto slope(const auto& h) const {
-    using Array = typename std::decay_t<decltype(h)>::PlainObject;
-    const Array plain = h;
-    return std::visit([&](const auto& f) -> Array { return f.slope(plain); }, one);
-  }
+  /// Never called: there are no gradients in the files.
+  auto slope(const auto& h) const { return 0 * h; }
 };
 using Gate = Clipped<Chosen>;
 
@@ -82,93 +96,116 @@ std::vector<Chosen> activations_of(const Safetensors& file) {
 bool batch_first(const Safetensors& file) { return file.metadata("layout") == "1"; }
 
 /// X, [T, N, I] or [N, T, I].
-template <class Scalar>
-Series<Scalar> inputs_of(const Safetensors& file) {
-  if (!batch_first(file)) return series<Scalar>(file, "X");
+Series<double> inputs_of(const Safetensors& file) {
+  if (!batch_first(file)) return series(file, "X");
   const auto& shape = file.shape("X");
-  auto x = Series<Scalar>::from_batch_first(file.values<Scalar>("X").data(), shape.at(2), shape.at(0), shape.at(1));
+  auto x = Series<double>::from_batch_first(file.values<double>("X").data(), shape.at(2), shape.at(0), shape.at(1));
   if (file.metadata().count("lengths")) x.set_lengths(lengths_of(file.metadata("lengths")));
   return x;
 }
 /// One direction of a state, [D, N, H] or [N, D, H], as H x N.
-template <class Scalar>
-MatrixOf<Scalar> state_of(const Safetensors& file, const std::string& name, Index d) {
-  if (!batch_first(file)) return slice<Scalar>(file, name, d);
-  const auto all = columns<Scalar>(file, name);
+MatrixOf<double> state_of(const Safetensors& file, const std::string& name, Index d) {
+  if (!batch_first(file)) return slice(file, name, d);
+  const auto all = columns(file, name);
   const Index N = file.shape(name).at(0), D = file.shape(name).at(1);
-  MatrixOf<Scalar> state(all.rows(), N);
+  MatrixOf<double> state(all.rows(), N);
   for (Index n = 0; n < N; ++n) state.col(n) = all.col(n * D + d);
   return state;
 }
 /// One direction of Y, [T, D, N, H] or [N, T, D, H], as H x (N T).
-template <class Scalar>
-MatrixOf<Scalar> outputs_of(const Safetensors& file, Index d) {
-  const auto all = columns<Scalar>(file, "Y");
+MatrixOf<double> outputs_of(const Safetensors& file, Index d) {
+  const auto all = columns(file, "Y");
   const auto& shape = file.shape("Y");
   const Index T = shape.at(batch_first(file) ? 1 : 0), D = shape.at(batch_first(file) ? 2 : 1),
               N = shape.at(batch_first(file) ? 0 : 2);
-  MatrixOf<Scalar> y(all.rows(), N * T);
+  MatrixOf<double> y(all.rows(), N * T);
   for (Index t = 0; t < T; ++t)
     for (Index n = 0; n < N; ++n)
       y.col(t * N + n) = all.col(batch_first(file) ? (n * T + t) * D + d : (t * D + d) * N + n);
   return y;
 }
 
+/// One direction of the weights, in recur's order.
+struct Weights {
+  MatrixOf<double> U, W, b_of_U, b_of_W, P;  // those that the file does not have are empty
+};
+Weights weights_of(const Safetensors& file, const Gates& gates, Index d) {
+  Weights weights;
+  weights.U = reordered(slice(file, "W", d).transpose(), gates.U);
+  weights.W = reordered(slice(file, "R", d).transpose(), gates.W);
+  if (file.contains("B")) {
+    const VectorOf<double> B = columns(file, "B").col(d);
+    weights.b_of_U = reordered(B.head(B.size() / 2), gates.U);
+    weights.b_of_W = reordered(B.tail(B.size() / 2), gates.W);
+  }
+  if (file.contains("P")) {
+    const MatrixOf<double> P = columns(file, "P").col(d);
+    weights.P = reordered(P, {0, 2, 1}).reshaped(P.size() / 3, 3);  // from i, o, f
+  }
+  return weights;
+}
+
 /// A cell with the weights of one direction.
 template <class Cell>
 Cell cell_of(const Safetensors& file, const Gates& gates, const typename Cell::Rule& rule, Index d) {
   using Scalar = typename Cell::Scalar;
-  const Index hidden = std::stol(file.metadata("hidden_size"));
-  Cell cell(file.shape("X").at(2), hidden, rule);
-  cell.U = reordered(slice<Scalar>(file, "W", d).transpose(), gates.U);
-  cell.W = reordered(slice<Scalar>(file, "R", d).transpose(), gates.W);
-  if (file.contains("B")) {
-    const VectorOf<Scalar> B = columns<Scalar>(file, "B").col(d);
-    cell.b.head(cell.U.rows()) += reordered(B.head(B.size() / 2), gates.U);
-    cell.b.tail(cell.W.rows()) += reordered(B.tail(B.size() / 2), gates.W);
+  const auto weights = weights_of(file, gates, d);
+  Cell cell(file.shape("X").at(2), std::stol(file.metadata("hidden_size")), rule);
+  cell.U = weights.U.cast<Scalar>();
+  cell.W = weights.W.cast<Scalar>();
+  if (weights.b_of_U.size() > 0) {
+    cell.b.head(cell.U.rows()) += weights.b_of_U.cast<Scalar>();
+    cell.b.tail(cell.W.rows()) += weights.b_of_W.cast<Scalar>();
   }
-  if (file.contains("P")) {
-    const VectorOf<Scalar> P = columns<Scalar>(file, "P").col(d);
-    cell.P = reordered(P, {0, 2, 1}).reshaped(hidden, 3);  // from i, o, f
-  }
+  if (weights.P.size() > 0) cell.P = weights.P.cast<Scalar>();
   return cell;
 }
 
-/// Directions of the file are halves of the layer, from first_half on.
+/// What a layer makes of x and of the initial state of each of its halves.
+struct Computed {
+  MatrixOf<double> y;
+  std::vector<MatrixOf<double>> final;
+};
 template <class Layer>
-void run(const Layer& layer, const Safetensors& file, double tolerance, Index directions, Index first_half) {
+Computed compute(const Layer& layer, const Series<double>& x, const std::vector<MatrixOf<double>>& initial) {
   using Scalar = typename Layer::Scalar;
+  auto state = layer.state(x.batch());
+  std::size_t half = 0;
+  visit_state([&](auto& block) { block = initial.at(half++).template cast<Scalar>(); }, state);
+  REQUIRE(half == initial.size());
+  auto trace = layer.trace();
+  Computed result{layer.forward(x.template cast<Scalar>(), trace, state).matrix().template cast<double>(), {}};
+  layer.final_state(trace, state);
+  visit_state([&](const auto& block) { result.final.push_back(block.template cast<double>()); }, std::as_const(state));
+  return result;
+}
+
+using Run = std::function<Computed(const Series<double>& x, const std::vector<MatrixOf<double>>& initial)>;
+/// Directions of the file are halves of the layer, from first_half on.
+void run(const Run& compute, const Safetensors& file, double tolerance, Index directions, Index first_half) {
   REQUIRE(file.shape("W").at(0) == directions);
   const Index hidden = std::stol(file.metadata("hidden_size"));
-  Agreement agree(file, tolerance);
-  const auto in_each_direction = [&](auto& state, auto&& f) {
-    Index half = 0;
-    visit_state(
-        [&](auto& block) {
-          const Index d = half++ - first_half;
-          if (d < 0) return;
-          f("h", d, block.topRows(hidden));
-          if (block.rows() > hidden) f("c", d, block.bottomRows(hidden));
-        },
-        state);
-    REQUIRE(half == directions + first_half);
-  };
-
-  const auto x = inputs_of<Scalar>(file);
-  auto initial = layer.state(x.batch());
-  in_each_direction(initial, [&](const std::string& which, Index d, auto block) {
-    if (file.contains("initial_" + which)) block = state_of<Scalar>(file, "initial_" + which, d);
-  });
-  auto trace = layer.trace();
-  const auto y = layer.forward(x, trace, initial);
-  if (file.contains("Y")) {
-    for (Index d = 0; d < directions; ++d)
-      agree("Y", y.matrix().middleRows((first_half + d) * hidden, hidden), outputs_of<Scalar>(file, d));
+  const bool has_c = file.metadata("op") == "LSTM";
+  const auto x = inputs_of(file);
+  std::vector<MatrixOf<double>> initial;
+  for (Index half = 0; half < directions + first_half; ++half) {
+    const auto given = [&](const std::string& name) -> MatrixOf<double> {
+      if (half < first_half || !file.contains(name)) return MatrixOf<double>::Zero(hidden, x.batch());
+      return state_of(file, name, half - first_half);
+    };
+    initial.push_back(has_c ? stacked(given("initial_h"), given("initial_c")) : given("initial_h"));
   }
-  auto final = layer.final_state(trace);
-  in_each_direction(final, [&](const std::string& which, Index d, const auto& block) {
-    if (file.contains("Y_" + which)) agree("Y_" + which, block, state_of<Scalar>(file, "Y_" + which, d));
-  });
+
+  const Computed computed = compute(x, initial);
+  Agreement agree(file, tolerance);
+  for (Index d = 0; d < directions; ++d) {
+    const Index half = first_half + d;
+    const auto& final = computed.final.at(static_cast<std::size_t>(half));
+    REQUIRE(final.rows() == (has_c ? 2 : 1) * hidden);
+    if (file.contains("Y")) agree("Y", computed.y.middleRows(half * hidden, hidden), outputs_of(file, d));
+    if (file.contains("Y_h")) agree("Y_h", final.topRows(hidden), state_of(file, "Y_h", d));
+    if (has_c && file.contains("Y_c")) agree("Y_c", final.bottomRows(hidden), state_of(file, "Y_c", d));
+  }
   agree.report();
 }
 
@@ -179,9 +216,13 @@ void run_directions(const Safetensors& file, double tolerance, const Gates& gate
   const auto cell = [&](Index d) { return cell_of<Cell>(file, gates, rule_of(d), d); };
   const auto& direction = file.metadata("direction");
   INFO("direction " << direction);
-  if (direction == "forward") return run(cell(0), file, tolerance, 1, 0);
-  if (direction == "reverse") return run(Bidirectional(cell(0), cell(0)), file, tolerance, 1, 1);
-  if (direction == "bidirectional") return run(Bidirectional(cell(0), cell(1)), file, tolerance, 2, 0);
+  const auto run_layer = [&](const auto& layer, Index directions, Index first_half) {
+    run([&](const auto& x, const auto& initial) { return compute(layer, x, initial); }, file, tolerance, directions,
+        first_half);
+  };
+  if (direction == "forward") return run_layer(cell(0), 1, 0);
+  if (direction == "reverse") return run_layer(Bidirectional(cell(0), cell(0)), 1, 1);
+  if (direction == "bidirectional") return run_layer(Bidirectional(cell(0), cell(1)), 2, 0);
   FAIL("unknown direction");
 }
 

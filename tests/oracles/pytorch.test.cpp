@@ -1,8 +1,7 @@
 // The numbers of PyTorch's nn.RNN, nn.GRU and nn.LSTM, from files: every *.safetensors in the folder that the
 // environment variable RECUR_ORACLES names, or of those kept with the tests.
 #include "oracle_files.hpp"
-
-#include <recur/io/pytorch.hpp>
+#include "modules/module.hpp"
 
 using namespace recur;
 using namespace recur_test;
@@ -10,82 +9,60 @@ using namespace recur_test;
 namespace {
 
 /// h and c of all layers and directions: [layers * directions, N, H] each.
-template <class Net>
-typename Net::State states(const Net& net, const Safetensors& file, const std::string& before,
-                           const std::string& after) {
-  using Scalar = typename Net::Scalar;
-  auto state = net.state(file.shape(before + "h" + after).at(1));
-  Index i = 0;
-  visit_state(
-      [&](auto& block) {
-        const auto h = slice<Scalar>(file, before + "h" + after, i);
-        block.topRows(h.rows()) = h;
-        if (block.rows() > h.rows()) block.bottomRows(h.rows()) = slice<Scalar>(file, before + "c" + after, i);
-        ++i;
-      },
-      state);
-  REQUIRE(i == file.shape(before + "h" + after)[0]);
-  return state;
+States states(const Safetensors& file, const std::string& before, const std::string& after) {
+  States result;
+  const std::string h = before + "h" + after, c = before + "c" + after;
+  for (Index i = 0; i < file.shape(h)[0]; ++i) {
+    auto state = slice(file, h, i);
+    if (file.contains(c)) state = stacked(state, slice(file, c, i));
+    result.push_back(state);
+  }
+  return result;
 }
 
-template <class Net>
-void run(const Safetensors& file, double tolerance) {
-  using Scalar = typename Net::Scalar;
+/// The module of a file's cell.
+Module module_of(const Safetensors& file) {
+  const auto &cell = file.metadata("cell"), &bidirectional = file.metadata("bidirectional");
+  INFO(file.name() << ": cell " << cell);
+  REQUIRE((bidirectional == "true" || bidirectional == "false"));
+  const auto of_scalar = file.tensor("x").dtype == "F64" ? module_in_double : module_in_float;
+  const auto module = of_scalar(cell, bidirectional == "true");
+  REQUIRE(module);
+  return module;
+}
+
+void run(Module module, const Safetensors& file, double tolerance) {
   Agreement agree(file, tolerance);
 
   // The parameters alone, as a file of PyTorch's.
   SafetensorsWriter parameters;
   for (const auto& [name, tensor] : file.tensors())
     if (name.starts_with("weight_") || name.starts_with("bias_")) parameters.add(name, tensor);
-  Net net(file.shape("x").at(2), file.shape("h0").at(2), std::stoi(file.metadata("layers")));
-  load_pytorch(Safetensors::parse(parameters.bytes(), file.name()), net);
+  const auto computed = module({.parameters = Safetensors::parse(parameters.bytes(), file.name()),
+                                .inputs = file.shape("x").at(2),
+                                .hidden = file.shape("h0").at(2),
+                                .layers = std::stoi(file.metadata("layers")),
+                                .x = series(file, "x"),
+                                .dy = series(file, "dy"),
+                                .initial = states(file, "", "0"),
+                                .d_final = states(file, "d", "n")});
 
-  const auto x = series<Scalar>(file, "x");
-  auto trace = net.trace();
-  const auto y = net.forward(x, trace, states(net, file, "", "0"));
-  agree("y", y.matrix(), columns<Scalar>(file, "y"));
-  const auto final = net.final_state(trace), their_final = states(net, file, "", "n");
-  visit_state([&](const auto& ours, const auto& theirs) { agree("hn", ours, theirs); }, final, their_final);
-
-  auto gradient = zeros_like(net);
-  Series<Scalar> dx;
-  auto d_initial = net.state(x.batch());
-  const auto d_final = states(net, file, "d", "n");
-  bptt(net, x, trace, series<Scalar>(file, "dy"), gradient, {.d_final = &d_final, .dx = &dx, .d_initial = &d_initial});
-  agree("grad.x", dx.matrix(), columns<Scalar>(file, "grad.x"));
-  const auto their_d_initial = states(net, file, "grad.", "0");
-  visit_state([&](const auto& ours, const auto& theirs) { agree("grad.h0", ours, theirs); }, d_initial,
-              their_d_initial);
-  detail::PytorchWalk({""}, [&](const detail::PytorchTensor& tensor, const auto& matrix) {
-    if (!file.contains("grad." + tensor.name)) return;  // without biases
-    const auto theirs = file.matrix<Scalar>("grad." + tensor.name, tensor.rows(), matrix.cols());
+  const auto agree_in_each = [&](const std::string& name, const States& ours, const States& theirs) {
+    REQUIRE(ours.size() == theirs.size());
+    for (std::size_t i = 0; i < ours.size(); ++i) agree(name, ours[i], theirs[i]);
+  };
+  agree("y", computed.y, columns(file, "y"));
+  agree_in_each("hn", computed.final, states(file, "", "n"));
+  agree("grad.x", computed.dx, columns(file, "grad.x"));
+  agree_in_each("grad.h0", computed.d_initial, states(file, "grad.", "0"));
+  for (const auto& [tensor, ours] : computed.gradients) {
+    if (!file.contains("grad." + tensor.name)) continue;  // without biases
+    const auto theirs = file.matrix<double>("grad." + tensor.name, tensor.rows(), ours.cols());
     for (std::size_t g = 0; g < tensor.gates.size(); ++g)
-      agree("grad." + tensor.name, matrix.middleRows(tensor.gates[g] * tensor.height, tensor.height),
+      agree("grad." + tensor.name, ours.middleRows(tensor.gates[g] * tensor.height, tensor.height),
             theirs.middleRows(Index(g) * tensor.height, tensor.height));
-  }).visit(std::as_const(gradient));
-  agree.report();
-}
-
-template <class Cell>
-void run_directions(const Safetensors& file, double tolerance) {
-  const auto& bidirectional = file.metadata("bidirectional");
-  REQUIRE((bidirectional == "true" || bidirectional == "false"));
-  if (bidirectional == "true") {
-    run<Stack<Bidirectional<Cell>>>(file, tolerance);
-  } else {
-    run<Stack<Cell>>(file, tolerance);
   }
-}
-
-template <class Scalar>
-void run_cells(const Safetensors& file, double tolerance) {
-  const auto& cell = file.metadata("cell");
-  INFO(file.name() << ": cell " << cell);
-  if (cell == "rnn_tanh") return run_directions<Elman<Scalar>>(file, tolerance);
-  if (cell == "rnn_relu") return run_directions<Elman<Scalar, Relu>>(file, tolerance);
-  if (cell == "lstm") return run_directions<Lstm<Scalar>>(file, tolerance);
-  if (cell == "gru") return run_directions<Gru<Scalar>>(file, tolerance);
-  FAIL("unknown cell");
+  agree.report();
 }
 
 }  // namespace
@@ -98,10 +75,6 @@ TEST_CASE("What nn.RNN, nn.GRU and nn.LSTM compute, recur computes", "[oracles][
     const auto& dtype = file.tensor("x").dtype;
     INFO(file.name() << ": " << dtype);
     REQUIRE((dtype == "F64" || dtype == "F32"));
-    if (dtype == "F64") {
-      run_cells<double>(file, 1e-11);
-    } else {
-      run_cells<float>(file, 5e-5);
-    }
+    run(module_of(file), file, dtype == "F64" ? 1e-11 : 5e-5);
   }
 }
