@@ -1,6 +1,7 @@
 // The training loop: what it learns, what it reads, in which order, and what it tells.
+#define COMPILED_HERE_OR_ELSEWHERE
 #include "catch.hpp"
-#include "training.hpp"
+#include "compiled_training.hpp"
 
 using namespace recur_test;
 

@@ -1,7 +1,6 @@
 // Training on sequences that end early, and with a Dropout.
 #include "catch.hpp"
-#include "networks.hpp"
-#include "training.hpp"
+#include "compiled_training.hpp"
 
 #include <recur/io/checkpoint.hpp>
 
@@ -74,14 +73,14 @@ TEST_CASE("A mean is over what its loss counts, however the data are cut", "[tra
   target[0](0, 0) = 1;
   x.set_lengths({1, 100});
   Net zero(Elman<double>(1, 4), Readout<double>(4, 1));
-  const auto last = [](const auto& y, const auto& t, auto& dy) { return squared_error(y, t, dy, last_step(y)); };
+  const AnyLoss last = [](const auto& y, const auto& t, auto& dy) { return squared_error(y, t, dy, last_step(y)); };
   for (const Index window : {0, 1, 7, 50})
     for (const Index batch : {1, 2}) CHECK(evaluate(zero, last, SeriesData(x, target), window, batch) == 0.5);
 
   // Masks of many kinds, on sequences of unequal lengths and of one.
   const auto net = net_of(3);
   auto echo = padded(not_a_number);
-  const auto by_value = [](const auto& y, const auto& t, auto& dy) {  // a mask that the target tells
+  const AnyLoss by_value = [](const auto& y, const auto& t, auto& dy) {  // a mask that the target tells
     Mask mask(y.batch(), y.steps());
     for (Index n = 0; n < y.batch(); ++n)
       for (Index s = 0; s < y.steps(); ++s) mask(n, s) = t[s](0, n) > 0;
@@ -116,7 +115,7 @@ TEST_CASE("A mean is over what its loss counts, however the data are cut", "[tra
 
 TEST_CASE("Where nothing counts, nothing is learned, and the state goes on", "[train]") {
   const Echo<double> task(4, 12);
-  auto last = [](const auto& y, const auto& t, auto& dy) { return squared_error(y, t, dy, last_step(y)); };
+  const AnyLoss last = [](const auto& y, const auto& t, auto& dy) { return squared_error(y, t, dy, last_step(y)); };
   auto net = net_of(5), by_hand = net;
   Adam adam(net), its(by_hand);
   std::mt19937 rng(5);
@@ -143,7 +142,7 @@ TEST_CASE("Where nothing counts, nothing is learned, and the state goes on", "[t
   }
   visit([](const Name&, const auto& a, const auto& b) { CHECK((a - b).isZero(1e-13)); }, net, by_hand);
 
-  const auto never = [](const auto& y, const auto& t, auto& dy) {
+  const AnyLoss never = [](const auto& y, const auto& t, auto& dy) {
     return squared_error(y, t, dy, Mask::Constant(y.batch(), y.steps(), false));
   };
   CHECK(message_of([&] { train(net, adam, never, task.data(), rng); }) ==

@@ -1,6 +1,6 @@
 // Training that was interrupted, anywhere, goes on to the same bits.
 #include "catch.hpp"
-#include "training.hpp"
+#include "compiled_training.hpp"
 
 #include <optional>
 

@@ -1,6 +1,6 @@
 // Where training stops, and what the network has then: validation, NaN and infinity, what does not fit.
 #include "catch.hpp"
-#include "training.hpp"
+#include "compiled_training.hpp"
 
 #include <recur/layers/bidirectional.hpp>
 
@@ -110,7 +110,7 @@ TEST_CASE("A rate far too large stops it, and the last good parameters are kept"
 TEST_CASE("A gradient that is not finite stops it before the step", "[train]") {
   const Echo task(6, 5);
   int calls = 0;
-  const auto loss = [&](const auto& y, const auto& target, auto& dy) {
+  const AnyLoss loss = [&](const auto& y, const auto& target, auto& dy) {
     const LossValue value = squared_error(y, target, dy);
     if (++calls == 4) dy[3](0, 1) = -infinity;
     return value;
