@@ -1,8 +1,8 @@
 // PyTorch's names and layouts. That its numbers come of them is for oracles.test.cpp and oracles/round_trip.py to say.
 #include "catch.hpp"
+#include "cells.hpp"
 #include "folder.hpp"
 #include "helpers.hpp"
-#include "networks.hpp"
 
 #include <recur/io/pytorch.hpp>
 

@@ -1,7 +1,7 @@
 // The numbers of PyTorch's nn.RNN, nn.GRU and nn.LSTM, from files: every *.safetensors in the folder that the
 // environment variable RECUR_ORACLES names, or of those kept with the tests.
 #include "oracle_files.hpp"
-#include "modules/module.hpp"
+#include "oracles/modules/module.hpp"
 
 using namespace recur;
 using namespace recur_test;

@@ -1,5 +1,6 @@
 // Training on sequences that end early, and with a Dropout.
 #include "catch.hpp"
+#include "cells.hpp"
 #include "compiled_training.hpp"
 
 #include <recur/io/checkpoint.hpp>
