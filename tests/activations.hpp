@@ -1,11 +1,13 @@
 // The activations that every law of activations is tested for. A new one is one more line of `activations`.
 #pragma once
 
+#include <recur/base/random.hpp>
 #include <recur/cells/activation.hpp>
 #include <recur/cells/more_activations.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 #include <tuple>
 #include <vector>
 
@@ -53,6 +55,21 @@ using Activations = decltype(types_of(activations));
 template <class F>
 const ActivationCase<F>& case_of() {
   return std::get<ActivationCase<F>>(activations);
+}
+
+template <class Scalar>
+using Values = Eigen::Array<Scalar, recur::Dynamic, 1>;
+
+/// Of every sign and size between 2^-12 and 2^6.
+template <class Scalar>
+Values<Scalar> arguments(recur::Index count) {
+  std::mt19937 rng(1);
+  Values<Scalar> a(count);
+  for (Scalar& value : a) {
+    const auto exponent = static_cast<int>(recur::uniform_below(rng, 19)) - 12;
+    value = static_cast<Scalar>(std::ldexp(recur::uniform(rng, -1, 1), exponent));
+  }
+  return a;
 }
 
 }  // namespace recur_test

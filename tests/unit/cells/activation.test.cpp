@@ -14,24 +14,9 @@
 #include <vector>
 
 using namespace recur;
-using recur_test::identical, recur_test::case_of, recur_test::Activations;
+using recur_test::identical, recur_test::case_of, recur_test::Activations, recur_test::Values, recur_test::arguments;
 
 namespace {
-
-template <class Scalar>
-using Values = Eigen::Array<Scalar, Dynamic, 1>;
-
-/// Of every sign and size between 2^-12 and 2^6.
-template <class Scalar>
-Values<Scalar> arguments(Index count) {
-  std::mt19937 rng(1);
-  Values<Scalar> a(count);
-  for (Scalar& value : a) {
-    const auto exponent = static_cast<int>(uniform_below(rng, 19)) - 12;
-    value = static_cast<Scalar>(std::ldexp(uniform(rng, -1, 1), exponent));
-  }
-  return a;
-}
 
 // One instance of each activation, whatever is asked of it: each takes the compiler a while.
 template <class F, class Scalar>
@@ -137,16 +122,6 @@ void check_slopes(const AnyActivation<double>& f) {
   const auto analytic = f.slopes(f.values(a));
   CHECK((analytic - numeric).abs().maxCoeff() < 1e-9);
   CHECK(analytic.abs().maxCoeff() > 0.2);
-}
-
-/// Whether the first Rows values, in arrays of Rows x 1 and Rows x 3, are what is expected.
-template <class F, int Rows, class Scalar>
-bool same_in_fixed_arrays(const Values<Scalar>& a, const Values<Scalar>& expected) {
-  const Eigen::Array<Scalar, Rows, 1> one = a.template head<Rows>(), value = case_of<F>().f.value(one);
-  const Eigen::Array<Scalar, Rows, 3> three = one.template replicate<1, 3>(), each = case_of<F>().f.value(three);
-  const Values<Scalar> wanted = expected.head(Rows);
-  return identical(Values<Scalar>(value), wanted) && identical(Values<Scalar>(each.col(0)), wanted) &&
-         identical(Values<Scalar>(each.col(2)), wanted);
 }
 
 }  // namespace
@@ -301,44 +276,6 @@ TEMPLATE_TEST_CASE("A value depends neither on where it lies nor on its neighbou
       }
     }
   }
-  // Fixed sizes: Eigen computes those in narrower packets.
-  const auto check_fixed = [&]<class F, int... Rows>(const F&, std::integer_sequence<int, Rows...>) {
-    Values<TestType> h(40);
-    for (Index i = 0; i < 40; ++i) h(i) = value_of<F>(a(i));
-    const bool same = (same_in_fixed_arrays<F, Rows>(a, h) && ...);
-    INFO(describe(F(), ""));
-    CHECK(same);
-  };
-  constexpr std::integer_sequence<int, 4, 8, 16> rows;
-  check_fixed(Tanh(), rows);
-  check_fixed(Logistic(), rows);
-  check_fixed(Elu(), rows);
-  check_fixed(Softplus(), rows);
-}
-
-TEMPLATE_TEST_CASE("Tanh, Logistic, Elu and Softplus have the same bits at every address", "[activation]", float,
-                   double) {
-  constexpr Index most = 40, offsets = 17;
-  const auto check = [&](const auto& f) {
-    using F = std::decay_t<decltype(f)>;
-    const auto a = arguments<TestType>(most + offsets);
-    Values<TestType> expected(a.size());
-    for (Index i = 0; i < a.size(); ++i) expected(i) = value_of<F>(a(i));
-    bool same = true;
-    for (Index offset = 0; offset < offsets; ++offset) {
-      for (Index length = 1; length <= most; ++length) {
-        Values<TestType> h = Values<TestType>::Zero(a.size()), wanted = h;
-        h.segment(offset, length) = f.value(a.segment(offset, length));
-        wanted.segment(offset, length) = expected.segment(offset, length);
-        same = same && identical(h, wanted);
-      }
-    }
-    CHECK(same);
-  };
-  check(Tanh());
-  check(Logistic());
-  check(case_of<Elu>().f);
-  check(Softplus());
 }
 
 TEMPLATE_TEST_CASE("The slope of what is clipped is 0 from the limit on", "[activation]", float, double) {
