@@ -23,6 +23,7 @@ TRAIN_OF_NET(Adam, recur::SquaredError, recur::SeriesData<double>, recur::Series
 TRAIN_OF_NET(Sgd, recur::SquaredError, recur::SeriesData<double>, recur::SeriesData<double>);
 TRAIN_OF_NET(Adam, recur_test::AnyLoss, recur::SeriesData<double>, recur::SeriesData<double>);
 TRAIN_OF_NET(Sgd, recur_test::AnyLoss, recur::SeriesData<double>, recur::SeriesData<double>);
+TRAIN_OF_NET(Adam, recur::SoftmaxCrossEntropy, recur::ClassData<double>, recur::ClassData<double>);
 TRAIN_OF_NET(Adam, recur::SquaredError, recur_test::Recorder, recur_test::Recorder);
 TRAIN_OF_NET(Adam, recur::SquaredError, recur_test::Recorder, recur::SeriesData<double>);
 #undef TRAIN_OF_NET

@@ -34,6 +34,12 @@ struct Echo {
     heard.setRandom(rng);
     for (Index t = 2; t < steps; ++t) echo[t] = heard[t - 2];
   }
+  template <class Other>
+  explicit Echo(const Echo<Other>& other)
+      : heard(1, other.heard.batch(), other.heard.steps()), echo(1, other.heard.batch(), other.heard.steps()) {
+    heard.matrix() = other.heard.matrix().template cast<Scalar>();
+    echo.matrix() = other.echo.matrix().template cast<Scalar>();
+  }
   SeriesData<Scalar> data() const { return {heard, echo}; }
 };
 

@@ -1,9 +1,10 @@
 // Checkpoints: training goes on from a file to the same bits, and from no file of another kind.
 #include "catch.hpp"
-#include "cells.hpp"
+#include "compiled_training.hpp"
 #include "folder.hpp"
 #include "helpers.hpp"
-#include "training.hpp"
+#include "trainings/trainings.hpp"
+#include "trainings/whole.hpp"
 
 #include <recur/io/checkpoint.hpp>
 #include <recur/training/schedule.hpp>
@@ -20,104 +21,63 @@ namespace {
 
 using Error = std::runtime_error;
 
-/// Everything that training is made of.
-template <class Net, class Optimizer, class Engine = std::mt19937>
-struct Whole {
-  Net net;
-  Optimizer optimizer;
-  Engine rng;
-  TrainState<Net> run = {};
-
-  void save(const std::filesystem::path& path, const Metadata& metadata = {}) const {
-    save_checkpoint(path, net, optimizer, run, rng, metadata);
-  }
-  std::vector<std::byte> bytes() const { return detail::checkpoint(net, optimizer, run, rng, {}).bytes(); }
-  Metadata load(const auto& path) { return load_checkpoint(path, net, optimizer, run, rng); }
-  TrainResult train(const auto& data, const auto* validation, const TrainOptions& options) {
-    return recur::train(net, optimizer, squared_error, data, validation, rng, run, options);
-  }
-};
-template <class Net, class Optimizer, class Engine>
-Whole(Net, Optimizer, Engine) -> Whole<Net, Optimizer, Engine>;
-
 /// Trains with a checkpoint at each call of the callback, and goes on from each in objects that were something else.
 /// What is saved, loaded and saved again must be the same file, and all must come to the same end.
-template <class Start>
-void through_files(const Start& start, const auto& data, const auto* validation, TrainOptions options) {
-  auto whole = start;
+void through_files(const Training& start, const Echo<>& task, const Echo<>* held_out, TrainOptions options) {
+  const auto whole = start.copy();
   std::vector<std::vector<std::byte>> files;
   options.on_progress = [&](const Progress&) {
-    files.push_back(whole.bytes());
+    files.push_back(whole->bytes());
     return true;
   };
-  const auto result = whole.train(data, validation, options);
+  const auto result = whole->train(task, held_out, options);
   options.on_progress = {};
   CHECK(files.size() > 5);
   for (const auto& file : files) {
-    auto other = start;
-    other.rng.discard(7);
-    recur::visit([](const Name&, auto& block) { block.setConstant(3); }, other.net);
-    other.load(Safetensors::parse(file, "file"));
-    REQUIRE((other.bytes() == file));
-    const auto resumed = other.train(data, validation, options);
+    const auto other = start.copy();
+    other->disturb();
+    other->load(file);
+    REQUIRE((other->bytes() == file));
+    const auto resumed = other->train(task, held_out, options);
     REQUIRE(resumed.losses == result.losses);
     REQUIRE(resumed.validations == result.validations);
     REQUIRE(resumed.best_epoch == result.best_epoch);
-    REQUIRE((other.bytes() == whole.bytes()));
+    REQUIRE((other->bytes() == whole->bytes()));
   }
-}
-
-template <class Scalar>
-auto random_net(auto net) {
-  std::mt19937 rng(1);
-  return randomized(std::move(net), rng, 0.5);
 }
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("Training goes on from a file to the same bits, with any optimiser", "[checkpoint]", float, double) {
-  const Echo<TestType> task(3, 6);
-  const SeriesData<TestType>* none = nullptr;
-  TrainOptions options{.epochs = 2, .batch = 2, .window = 4, .clip_norm = 1};
-  const auto net = random_net<TestType>(
-      Sequence(Elman<TestType>(1, 4), Elman<TestType, Relu>(4, 3), Readout<TestType>(3, 1, {.bias = true})));
-  const std::mt19937 rng(3);
-  through_files(Whole{net, Sgd(net), rng}, task.data(), none, options);
-  through_files(Whole{net, Sgd(net, {.rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true}), rng},
-                task.data(), none, options);
-  through_files(Whole{net, RmsProp(net, {.momentum = 0.5}), rng}, task.data(), none, options);
-  through_files(Whole{net, Adam(net), rng}, task.data(), none, options);
-  options.schedule = [](Index step) { return step_decay(step, 3, 0.1); };
-  through_files(Whole{net, AdamW(net, {.rate = 0.1}), rng}, task.data(), none, options);
+TEST_CASE("Training goes on from a file to the same bits, with any optimiser", "[checkpoint]") {
+  const Echo<> task(3, 6);
+  for (const auto& [scalar, training] : {std::pair("float", &fixed_training), std::pair("double", &dynamic_training)}) {
+    INFO(scalar);
+    TrainOptions options{.epochs = 2, .batch = 2, .window = 4, .clip_norm = 1};
+    through_files(*training(SgdOptions()), task, nullptr, options);
+    through_files(*training(SgdOptions{.rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true}), task,
+                  nullptr, options);
+    through_files(*training(RmsPropOptions{.momentum = 0.5}), task, nullptr, options);
+    through_files(*training(AdamOptions()), task, nullptr, options);
+    options.schedule = [](Index step) { return step_decay(step, 3, 0.1); };
+    through_files(*training(AdamWOptions{.rate = 0.1}), task, nullptr, options);
+  }
 }
 
-TEMPLATE_TEST_CASE("Training goes on from a file to the same bits, with any network", "[checkpoint]", float, double) {
-  const Echo<TestType> task(3, 6), held_out(2, 5, 2);
-  const auto data = task.data(), validation = held_out.data();
+TEST_CASE("Training goes on from a file to the same bits, with any network", "[checkpoint]") {
+  const Echo<> task(3, 6), held_out(2, 5, 2);
   const TrainOptions options{.epochs = 3, .batch = 2, .window = 4};
-  const auto of = [&](auto zero) {
-    const auto net = random_net<TestType>(zero);
-    through_files(Whole{net, Adam(net, {.rate = 0.1}), std::mt19937(3)}, data, &validation, options);
-  };
-  if constexpr (std::is_same_v<TestType, float>) {
-    of(Sequence<Elman<float, Tanh, 1, 4>, Readout<float, 4, 1>>());
-    of(Readout<float>(1, 1));
-  } else {
-    of(Elman<double>(1, 1));
-    of(Sequence(Cell<LearnedLeak, double>(1, 3), Sequence(Cell<TwoStates, double>(3, 2)), Readout<double>(2, 1)));
-  }
+  through_files(*fixed_training(AdamOptions{.rate = 0.1}), task, &held_out, options);
+  through_files(*readout_training({.rate = 0.1}), task, &held_out, options);
+  through_files(*elman_training({.rate = 0.1}), task, &held_out, options);
+  through_files(*nested_training({.rate = 0.1}), task, &held_out, options);
 }
 
 TEST_CASE("Training goes on from a file to the same bits, with any random engine", "[checkpoint]") {
   const Echo<> task(3, 6);
-  const SeriesData<double>* none = nullptr;
-  const auto net = net_of(1);
-  const auto with = [&](auto rng) {
-    through_files(Whole{net, Adam(net), rng}, task.data(), none, {.epochs = 3, .batch = 2});
-  };
-  with(std::mt19937_64(3));
-  with(std::minstd_rand(3));
-  with(std::ranlux48(3));
+  const TrainOptions options{.epochs = 3, .batch = 2};
+  through_files(*training_with(std::mt19937_64(3)), task, nullptr, options);
+  through_files(*training_with(std::minstd_rand(3)), task, nullptr, options);
+  through_files(*training_with(std::ranlux48(3)), task, nullptr, options);
 }
 
 TEST_CASE("A checkpoint does not depend on the locale", "[checkpoint]") {

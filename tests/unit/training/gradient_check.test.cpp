@@ -2,6 +2,8 @@
 #include "catch.hpp"
 #include "cells.hpp"
 
+#include <functional>
+
 using namespace recur;
 using namespace recur_test;
 
@@ -44,6 +46,8 @@ struct ForgottenBias : Readout<double> {
   void finish_backward(Workspace&, ForgottenBias& gradient) const { gradient.c.setZero(); }
 };
 
+using AnyLoss = std::function<double(SeriesView<const double>, const Series<double>&, Series<double>&)>;
+
 template <class Net>
 GradientCheck checked(const Net& zero_net, Index steps = 5) {
   std::mt19937 rng(1);
@@ -82,7 +86,7 @@ TEST_CASE("A loss whose derivative is wrong is caught", "[gradient_check]") {
   std::mt19937 rng(1);
   const auto net = randomized(Elman<double>(2, 3), rng);
   const auto x = random_series(2, 2, 4, rng), target = random_series(3, 2, 4, rng);
-  const auto twice = [](const auto& y, const auto& goal, auto& dy) { return 2 * squared_error(y, goal, dy); };
+  const AnyLoss twice = [](const auto& y, const auto& goal, auto& dy) { return 2 * squared_error(y, goal, dy); };
   CHECK(check_gradient(net, twice, x, target).relative_error == Approx(0.5).epsilon(1e-6));
 }
 
@@ -109,7 +113,7 @@ TEST_CASE("A gradient that is not a number is the worst of all", "[gradient_chec
   std::mt19937 rng(1);
   const auto net = randomized(Elman<double>(2, 3), rng);
   const auto x = random_series(2, 2, 4, rng), target = random_series(3, 2, 4, rng);
-  const auto spoiled = [](const auto& y, const auto& goal, auto& dy) {
+  const AnyLoss spoiled = [](const auto& y, const auto& goal, auto& dy) {
     const double value = squared_error(y, goal, dy);
     dy[1](0, 0) = std::nan("");
     return value;

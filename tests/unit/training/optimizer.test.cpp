@@ -5,6 +5,7 @@
 #include <recur/io/safetensors.hpp>
 #include <recur/recur.hpp>
 
+#include <functional>
 #include <limits>
 #include <set>
 #include <utility>
@@ -63,10 +64,13 @@ double expected(const std::string& run, Index step, Index m) {
   return m < 6 ? w.at(static_cast<std::size_t>(6 * step + m)) : v.at(static_cast<std::size_t>(4 * step + m - 6));
 }
 
-/// Takes the 20 steps of a run, each of which must be where PyTorch's was. before(step, gradient, optimizer) is called
-/// before each.
-template <class Optimizer, class Scalar = double>
-void follow(const std::string& run, Optimizer optimizer, auto&& before, double tolerance = 1e-12) {
+/// What an optimiser does at a step, and what is done before it.
+template <class Scalar = double>
+using Step = std::function<void(Index step, Point<Scalar>& p, Point<Scalar>& gradient)>;
+
+/// Takes the 20 steps of a run, each of which must be where PyTorch's was.
+template <class Scalar>
+void follow(const std::string& run, const Step<Scalar>& take, double tolerance) {
   auto p = start<Scalar>();
   for (Index step = 0; step <= 20; ++step) {
     double worst = 0;
@@ -75,18 +79,16 @@ void follow(const std::string& run, Optimizer optimizer, auto&& before, double t
     INFO(run << ", step " << step);
     CHECK(worst <= (step == 0 ? 0 : tolerance));
     auto gradient = gradient_at(p);
-    before(step, gradient, optimizer);
-    optimizer.step(p, gradient);
+    take(step, p, gradient);
   }
 }
-template <class Optimizer>
-void follow(const std::string& run, Optimizer optimizer) {
-  follow(run, optimizer, [](Index, auto&, auto&) {});
+void follow_step(const std::string& run, const Step<>& take) { follow<double>(run, take, 1e-12); }
+void follow(const std::string& run, auto optimizer) {
+  follow_step(run, [&](Index, auto& p, auto& gradient) { optimizer.step(p, gradient); });
 }
 /// In float, as close as float comes.
-template <class Optimizer>
-void follow_in_float(const std::string& run, Optimizer optimizer) {
-  follow<Optimizer, float>(run, optimizer, [](Index, auto&, auto&) {}, 1e-5);
+void follow_in_float(const std::string& run, auto optimizer) {
+  follow<float>(run, [&](Index, auto& p, auto& gradient) { optimizer.step(p, gradient); }, 1e-5);
 }
 
 const auto p0 = start();
@@ -127,14 +129,12 @@ LstmNet net_at(const std::string& run, Index step) {
 }
 
 /// Takes the 20 steps of a run, forward, backward, clipped: loss, norm and parameters must be PyTorch's at each.
-template <template <class> class Optimizer>
-void train_lstm(const std::string& run, const auto& options) {
+void train_lstm(const std::string& run, const std::function<void(LstmNet& net, const LstmNet& gradient)>& take_step) {
   constexpr double tolerance = 1e-12, max_norm = 3;
   const auto x = lstm_series("x"), target = lstm_series("target");
   const auto losses = lstm_oracle().values<double>(run + ".loss"), norms = lstm_oracle().values<double>(run + ".norm");
   REQUIRE((losses.size() == 20 && norms.size() == 20));
   auto net = net_at(run, 0);
-  Optimizer<LstmNet> optimizer(net, options);
   auto gradient = zeros_like(net);
   auto trace = net.trace();
   double worst = 0;
@@ -151,7 +151,7 @@ void train_lstm(const std::string& run, const auto& options) {
     check(0.5 * dy.matrix().squaredNorm(), losses[step]);
     bptt(net, x, trace, dy, gradient);
     check(clip_norm(gradient, max_norm), norms[step]);
-    optimizer.step(net, gradient);
+    take_step(net, gradient);
     const auto expected_net = net_at(run, static_cast<Index>(step) + 1);
     recur::visit(
         [&](const Name& name, const auto& ours, const auto& theirs) {
@@ -163,6 +163,11 @@ void train_lstm(const std::string& run, const auto& options) {
         std::as_const(net), expected_net);
   }
   SUCCEED(run << ": worst relative difference " << worst);
+}
+template <template <class> class Optimizer>
+void train_lstm(const std::string& run, const auto& options) {
+  Optimizer<LstmNet> optimizer(net_at(run, 0), options);
+  train_lstm(run, [&](LstmNet& net, const LstmNet& gradient) { optimizer.step(net, gradient); });
 }
 
 }  // namespace
@@ -193,18 +198,25 @@ TEST_CASE("Adam is PyTorch's, and AdamW, with its default decay", "[optimizer]")
 
 TEST_CASE("Clipping by norm and by value is PyTorch's", "[optimizer]") {
   const SgdOptions options{.rate = 0.02, .momentum = 0.9};
-  follow("clip_norm", Sgd(p0, options), [](Index, auto& gradient, auto&) { clip_norm(gradient, 10); });
-  follow("clip_value", Sgd(p0, options), [](Index, auto& gradient, auto&) { clip_value(gradient, 4); });
+  follow_step("clip_norm", [sgd = Sgd(p0, options)](Index, auto& p, auto& gradient) mutable {
+    clip_norm(gradient, 10);
+    sgd.step(p, gradient);
+  });
+  follow_step("clip_value", [sgd = Sgd(p0, options)](Index, auto& p, auto& gradient) mutable {
+    clip_value(gradient, 4);
+    sgd.step(p, gradient);
+  });
 }
 
 TEST_CASE("A rate that changes between steps acts as in PyTorch", "[optimizer]") {
-  const auto from = [](const char* schedule) {
-    return [rates = oracle().values<double>(schedule)](Index step, auto&, auto& optimizer) {
+  const auto scheduled = [](auto optimizer, const char* schedule) {
+    return [optimizer, rates = oracle().values<double>(schedule)](Index step, auto& p, auto& gradient) mutable {
       if (step < 20) optimizer.options.rate = rates.at(static_cast<std::size_t>(step));
+      optimizer.step(p, gradient);
     };
   };
-  follow("sgd_momentum_step_lr", Sgd(p0, {.momentum = 0.9}), from("step_lr"));
-  follow("adam_warmup_lr", Adam(p0), from("warmup_lr"));
+  follow_step("sgd_momentum_step_lr", scheduled(Sgd(p0, {.momentum = 0.9}), "step_lr"));
+  follow_step("adam_warmup_lr", scheduled(Adam(p0), "warmup_lr"));
 }
 
 TEST_CASE("No run of PyTorch's is left out above", "[optimizer]") {

@@ -20,9 +20,9 @@ Echo<double> padded(double padding) {
   return echo;
 }
 
-Sequence<Lstm<double>, Dropout<double>, Readout<double>> with_dropout(double p) {
+Sequence<Elman<double>, Dropout<double>, Readout<double>> with_dropout(double p) {
   std::mt19937 rng(1);
-  Sequence net(Lstm<double>(1, 4), Dropout<double>(4, p), Readout<double>(4, 1));
+  Sequence net(Elman<double>(1, 4), Dropout<double>(4, p), Readout<double>(4, 1));
   initialize(net, rng);
   return net;
 }

@@ -1,21 +1,13 @@
 // Training that was interrupted, anywhere, goes on to the same bits.
 #include "catch.hpp"
 #include "compiled_training.hpp"
+#include "trainings/trainings.hpp"
 
 #include <optional>
 
 using namespace recur_test;
 
 namespace {
-
-/// Everything of a run that its end depends on.
-template <class Net, class Optimizer>
-struct Snapshot {
-  Net net;
-  Optimizer optimizer;
-  std::mt19937 rng;
-  TrainState<Net> run;
-};
 
 bool same(const Progress& a, const Progress& b) {
   const auto same_number = [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); };
@@ -31,52 +23,50 @@ bool same(const TrainResult& a, const TrainResult& b) {
 
 /// Trains once from beginning to end, with a snapshot at each call of the callback; then once from each snapshot, and
 /// once stopped by the callback there and called again. All must tell the same, and end with the same parameters.
-template <class Net, class Optimizer, class Data, class Validation = Data>
-std::size_t resume_everywhere(const Net& start, const Optimizer& fresh, const auto& loss, const Data& data,
-                              TrainOptions options, const Validation* validation = nullptr) {
-  using Whole = Snapshot<Net, Optimizer>;
-  Whole whole{start, fresh, std::mt19937(3), {}};
-  std::vector<Whole> snapshots;
+std::size_t resume_everywhere(const Training& start, const Echo<>& task, TrainOptions options,
+                              const Echo<>* held_out = nullptr) {
+  const auto whole = start.copy();
+  std::vector<std::unique_ptr<Training>> snapshots;
   std::vector<Progress> told;
   // Trains from where `at` is, to the end or until `stop_after` calls; gives what came of it, or what went wrong.
-  const auto go_on = [&](Whole& at, std::vector<Progress>& tell, std::size_t stop_after, bool keep = false) {
+  const auto go_on = [&](Training& at, std::vector<Progress>& tell, std::size_t stop_after, bool keep = false) {
     const std::size_t before = tell.size();
     options.on_progress = [&, before](const Progress& now) {
       tell.push_back(now);
-      if (keep) snapshots.push_back(at);
+      if (keep) snapshots.push_back(at.copy());
       return tell.size() - before != stop_after;
     };
     try {
-      return std::pair(train(at.net, at.optimizer, loss, data, validation, at.rng, at.run, options), std::string());
+      return std::pair(at.train(task, held_out, options), std::string());
     } catch (const std::runtime_error& error) {
       return std::pair(TrainResult(), std::string(error.what()));
     }
   };
-  const auto [result, error] = go_on(whole, told, 0, true);
+  const auto [result, error] = go_on(*whole, told, 0, true);
   for (std::size_t k = 0; k < snapshots.size(); ++k) {
     INFO("interrupted at call " << k << ", epoch " << told[k].epoch << ", batch " << told[k].batch);
-    Whole resumed = snapshots[k];
+    Training& resumed = *snapshots[k];
     std::vector<Progress> again(told.begin(), told.begin() + static_cast<std::ptrdiff_t>(k) + 1);
     const auto [resumed_result, resumed_error] = go_on(resumed, again, 0);
     REQUIRE(resumed_error == error);
     REQUIRE(same(resumed_result, result));
-    REQUIRE(same_parameters(resumed.net, whole.net));
-    REQUIRE(resumed.rng == whole.rng);
+    REQUIRE((resumed.parameters() == whole->parameters()));
+    REQUIRE((resumed.engine() == whole->engine()));
     REQUIRE(std::equal(again.begin(), again.end(), told.begin(), told.end(),
                        [](const auto& a, const auto& b) { return same(a, b); }));
 
-    Whole stopped{start, fresh, std::mt19937(3), {}};
+    const auto stopped = start.copy();
     std::vector<Progress> before;
-    const auto [stopped_result, stopped_error] = go_on(stopped, before, k + 1);
+    const auto [stopped_result, stopped_error] = go_on(*stopped, before, k + 1);
     if (stopped_error.empty()) {  // else the validation loss of the epoch that was cut short is NaN
       REQUIRE(stopped_result.stopped);
       REQUIRE(stopped_result.losses.size() == static_cast<std::size_t>(told[k].epoch) + 1);
     }
-    const auto [second_result, second_error] = go_on(stopped, before, 0);
+    const auto [second_result, second_error] = go_on(*stopped, before, 0);
     REQUIRE(second_error == error);
     REQUIRE(same(second_result, result));
-    REQUIRE(same_parameters(stopped.net, whole.net));
-    REQUIRE(stopped.rng == whole.rng);
+    REQUIRE((stopped->parameters() == whole->parameters()));
+    REQUIRE((stopped->engine() == whole->engine()));
   }
   return snapshots.size();
 }
@@ -86,40 +76,33 @@ std::size_t resume_everywhere(const Net& start, const Optimizer& fresh, const au
 TEST_CASE("A run goes on from any step to the same bits", "[train]") {
   // Five sequences by two, ten steps by four: the last mini-batch is smaller, and the last window shorter.
   const Echo task(5, 10);
-  const auto net = net_of(1);
   for (const bool carry : {true, false})
     for (const bool shuffle : {true, false}) {
       const TrainOptions options{
           .epochs = 3, .batch = 2, .shuffle = shuffle, .window = 4, .carry = carry, .clip_norm = 0.3};
-      CHECK(resume_everywhere(net, Adam(net, {.rate = 1e-2}), squared_error, task.data(), options) == 30);
+      CHECK(resume_everywhere(*dynamic_training(AdamOptions{.rate = 1e-2}), task, options) == 30);
     }
 }
 
 TEST_CASE("A run goes on with any optimiser, schedule and size", "[train]") {
-  const Echo<float> task(3, 6);
-  std::mt19937 rng(1);
-  Sequence<Elman<float, Tanh, 1, 4>, Elman<float, Relu, 4, 3>, Readout<float, 3, 1>> net;
-  initialize(net, rng);
+  const Echo task(3, 6);
   TrainOptions options{.epochs = 2, .batch = 2, .window = 4, .clip_value = 0.1};
-  CHECK(resume_everywhere(net, Sgd(net, {.momentum = 0.9, .nesterov = true}), squared_error, task.data(), options) ==
-        10);
-  CHECK(resume_everywhere(net, RmsProp(net, {.momentum = 0.5}), squared_error, task.data(), options) == 10);
-  CHECK(resume_everywhere(net, AdamW(net), squared_error, task.data(), options) == 10);
+  CHECK(resume_everywhere(*fixed_training(SgdOptions{.momentum = 0.9, .nesterov = true}), task, options) == 10);
+  CHECK(resume_everywhere(*fixed_training(RmsPropOptions{.momentum = 0.5}), task, options) == 10);
+  CHECK(resume_everywhere(*fixed_training(AdamWOptions{}), task, options) == 10);
   options.schedule = [](Index step) { return 0.01 / static_cast<double>(step + 1); };
-  CHECK(resume_everywhere(net, Adam(net), squared_error, task.data(), options) == 10);
+  CHECK(resume_everywhere(*fixed_training(AdamOptions{}), task, options) == 10);
 }
 
 TEST_CASE("A run with validation data goes on to the same best parameters, and with the same patience", "[train]") {
   const Echo task(6, 8), held_out(4, 9, 2);
-  const auto data = task.data(), validation = held_out.data();
-  const auto net = net_of(1);
   TrainOptions options{.epochs = 40, .batch = 3, .window = 5, .schedule = [](Index step) {
                          return step / 4 == 5 || step / 4 >= 11 ? -0.005
                                                                 : 0.005;  // down the gradient, and up for a while
                        }};
-  CHECK(resume_everywhere(net, Adam(net), squared_error, data, options, &validation) == 200);
+  CHECK(resume_everywhere(*dynamic_training(AdamOptions()), task, options, &held_out) == 200);
   options.patience = 3;
-  const std::size_t early = resume_everywhere(net, Adam(net), squared_error, data, options, &validation);
+  const std::size_t early = resume_everywhere(*dynamic_training(AdamOptions()), task, options, &held_out);
   CHECK(early > 5 * 3);
   CHECK(early < 200);
 }
@@ -127,24 +110,24 @@ TEST_CASE("A run with validation data goes on to the same best parameters, and w
 TEST_CASE("A run that comes to NaN ends with the same parameters from wherever it goes on", "[train]") {
   Echo task(6, 5);
   task.echo[2](0, 4) = not_a_number;
-  const auto net = net_of(1);
-  CHECK(resume_everywhere(net, Adam(net), squared_error, task.data(), {.epochs = 2, .batch = 1, .shuffle = false}) ==
-        4);
+  CHECK(resume_everywhere(*dynamic_training(AdamOptions()), task, {.epochs = 2, .batch = 1, .shuffle = false}) == 4);
   Echo held_out(2, 5);
   held_out.heard[4](0, 1) = not_a_number;
-  const auto validation = held_out.data();
   task = Echo(6, 5);
-  CHECK(resume_everywhere(net, Adam(net), squared_error, task.data(), {.epochs = 2, .batch = 2}, &validation) == 3);
+  CHECK(resume_everywhere(*dynamic_training(AdamOptions()), task, {.epochs = 2, .batch = 2}, &held_out) == 3);
 }
 
 TEST_CASE("A run that is over gives its result again, and goes on when there are to be more epochs", "[train]") {
   const Echo task(4, 6), held_out(3, 6, 2);
   const auto data = task.data(), validation = held_out.data();
   const auto run_for = [&](auto... epochs) {
-    Snapshot<Net, Adam<Net>> at{net_of(1), Adam(net_of(1)), std::mt19937(3), {}};
+    auto net = net_of(1);
+    Adam adam(net);
+    std::mt19937 rng(3);
+    TrainState<Net> run;
     TrainResult result;
-    ((result = train(at.net, at.optimizer, squared_error, data, validation, at.rng, at.run, {.epochs = epochs})), ...);
-    return std::pair(at.net, result);
+    ((result = train(net, adam, squared_error, data, validation, rng, run, {.epochs = epochs})), ...);
+    return std::pair(net, result);
   };
   const auto [net, result] = run_for(6);
   for (const auto& [other, its] : {run_for(6, 6), run_for(2, 6), run_for(1, 2, 3, 6)}) {
