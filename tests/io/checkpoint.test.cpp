@@ -3,8 +3,8 @@
 #include "compiled_training.hpp"
 #include "folder.hpp"
 #include "helpers.hpp"
-#include "trainings/trainings.hpp"
-#include "trainings/whole.hpp"
+#include "io/trainings/trainings.hpp"
+#include "io/trainings/whole.hpp"
 
 #include <recur/io/checkpoint.hpp>
 #include <recur/training/schedule.hpp>

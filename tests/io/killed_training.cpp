@@ -1,6 +1,6 @@
 // A program that trains, and writes a checkpoint now and then; killed and started again, it goes on. killed.test.cpp
 // starts it, kills it, and compares what it ends with. Arguments: which run, the checkpoint, the result.
-#include "trainings/trainings.hpp"
+#include "io/trainings/trainings.hpp"
 
 #include <cstdio>
 

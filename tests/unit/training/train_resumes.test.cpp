@@ -1,7 +1,7 @@
 // Training that was interrupted, anywhere, goes on to the same bits.
 #include "catch.hpp"
 #include "compiled_training.hpp"
-#include "trainings/trainings.hpp"
+#include "io/trainings/trainings.hpp"
 
 #include <optional>
 
