@@ -1,5 +1,5 @@
-// train() and evaluate() of the small network that most tests train: compiled once, in train.test.cpp, and shared by the
-// tests that include this. A loss of a test's own is an AnyLoss.
+// train() and evaluate() of the small network that most tests train: compiled once, in train.test.cpp, and shared by
+// the tests that include this. A loss of a test's own is an AnyLoss.
 #pragma once
 
 #include "training.hpp"
