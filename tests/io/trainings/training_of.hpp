@@ -1,7 +1,7 @@
 // How the files of this folder make a Training of a network.
 #pragma once
 
-#include "../cells.hpp"
+#include "cells.hpp"
 #include "trainings.hpp"
 #include "whole.hpp"
 

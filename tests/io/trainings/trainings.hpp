@@ -1,7 +1,7 @@
 // Networks in training of whose types the tests need not know: each is compiled once, in a file of this folder.
 #pragma once
 
-#include "../training.hpp"
+#include "training.hpp"
 
 #include <filesystem>
 #include <memory>

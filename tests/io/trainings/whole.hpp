@@ -1,7 +1,7 @@
 // A network, its optimiser, random engine and run, and what is done with all four.
 #pragma once
 
-#include "../training.hpp"
+#include "training.hpp"
 
 #include <recur/io/checkpoint.hpp>
 
