@@ -25,9 +25,13 @@ class Series;
 template <class Scalar_>
 class SeriesView {
  public:
+  /// The type of numbers, and of one step: F x N.
+  ///@{
   using Scalar = std::remove_const_t<Scalar_>;
   using Step = std::conditional_t<std::is_const_v<Scalar_>, ConstMatrixView<Scalar>, MatrixView<Scalar>>;
+  ///@}
 
+  /// Empty.
   SeriesView() = default;
 
   /// The row-major (T, N, F) buffer at `data`. Columns may be further apart than `features`: `stride`.
@@ -38,9 +42,12 @@ class SeriesView {
             ", steps ", steps, ", stride ", stride);
     detail::checked_product("SeriesView: stride x batch x steps", {stride, batch, steps});
   }
+  /// The same without a gap between columns.
   SeriesView(Scalar_* data, Index features, Index batch, Index steps)
       : SeriesView(data, features, batch, steps, features) {}
 
+  /// Views a series, with its lengths; what can be written can also be read.
+  ///@{
   SeriesView(const Series<Scalar>& series)  // NOLINT: a Series is meant to convert
     requires std::is_const_v<Scalar_>
       : SeriesView(series.data(), series.features(), series.batch(), series.steps()) {
@@ -56,6 +63,7 @@ class SeriesView {
       : SeriesView(other.data(), other.features(), other.batch(), other.steps(), other.stride()) {
     lengths_ = other.lengths_;
   }
+  ///@}
   /// The same where sequence n ends after lengths[n] steps. Looks at the lengths, too.
   /// Throws std::invalid_argument unless there are N of them, each in 0 .. T.
   SeriesView with_lengths(std::span<const Index> lengths) const {
@@ -80,14 +88,14 @@ class SeriesView {
     return result;
   }
 
-  Index features() const { return features_; }  ///< F
-  Index batch() const { return batch_; }        ///< N
-  Index steps() const { return steps_; }        ///< T
-  Index stride() const { return stride_; }      ///< from one column to the next
-  Index columns() const { return batch_ * steps_; }
-  bool empty() const { return features_ * batch_ * steps_ == 0; }
-  Scalar_* data() const { return data_; }
-  bool has_lengths() const { return lengths_.data; }
+  Index features() const { return features_; }                     ///< F
+  Index batch() const { return batch_; }                           ///< N
+  Index steps() const { return steps_; }                           ///< T
+  Index stride() const { return stride_; }                         ///< from one column to the next
+  Index columns() const { return batch_ * steps_; }                ///< N T
+  bool empty() const { return features_ * batch_ * steps_ == 0; }  ///< whether there are no numbers
+  Scalar_* data() const { return data_; }                          ///< the first number
+  bool has_lengths() const { return lengths_.data; }               ///< whether sequences may end before step T
   /// The steps of sequence n.
   Index length(Index n) const { return lengths_.of(n, steps_); }
   /// The steps of sequence n from the first step on, those after this window included.
@@ -174,10 +182,13 @@ class SeriesView {
   detail::LengthsView lengths_;
 };
 
+/// The type follows from the series.
+///@{
 template <class Scalar>
 SeriesView(const Series<Scalar>&) -> SeriesView<const Scalar>;
 template <class Scalar>
 SeriesView(Series<Scalar>&) -> SeriesView<Scalar>;
+///@}
 
 namespace detail {
 
