@@ -1,4 +1,4 @@
-// Learn to say again what was heard two steps ago.
+// Learn to echo the input two steps late.
 #include <recur/recur.hpp>
 
 #include <iostream>

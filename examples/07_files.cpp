@@ -7,7 +7,7 @@
 using recur::Index;
 using Net = recur::Sequence<recur::Gru<float>, recur::Readout<float>>;
 
-/// Learns to say again what was heard two steps ago, in 300 steps; or for want of time only in `most`.
+/// Trains a network to echo its input two steps late: 300 updates, or `most` of them, as if interrupted then.
 Net learnt(const std::string& checkpoint, Index most) {
   std::mt19937 rng(1);
   recur::Series<float> heard(1, 64, 12), echo(1, 64, 12);

@@ -24,9 +24,12 @@ template <class Net>
 class Stream {
  public:
   static_assert(Net::causal, "Stream: a bidirectional layer cannot go step by step");
+  /// Types of the network; y_t as a view.
+  ///@{
   using Scalar = typename Net::Scalar;
   using State = typename Net::State;
   using Output = Eigen::Map<const VectorOf<Scalar, Net::outputs_at_compile_time>>;
+  ///@}
 
   /// Starts from the zero state.
   explicit Stream(const Net& net) : net_(&net), memory_(net.memory()) {}
@@ -82,7 +85,7 @@ class Stream {
                               memory_, state);
     return state;
   }
-  const Net& net() const { return *net_; }
+  const Net& net() const { return *net_; }  ///< as the constructor was given it
 
  private:
   using Memory = decltype(std::declval<const Net&>().memory());

@@ -1,9 +1,10 @@
-// The README says what the files say. Each of its blocks of code is followed back to the file that the comment above
-// it names (the first to 00_echo.cpp, whole), which is compiled and run elsewhere; the output that it shows is that of
-// the program; and the tests that it names are there.
+// The README and the pages beside it say what the files say. Each of their blocks of code is followed back to the file
+// that the comment above it names (the README's first to 00_echo.cpp, whole), which is compiled and run elsewhere; the
+// output that the README shows is that of the program; links lead to files and headings; the tests that it names exist.
 #include "catch.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,10 @@
 #include <vector>
 
 namespace {
+
+/// The pages that people read. The README comes first.
+const std::vector<std::string> pages = {"README.md",       "examples/README.md",   "include/recur/README.md",
+                                        "tests/README.md", "benchmarks/README.md", ".github/CONTRIBUTING.md"};
 
 std::string read(const std::string& path) {
   std::ifstream file(path);
@@ -53,6 +58,28 @@ std::vector<Block> blocks_of(const std::string& markdown) {
   return blocks;
 }
 
+/// How GitHub writes a heading in links to it: lower case, blanks as hyphens, without punctuation.
+std::string anchor_of(const std::string& heading) {
+  std::string anchor;
+  for (const char c : heading) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == ' ') {
+      anchor += '-';
+    } else if (std::isalnum(byte) || c == '-' || c == '_') {
+      anchor += static_cast<char>(std::tolower(byte));
+    }
+  }
+  return anchor;
+}
+bool has_anchor(const std::string& markdown, const std::string& anchor) {
+  std::istringstream lines(markdown);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t text = line.find_first_not_of('#');
+    if (text > 0 && text < line.size() && line[text] == ' ' && anchor_of(line.substr(text + 1)) == anchor) return true;
+  }
+  return false;
+}
+
 #ifdef RECUR_ECHO
 std::string output_of(const std::string& command) {
   FILE* const pipe = popen(command.c_str(), "r");
@@ -74,49 +101,61 @@ std::vector<double> numbers_of(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("Every block of code in the README stands in a file that is compiled and run", "[readme]") {
+TEST_CASE("Every block of code in the README and its pages stands in a file that is compiled and run", "[readme]") {
   const std::string root = RECUR_SOURCE_DIR "/";
   int programs = 0, excerpts = 0, outputs = 0;
-  for (const Block& block : blocks_of(read(root + "README.md"))) {
-    INFO("the block under '" << block.above << "':\n" << block.text);
-    if (block.language == "sh") continue;  // those commands are run as they stand
-    if (block.language == "text") {
-      REQUIRE(block.above == "<!-- the output of 00_echo -->");
+  for (const std::string& page : pages) {
+    const bool is_readme = page == "README.md";
+    for (const Block& block : blocks_of(read(root + page))) {
+      INFO(page << ": the block under '" << block.above << "':\n" << block.text);
+      if (block.language == "sh") continue;  // those commands are run as they stand
+      if (block.language == "text") {
+        REQUIRE(is_readme);
+        REQUIRE(block.above == "<!-- the output of 00_echo -->");
 #ifdef RECUR_ECHO
-      // Another compiler or Eigen may round otherwise, and 600 steps of training make more of that.
-      const auto printed = numbers_of(output_of(RECUR_ECHO)), shown = numbers_of(block.text);
-      REQUIRE(printed.size() == shown.size());
-      for (std::size_t i = 0; i < shown.size(); ++i) CHECK(printed[i] == Approx(shown[i]).epsilon(0.01));
+        // Another compiler or Eigen may round otherwise, and 600 steps of training make more of that.
+        const auto printed = numbers_of(output_of(RECUR_ECHO)), shown = numbers_of(block.text);
+        REQUIRE(printed.size() == shown.size());
+        for (std::size_t i = 0; i < shown.size(); ++i) CHECK(printed[i] == Approx(shown[i]).epsilon(0.01));
 #endif
-      ++outputs;
-    } else if (block.above.empty()) {
-      REQUIRE(block.language == "cpp");
-      CHECK(read(root + "examples/00_echo.cpp") == block.text);
-      ++programs;
-    } else {
-      REQUIRE(block.above.compare(0, 5, "<!-- ") == 0);
-      const std::string path = block.above.substr(5, block.above.find(" -->") - 5);
-      CHECK(unindented(read(root + path)).find(unindented(block.text)) != std::string::npos);
-      ++excerpts;
+        ++outputs;
+      } else if (block.above.empty()) {
+        REQUIRE(is_readme);
+        REQUIRE(block.language == "cpp");
+        CHECK(read(root + "examples/00_echo.cpp") == block.text);
+        ++programs;
+      } else {
+        REQUIRE(block.above.compare(0, 5, "<!-- ") == 0);
+        const std::string path = block.above.substr(5, block.above.find(" -->") - 5);
+        CHECK(unindented(read(root + path)).find(unindented(block.text)) != std::string::npos);
+        ++excerpts;
+      }
     }
   }
   CHECK(programs == 1);
   CHECK(outputs == 1);
-  CHECK(excerpts >= 2);
+  CHECK(excerpts >= 12);
 }
 
-TEST_CASE("Every link of the README to a file leads to one", "[readme]") {
-  const std::string root = RECUR_SOURCE_DIR "/", text = read(root + "README.md");
-  int links = 0;
-  for (std::size_t at = text.find("]("); at != std::string::npos; at = text.find("](", at + 1)) {
-    const std::string target = text.substr(at + 2, text.find(')', at) - at - 2);
-    // Other people's pages, this one's own parts, and what is code.
-    if (target.find("://") != std::string::npos || target[0] == '#' || target.find(' ') != std::string::npos) continue;
-    INFO(target);
-    CHECK(std::filesystem::exists(root + target));
-    ++links;
+TEST_CASE("Every link of the README and its pages leads to a file, and to a heading where it names one", "[readme]") {
+  const std::string root = RECUR_SOURCE_DIR "/";
+  for (const std::string& page : pages) {
+    const std::string text = read(root + page), folder = page.substr(0, page.rfind('/') + 1);
+    int links = 0;
+    for (std::size_t at = text.find("]("); at != std::string::npos; at = text.find("](", at + 1)) {
+      const std::string target = text.substr(at + 2, text.find(')', at) - at - 2);
+      // Other people's pages, and what is code.
+      if (target.find("://") != std::string::npos || target.find(' ') != std::string::npos) continue;
+      INFO(page << " links to " << target);
+      const std::size_t hash = std::min(target.find('#'), target.size());
+      const std::string path = root + (hash == 0 ? page : folder + target.substr(0, hash));
+      CHECK(std::filesystem::exists(path));
+      if (hash < target.size()) CHECK(has_anchor(read(path), target.substr(hash + 1)));
+      ++links;
+    }
+    if (page == "README.md") CHECK(links >= 16);
+    if (page == "examples/README.md") CHECK(links >= 10);
   }
-  CHECK(links >= 7);
 }
 
 TEST_CASE("Every line of the README's comparison names a test that there is", "[readme]") {

@@ -14,6 +14,7 @@
 
 #include <Eigen/Core>
 
+/// \cond
 #if defined(EIGEN_VECTORIZE_AVX512)
 #define RECUR_ISA_SIMD avx512
 #elif defined(EIGEN_VECTORIZE_AVX)
@@ -34,6 +35,7 @@
 
 #define RECUR_ISA_JOIN(simd, fma, bytes) simd##fma##_align##bytes
 #define RECUR_ISA_OF(simd, fma, bytes) RECUR_ISA_JOIN(simd, fma, bytes)
+/// \endcond
 
 /// avx512_fma_align64, for example: the width of registers, whether products are added in one instruction, and how
 /// Eigen aligns memory.

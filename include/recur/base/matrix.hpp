@@ -11,6 +11,7 @@
 namespace recur::inline RECUR_ISA {
 
 using Eigen::Dynamic;  ///< a size that is known only when the program runs
+/// A size or an index, signed.
 using Eigen::Index;
 
 /// A column-major matrix. One of fixed size asks for no alignment beyond its scalar's, so that it is the same in units
@@ -27,6 +28,7 @@ using VectorOf = MatrixOf<Scalar, Rows, 1>;
 /// A window on column-major data that somebody else owns: rows are neighbours, columns `outerStride()` apart.
 template <class Scalar>
 using MatrixView = Eigen::Map<MatrixOf<Scalar>, Eigen::Unaligned, Eigen::OuterStride<>>;
+/// The same, to be read only.
 template <class Scalar>
 using ConstMatrixView = Eigen::Map<const MatrixOf<Scalar>, Eigen::Unaligned, Eigen::OuterStride<>>;
 

@@ -31,10 +31,14 @@ namespace recur::inline RECUR_ISA {
 /// The name of a block of parameters: "W", or "0.W" for the W of layer 0. It is put together only when asked for.
 class Name {
  public:
+  /// The name of a whole model: empty.
   Name() = default;
+  /// `part` of `parent`, both of which must outlive the name: "0.W".
   Name(const Name& parent, std::string_view part) : parent_(&parent), part_(part) {}
+  /// Part number `index` of `parent`, which must outlive the name.
   Name(const Name& parent, std::size_t index) : parent_(&parent), index_(index) {}
 
+  /// The whole name: "0.W".
   std::string str() const {
     if (!parent_) return "";
     const std::string head = parent_->str();
@@ -118,6 +122,7 @@ void set_parameters(Model& model, const Eigen::DenseBase<Derived>& vector) {
       model);
 }
 
+/// Sets all parameters to zero.
 template <Parameterized Model>
 void set_zero(Model& model) {
   detail::visit_numbers([](auto block) { block.setZero(); }, model);

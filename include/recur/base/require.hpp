@@ -16,8 +16,10 @@ namespace recur::inline RECUR_ISA {
 
 /// The sizes of a matrix as messages show them: "8x3".
 struct Shape {
-  Index rows, cols;
+  /// rows
+  Index rows, cols;  ///< columns
 };
+/// The sizes of an Eigen matrix.
 template <class Derived>
 Shape shape(const Eigen::EigenBase<Derived>& matrix) {
   return {matrix.rows(), matrix.cols()};
@@ -63,6 +65,7 @@ inline void require(bool holds, std::initializer_list<detail::Part> message) {
   for (const detail::Part& part : message) text << part;
   throw std::invalid_argument(text.str());
 }
+/// The same with the parts as arguments.
 template <class... Parts>
 void require(bool holds, const Parts&... parts) {
   if (!holds) require(holds, {detail::Part(parts)...});

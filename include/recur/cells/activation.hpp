@@ -28,6 +28,7 @@
 
 namespace recur::inline RECUR_ISA {
 
+/// What a rule asks of an activation: value(a) and slope(h), pointwise on Eigen arrays.
 template <class F>
 concept Activation = requires(const F f, const detail::PointwiseArray<double> a) {
   { f.value(a).rows() } -> std::convertible_to<Index>;
@@ -84,33 +85,44 @@ using PlainArray = typename Array::PlainObject;
 
 /// tanh(a)
 struct Tanh {
+  /// Its name in files; f(a) and f'(a), from h = f(a).
+  ///@{
   static constexpr const char* name = "tanh";
   auto value(const auto& a) const {
     return detail::in_packets<detail::TanhFunction>(a, [](auto v) { return std::tanh(v); });
   }
   auto slope(const auto& h) const { return 1 - h.square(); }
+  ///@}
 };
 
 /// 1 / (1 + exp(-a))
 struct Logistic {
+  /// Its name in files; f(a) and f'(a), from h = f(a).
+  ///@{
   static constexpr const char* name = "logistic";
   auto value(const auto& a) const {
     return detail::in_packets<detail::LogisticFunction>(a, [](auto v) { return 1 / (1 + std::exp(-v)); });
   }
   auto slope(const auto& h) const { return h * (1 - h); }
+  ///@}
 };
 
 /// max(a, 0); its slope at 0 is 0.
 struct Relu {
+  /// Its name in files; f(a) and f'(a), from h = f(a).
+  ///@{
   static constexpr const char* name = "relu";
   auto value(const auto& a) const {
     return (a < 0).select(detail::PlainArray<std::decay_t<decltype(a)>>::Zero(a.rows(), a.cols()), a);
   }
   auto slope(const auto& h) const { return (h > 0).template cast<typename std::decay_t<decltype(h)>::Scalar>(); }
+  ///@}
 };
 
 /// a where a > 0, else negative_slope * a, for 0 < negative_slope < 1; its slope at 0 is negative_slope.
 struct LeakyRelu {
+  /// Its constant, in words for files; f(a) and f'(a), from h = f(a).
+  ///@{
   double negative_slope = 0.01;
   std::string description() const { return "leaky relu " + describe(negative_slope); }
 
@@ -119,6 +131,7 @@ struct LeakyRelu {
     const auto m = below(h);
     return (h > 0).template cast<std::decay_t<decltype(m)>>() * (1 - m) + m;
   }
+  ///@}
 
  private:
   auto below(const auto& a) const { return static_cast<typename std::decay_t<decltype(a)>::Scalar>(negative_slope); }
@@ -126,31 +139,42 @@ struct LeakyRelu {
 
 /// a
 struct Identity {
+  /// Its name in files; f(a) and f'(a), from h = f(a).
+  ///@{
   static constexpr const char* name = "identity";
   auto value(const auto& a) const { return 1 * a; }
   auto slope(const auto& h) const { return detail::PlainArray<std::decay_t<decltype(h)>>::Ones(h.rows(), h.cols()); }
+  ///@}
 };
 
 /// a / (1 + |a|)
 struct Softsign {
+  /// Its name in files; f(a) and f'(a), from h = f(a).
+  ///@{
   static constexpr const char* name = "softsign";
   auto value(const auto& a) const { return a / (1 + a.abs()); }
   auto slope(const auto& h) const { return (1 - h.abs()).square(); }
+  ///@}
 };
 
 /// a, cut off at -1 and 1; its slope there is 0.
 struct HardTanh {
+  /// Its name in files; f(a) and f'(a), from h = f(a).
+  ///@{
   static constexpr const char* name = "hard tanh";
   auto value(const auto& a) const {
     return a.unaryExpr([](auto v) { return v < -1 ? decltype(v)(-1) : v > 1 ? decltype(v)(1) : v; });  // NaN stays NaN
   }
   auto slope(const auto& h) const { return (h.abs() < 1).template cast<typename std::decay_t<decltype(h)>::Scalar>(); }
+  ///@}
 };
 
 /// f(a), with a cut off at -limit and limit beforehand, for f that rise all the way: ONNX's `clip`. Its slope beyond is
 /// 0. There h is f(limit) or f(-limit) to the bit, and so tells. Without a limit it is f.
 template <Activation F>
 struct Clipped {
+  /// Its constants, in words for files; f(a) and f'(a), from h = f(a).
+  ///@{
   double limit = std::numeric_limits<double>::infinity();
   [[no_unique_address]] F f = {};
 
@@ -167,6 +191,7 @@ struct Clipped {
     // An end that is NaN, as that of Softsign at infinity, is none.
     return (h <= at(-limit) || h >= at(limit)).select(Array::Zero(h.rows(), h.cols()), f.slope(h));
   }
+  ///@}
 };
 
 }  // namespace recur::inline RECUR_ISA

@@ -25,22 +25,28 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   using Recurrence = detail::Recurrence<Rule_, Scalar_>;
 
  public:
+  /// Types and sizes, as template arguments give them.
+  ///@{
   using Rule = Rule_;
   using Scalar = Scalar_;
   static constexpr int inputs_at_compile_time = Inputs, outputs_at_compile_time = Hidden;
   static constexpr int hidden_at_compile_time = Hidden;
   static constexpr bool causal = true, takes_tokens = true;
+  ///@}
   static constexpr int blocks = Sizes::blocks;  ///< of H rows, in a record
 
+  /// The types of U, W, b and P.
+  ///@{
   using MatrixU = MatrixOf<Scalar, times(Rule::from_input.count, Hidden), Inputs>;
   using MatrixW = MatrixOf<Scalar, times(Sizes::recurrent, Hidden), Hidden>;
   using VectorB = VectorOf<Scalar, times(Sizes::pre_activations.count, Hidden)>;
   using MatrixP = MatrixOf<Scalar, Hidden, Sizes::vectors>;
-  alignas(alignment<MatrixU>) MatrixU U;
-  alignas(alignment<MatrixW>) MatrixW W;
-  alignas(alignment<VectorB>) VectorB b;
+  ///@}
+  alignas(alignment<MatrixU>) MatrixU U;  ///< input weights, (G_u H) x I
+  alignas(alignment<MatrixW>) MatrixW W;  ///< recurrent weights, (G_w H) x H
+  alignas(alignment<VectorB>) VectorB b;  ///< bias, G H
   alignas(alignment<MatrixP>) MatrixP P;  ///< the rule's own parameters, where it has some
-  [[no_unique_address]] Rule rule;
+  [[no_unique_address]] Rule rule;        ///< with its constants
 
   /// What is carried from step to step: the rule's state blocks for N sequences, (states H) x N; for the Elman network
   /// h_0, H x N. One of no columns stands for zero.
@@ -49,9 +55,12 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   template <int Batch = Dynamic>
   using Record = MatrixOf<Scalar, times(blocks, Hidden), Batch>;
 
+  /// Sizes as the template arguments give them.
   Cell()
     requires(Inputs != Dynamic && Hidden != Dynamic)
       : Cell(Inputs, Hidden) {}
+  /// Throws std::invalid_argument unless inputs > 0 and hidden > 0, equal to sizes that are fixed, and where a matrix
+  /// would have too many numbers.
   Cell(Index inputs, Index hidden, Rule rule_ = {}) : rule(rule_) {
     require(inputs > 0 && hidden > 0, "Cell: inputs > 0 and hidden > 0 expected, got ", inputs, " and ", hidden);
     detail::require_fixed("Cell: inputs", inputs, Inputs);
@@ -65,12 +74,13 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
     P.setZero(hidden, Sizes::vectors);
   }
 
-  Index inputs() const { return U.cols(); }
-  Index hidden() const { return W.cols(); }
-  Index outputs() const { return hidden(); }
+  Index inputs() const { return U.cols(); }   ///< I
+  Index hidden() const { return W.cols(); }   ///< H
+  Index outputs() const { return hidden(); }  ///< H
   /// "Elman tanh 8 -> 32": see describe.hpp.
   std::string description() const { return detail::describe_rule(rule) + detail::describe_sizes(inputs(), hidden()); }
 
+  /// f(name, U ...), then W, b and, where the rule has parameters of its own, P.
   static void visit(auto&& f, const Name& name, auto&... cells) {
     f(Name(name, "U"), cells.U...);
     f(Name(name, "W"), cells.W...);
@@ -137,6 +147,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
     std::array<Aligned, 2> records_;
     std::size_t now_ = 0;
   };
+  /// For Stream: two zero records.
   Memory memory() const {
     Memory memory;
     memory.records_.fill({record<1>()});
@@ -165,6 +176,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
 
   // ---- A layer: see Layer ----
 
+  /// The memory that a call works in.
   using Workspace = CellWorkspace<Scalar>;
 
   /// U, W and b are public: somebody may have given them other shapes.
@@ -175,9 +187,12 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
             Sizes::pre_activations.count, " H, got U ", shape(U), ", W ", shape(W), ", b ", shape(b));
     require_equal(where, "P.rows()", P.rows(), "hidden()", hidden());
   }
+  /// Throws std::invalid_argument where the workspace was not prepared by a cell of these sizes.
   void require_workspace(const char* where, const Workspace& work) const {
     Recurrence(*this).require_workspace(where, work);
   }
+  /// What Layer asks for.
+  ///@{
   Index state_size() const { return Rule::state.count * hidden(); }
   auto states(auto& work) const { return Recurrence(*this).states(work); }
   auto d_states(auto& work) const { return Recurrence(*this).d_states(work); }
@@ -200,6 +215,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   void finish_backward(Workspace& work, Cell& gradient) const {
     Recurrence::finish_backward(work, typename Recurrence::Gradient(gradient));
   }
+  ///@}
 
  private:
   /// U, W and b are public: somebody may have given them other shapes since a stream was made.

@@ -9,12 +9,15 @@ namespace recur::inline RECUR_ISA {
 /// a_t = b + W h_<t-1> + U x_t,  h_t = f(a_t). The record is h alone: f'(a) follows from f(a).
 template <Activation F = Tanh>
 struct ElmanRule {
+  /// What Rule asks for; f is the activation.
+  ///@{
   enum Block { h, blocks };
   static constexpr BlockRange from_input{h, 1};
   static constexpr BlockRange from_hidden{h, 1};
   static constexpr BlockRange state{h, 1};
   [[no_unique_address]] F f = {};
   std::string description() const { return "Elman " + describe(f, "with an activation of its own"); }
+  ///@}
 
   /// h_t = f(a_t)
   void forward(const auto&, auto& now) const { now[h] = f.value(now[h]); }

@@ -16,6 +16,8 @@ namespace recur::inline RECUR_ISA {
 /// U has the rows of n, r, z, W those of r, z, q, and b of n, r, z, q.
 template <Activation Gate = Logistic, Activation Candidate = Tanh>
 struct GruRule {
+  /// What Rule asks for.
+  ///@{
   enum Block { n, r, z, q, h, blocks };
   static constexpr BlockRange from_input{n, 3}, from_hidden{r, 3}, state{h, 1};
   [[no_unique_address]] Gate gate = {};
@@ -36,6 +38,7 @@ struct GruRule {
     d_now[q] = d_now[n] * now[r];
     d_before[h] += d_now[h] * now[z];
   }
+  ///@}
 };
 
 /// Reset before the product, as the paper, Keras (reset_after = False) and ONNX by default have it:
@@ -47,6 +50,8 @@ struct GruRule {
 /// U, W and b have the rows of r, z, n. W_n waits for r: a second product in every step.
 template <Activation Gate = Logistic, Activation Candidate = Tanh>
 struct GruResetBeforeRule {
+  /// What Rule asks for.
+  ///@{
   enum Block { r, z, n, q, h, blocks };
   static constexpr BlockRange from_input{r, 3}, from_hidden{r, 2}, state{h, 1};
   static constexpr BlockRange from_halfway{n, 1};
@@ -74,6 +79,7 @@ struct GruResetBeforeRule {
     d_now[r] = d_now[q] * before[h] * gate.slope(now[r]);
     d_before[h] += d_now[q] * now[r];
   }
+  ///@}
 };
 
 /// PyTorch's nn.GRU, reset after the product.

@@ -14,6 +14,8 @@ namespace recur::inline RECUR_ISA {
 /// template's arguments.
 template <Activation Gate = Logistic, Activation Candidate = Tanh, Activation Output = Tanh>
 struct LstmRule {
+  /// What Rule asks for; `forget` is the block whose bias forget_bias() sets.
+  ///@{
   enum Block { i, f, g, o, s, h, c, blocks };  // s: tanh(c_t)
   static constexpr BlockRange from_input{i, 4}, from_hidden{i, 4}, state{h, 2};
   static constexpr int forget = f;
@@ -40,6 +42,7 @@ struct LstmRule {
     d_now[g] = d_now[c] * now[i] * candidate.slope(now[g]);
     d_before[c] += d_now[c] * now[f];
   }
+  ///@}
 };
 
 /// PyTorch's nn.LSTM; `Cell<LstmRule<...>, Scalar>` takes other activations.

@@ -9,6 +9,8 @@ namespace recur::inline RECUR_ISA {
 
 /// alpha a + beta, cut off at 0 and 1; its slope there is 0. PyTorch's nn.Hardsigmoid has 1/6.0 and 0.5.
 struct HardSigmoid {
+  /// Its constants, in words for files; f(a) and f'(a), from h = f(a).
+  ///@{
   double alpha = 0.2, beta = 0.5;
   std::string description() const { return "hard sigmoid " + describe(alpha) + " " + describe(beta); }
 
@@ -23,10 +25,13 @@ struct HardSigmoid {
     using Scalar = typename std::decay_t<decltype(h)>::Scalar;
     return (h > 0 && h < 1).template cast<Scalar>() * static_cast<Scalar>(alpha);
   }
+  ///@}
 };
 
 /// a where a > 0, else alpha (exp(a) - 1), for alpha > 0; its slope at 0 is alpha.
 struct Elu {
+  /// Its constants, in words for files; f(a) and f'(a), from h = f(a).
+  ///@{
   double alpha = 1;
   std::string description() const { return "elu " + describe(alpha); }
 
@@ -37,6 +42,7 @@ struct Elu {
   auto slope(const auto& h) const {
     return (h > 0).select(detail::PlainArray<std::decay_t<decltype(h)>>::Ones(h.rows(), h.cols()), h + alpha_as(h));
   }
+  ///@}
 
  private:
   auto alpha_as(const auto& a) const { return static_cast<typename std::decay_t<decltype(a)>::Scalar>(alpha); }
@@ -44,11 +50,14 @@ struct Elu {
 
 /// log(1 + exp(a))
 struct Softplus {
+  /// Its name in files; f(a) and f'(a), from h = f(a).
+  ///@{
   static constexpr const char* name = "softplus";
   auto value(const auto& a) const {
     return detail::in_packets<detail::SoftplusFunction>(
         a, [](auto v) { return v > 0 ? v + std::log1p(std::exp(-v)) : std::log1p(std::exp(v)); });
   }
+  ///@}
   /// 1 - exp(-h)
   auto slope(const auto& h) const {
     return -detail::in_packets<detail::ExpMinusOneFunction>(-h, [](auto v) { return std::expm1(v); });
@@ -57,6 +66,8 @@ struct Softplus {
 
 /// alpha a + beta
 struct AffineFunction {
+  /// Its constants, in words for files; f(a) and f'(a), from h = f(a).
+  ///@{
   double alpha = 1, beta = 0;
   std::string description() const { return "affine " + describe(alpha) + " " + describe(beta); }
 
@@ -69,10 +80,13 @@ struct AffineFunction {
     using Array = detail::PlainArray<std::decay_t<decltype(h)>>;
     return Array::Constant(h.rows(), h.cols(), static_cast<typename Array::Scalar>(alpha));
   }
+  ///@}
 };
 
 /// alpha tanh(beta a), for alpha other than 0.
 struct ScaledTanh {
+  /// Its constants, in words for files; f(a) and f'(a), from h = f(a).
+  ///@{
   double alpha = 1, beta = 1;
   std::string description() const { return "scaled tanh " + describe(alpha) + " " + describe(beta); }
 
@@ -80,6 +94,7 @@ struct ScaledTanh {
     using Scalar = typename std::decay_t<decltype(a)>::Scalar;
     return static_cast<Scalar>(alpha) * Tanh().value(static_cast<Scalar>(beta) * a);
   }
+  ///@}
   /// beta (alpha - h^2 / alpha)
   auto slope(const auto& h) const {
     using Scalar = typename std::decay_t<decltype(h)>::Scalar;
@@ -90,6 +105,8 @@ struct ScaledTanh {
 
 /// a where a >= alpha, else 0, for alpha > 0; its slope where it jumps is 1.
 struct ThresholdedRelu {
+  /// Its constants, in words for files; f(a) and f'(a), from h = f(a).
+  ///@{
   double alpha = 1;
   std::string description() const { return "thresholded relu " + describe(alpha); }
 
@@ -100,6 +117,7 @@ struct ThresholdedRelu {
     });
   }
   auto slope(const auto& h) const { return (h > 0).template cast<typename std::decay_t<decltype(h)>::Scalar>(); }
+  ///@}
 };
 
 }  // namespace recur::inline RECUR_ISA

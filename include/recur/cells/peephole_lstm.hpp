@@ -13,6 +13,8 @@ namespace recur::inline RECUR_ISA {
 /// Rows and states as in LstmRule; the cell's P, H x 3, has the columns p_i, p_f, p_o.
 template <Activation Gate = Logistic, Activation Candidate = Tanh, Activation Output = Tanh>
 struct PeepholeLstmRule {
+  /// What Rule asks for; `forget` is the block whose bias forget_bias() sets.
+  ///@{
   enum Block { i, f, g, o, s, h, c, blocks };  // s: tanh(c_t)
   enum Vector { p_i, p_f, p_o, vectors };
   static constexpr BlockRange from_input{i, 4}, from_hidden{i, 4}, state{h, 2};
@@ -43,6 +45,7 @@ struct PeepholeLstmRule {
     d_p[p_o] += d_now[o] * now[c];
     d_before[c] += d_now[c] * now[f] + d_now[i] * p[p_i] + d_now[f] * p[p_f];
   }
+  ///@}
 };
 
 /// ONNX's LSTM with P; `Cell<PeepholeLstmRule<...>, Scalar>` takes other activations.

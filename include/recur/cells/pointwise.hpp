@@ -71,6 +71,7 @@ class PointwiseArray {
 
   PointwiseArray operator-() const { return {}; }
   Mask operator!() const { return {}; }
+/// \cond
 #define RECUR_ASSIGN(op) \
   PointwiseArray& operator op(const PointwiseArray&) { return *this; }
   RECUR_ASSIGN(+=)
@@ -141,6 +142,7 @@ class PointwiseArray {
   RECUR_FUNCTION(rint)
   RECUR_FUNCTION(trunc)
 #undef RECUR_FUNCTION
+  /// \endcond
   Mask isNaN() const { return {}; }
   Mask isInf() const { return {}; }
   Mask isFinite() const { return {}; }

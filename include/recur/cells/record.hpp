@@ -8,7 +8,9 @@ namespace recur::inline RECUR_ISA {
 
 /// Neighbouring blocks of a record.
 struct BlockRange {
-  int first, count;
+  /// The first block.
+  int first, count;  ///< how many blocks
+  /// One past the last block.
   constexpr int end() const { return first + count; }
 };
 
@@ -24,12 +26,16 @@ constexpr BlockRange span(BlockRange a, BlockRange b) {
 template <class Scalar, int Rows>
 class Blocks {
  public:
+  /// The rows of a block, as an Eigen array that owns them, and as one that views them.
+  ///@{
   using Plain = Eigen::Array<std::remove_const_t<Scalar>, Rows, 1>;
   using Array = Eigen::Map<std::conditional_t<std::is_const_v<Scalar>, const Plain, Plain>>;
+  ///@}
 
   /// `piece` points at the first of the rows in the first block; blocks are `distance` apart.
   Blocks(Scalar* piece, Index distance) : piece_(piece), distance_(distance) {}
 
+  /// The rows of block k.
   Array operator[](int k) const { return Array(piece_ + k * distance_); }
 
  private:

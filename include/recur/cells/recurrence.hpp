@@ -21,6 +21,7 @@ class CellWorkspace {
  public:
   /// (blocks H) x (N + columns of all steps), where a batch of N sequences of one length T has N T.
   ConstMatrixView<Scalar> records() const { return records_.view(); }
+  /// f(buffer) for everything that holds memory.
   void for_each_buffer(auto&& f) const {
     f(records_), f(d_records_), f(d_final_), f(d_vectors_), f(h_before_), f(U_), f(W_), f(halfway_);
   }

@@ -27,6 +27,7 @@ struct StepProducts {
   Hidden hidden;
   Halfway halfway;
 };
+/// The types follow from the arguments.
 template <class Hidden, class Halfway>
 StepProducts(Hidden, Halfway) -> StepProducts<Hidden, Halfway>;
 

@@ -122,6 +122,7 @@ Metadata load_checkpoint(const Safetensors& file, Net& net, Optimizer& optimizer
   return detail::metadata_of_user(file);
 }
 
+/// The same from the file at `path`.
 template <Parameterized Net, class Optimizer, class Engine>
 Metadata load_checkpoint(const std::filesystem::path& path, Net& net, Optimizer& optimizer, TrainState<Net>& run,
                          Engine& rng) {

@@ -11,6 +11,7 @@
 
 namespace recur::inline RECUR_ISA::detail {
 
+/// The type of the parameters of a network in a file.
 template <class Net>
 inline constexpr const char* dtype_of = sizeof(typename Net::Scalar) == sizeof(float) ? "F32" : "F64";
 

@@ -158,6 +158,7 @@ Metadata load(const Safetensors& file, Net& net) {
   return detail::metadata_of_user(file);
 }
 
+/// The same from the file at `path`.
 template <Parameterized Net>
 Metadata load(const std::filesystem::path& path, Net& net) {
   return load(Safetensors::read(path), net);

@@ -4,7 +4,7 @@
 /// safetensors.torch.save_file(module.state_dict(), path) writes.
 ///
 ///     recur::Sequence net(recur::Stack<recur::Lstm<float>>(8, 32, 2), recur::Readout<float>(32, 1, {.bias = true}));
-///     recur::load_pytorch("model.safetensors", net);                     // self.rnn = nn.LSTM(8, 32, 2), self.fc = ...
+///     recur::load_pytorch("model.safetensors", net);                    // self.rnn = nn.LSTM(8, 32, 2), self.fc = ...
 ///     recur::save_pytorch("model.safetensors", net, {.modules = {"rnn", "fc"}});
 ///
 /// A cell is a layer of nn.RNN (Elman with Tanh or Relu), nn.GRU (Gru) or nn.LSTM (Lstm), a Stack is a module with
@@ -24,6 +24,7 @@
 
 namespace recur::inline RECUR_ISA {
 
+/// Options of load_pytorch() and save_pytorch().
 struct PytorchOptions {
   /// The module that each layer of a Sequence (but Dropout) is: "rnn" for tensors "rnn.weight_ih_l0" and so on, "" for
   /// names without a prefix. Several cells in a row that are the layers of one module name it each. Where it is left
@@ -216,6 +217,7 @@ void load_pytorch(const Safetensors& file, Net& net, const PytorchOptions& optio
   }
   net = std::move(loaded);
 }
+/// The same from the file at `path`.
 template <class Net>
 void load_pytorch(const std::filesystem::path& path, Net& net, const PytorchOptions& options = {}) {
   load_pytorch(Safetensors::read(path), net, options);

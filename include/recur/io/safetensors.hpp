@@ -26,14 +26,16 @@ inline constexpr std::uint64_t longest_safetensors_header = 100'000'000;
 /// came.
 class Safetensors {
  public:
+  /// Reads the file at `path`. Throws std::runtime_error where it cannot be read, or is no safetensors file.
   static Safetensors read(const std::filesystem::path& path) { return parse(read_file(path), path.string()); }
   /// A file that is in memory already; `name` is what errors call it.
   static Safetensors parse(std::vector<std::byte> bytes, std::string name) {
     return Safetensors(std::move(bytes), std::move(name));
   }
 
-  // The tensors are views of bytes_, which keeps its place when it is moved.
+  /// Can be moved, not copied: the tensors are views of the bytes, which keep their place.
   Safetensors(Safetensors&&) = default;
+  /// As the constructor.
   Safetensors& operator=(Safetensors&&) = default;
 
   /// The file's name.
@@ -49,6 +51,7 @@ class Safetensors {
 
   /// All tensors by name, valid as long as this.
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }
+  /// Whether there is a tensor of that name.
   bool contains(const std::string& name) const { return tensors_.count(name) != 0; }
   /// One tensor, which must be there.
   const Tensor& tensor(const std::string& name) const {
@@ -64,6 +67,7 @@ class Safetensors {
     }
     fail("must have a tensor " + quote(name) + ", got " + (names.empty() ? "none at all" : names));
   }
+  /// The shape of a tensor, which must be there.
   const std::vector<Index>& shape(const std::string& name) const { return tensor(name).shape; }
 
   /// The numbers of a tensor of any shape, row-major. F64, F32, F16 and BF16 are converted to Scalar, rounded to
@@ -145,6 +149,7 @@ class Safetensors {
 /// Throws std::invalid_argument for what no file may hold.
 class SafetensorsWriter {
  public:
+  /// One text of the metadata; replaces an older one of that name.
   void set_metadata(const std::string& key, const std::string& value) { metadata_[key] = value; }
 
   /// A matrix of float or double, as F32 or F64 of shape [rows, cols], or [rows] where it has one column.

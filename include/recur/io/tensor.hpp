@@ -20,15 +20,15 @@ namespace recur::inline RECUR_ISA {
 
 /// A tensor in memory that somebody else owns. Its data are row-major and little-endian, whatever this machine is.
 struct Tensor {
-  std::string dtype;         ///< one of number_types
-  std::vector<Index> shape;  ///< [] is a scalar
-  std::span<const std::byte> data;
+  std::string dtype;                ///< one of number_types
+  std::vector<Index> shape;         ///< [] is a scalar
+  std::span<const std::byte> data;  ///< its numbers
 };
 
 /// What numbers may be in a file, and how many bits each takes.
 struct NumberType {
-  std::string_view name;
-  unsigned bits;
+  std::string_view name;  ///< as in files: "F32"
+  unsigned bits;          ///< of one number
 };
 /// Those of safetensors, the widest first.
 inline constexpr std::array<NumberType, 22> number_types{{

@@ -35,6 +35,7 @@ struct PacketOf<Scalar, 1> {
 };
 
 inline constexpr int tile_packets = 3;  ///< rows of a tile, in packets
+/// Columns of a tile.
 inline constexpr int tile_columns = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 8 : 4;
 inline constexpr int tall_packets = 8;  ///< rows of a tile of one column: as many sums as hide a multiply-add's latency
 

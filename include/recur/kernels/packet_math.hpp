@@ -21,12 +21,15 @@
 
 namespace recur::inline RECUR_ISA::detail {
 
+/// The type of the numbers of a packet.
 template <class Packet>
 using PacketScalar = typename Eigen::internal::unpacket_traits<Packet>::type;
 
+/// Whether a packet is of floats.
 template <class Packet>
 inline constexpr bool is_single = std::is_same_v<PacketScalar<Packet>, float>;
 
+/// `value` in all places of a packet.
 template <class Packet>
 EIGEN_ALWAYS_INLINE Packet constant(double value) {
   return Eigen::internal::pset1<Packet>(static_cast<PacketScalar<Packet>>(value));
@@ -37,6 +40,7 @@ template <class Packet>
 EIGEN_ALWAYS_INLINE Packet polynomial(const Packet&, const Packet&, double c0) {
   return constant<Packet>(c0);
 }
+/// The same for two coefficients and more.
 template <class Packet, class... More>
 EIGEN_ALWAYS_INLINE Packet polynomial(const Packet& z, const Packet& z2, double c0, double c1, More... more) {
   using namespace Eigen::internal;

@@ -53,8 +53,10 @@ auto some_rows(M&& matrix, Team::Share share) {
   return View(matrix.data() + share.first, share.count, matrix.cols(), Eigen::OuterStride<>(matrix.colStride()));
 }
 
-inline constexpr Index sequences_each = 8;         // a thread with fewer is not worth its while
-inline constexpr double multiply_adds_each = 2e6;  // nor a chunk of steps with less, some ten microseconds, the waiting
+/// The fewest sequences for which a thread is worth its while.
+inline constexpr Index sequences_each = 8;
+/// The fewest multiply-adds of a chunk, some ten microseconds, that are worth waiting for other threads.
+inline constexpr double multiply_adds_each = 2e6;
 
 /// f(team) from each member of a team, as large as the batch and the work on a chunk of steps (in multiply-adds) are
 /// worth. A program that is in a parallel region of its own keeps to its threads.

@@ -17,14 +17,19 @@ namespace recur::inline RECUR_ISA {
 template <class Layer_>
 class Bidirectional : public LayerOf<Bidirectional<Layer_>, Layer_, Layer_> {
  public:
+  /// Types, sizes and constants: see Layer.
+  ///@{
   using Layer = Layer_;
   using Scalar = typename Layer::Scalar;
   static constexpr int inputs_at_compile_time = Layer::inputs_at_compile_time;
   static constexpr int outputs_at_compile_time = times(2, Layer::outputs_at_compile_time);
   static constexpr bool causal = false;
+  ///@}
 
-  Layer ahead, back;
+  /// reads x_1 .. x_T
+  Layer ahead, back;  ///< reads x_T .. x_1
 
+  /// Sizes as the template arguments give them.
   Bidirectional()
     requires(std::is_default_constructible_v<Layer>)
   = default;
@@ -37,6 +42,8 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>, Layer_, Layer_> {
             back.outputs());
   }
 
+  /// Sizes, children, name and parameters: see Layer.
+  ///@{
   Index inputs() const { return ahead.inputs(); }
   Index outputs() const { return 2 * ahead.outputs(); }
   static auto children(auto& layer) { return std::tie(layer.ahead, layer.back); }
@@ -45,6 +52,7 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>, Layer_, Layer_> {
     Layer::visit(f, Name(whole, "ahead"), layers.ahead...);
     Layer::visit(f, Name(whole, "back"), layers.back...);
   }
+  ///@}
   /// The same layer with its parameters in another type.
   template <class Other>
   auto cast() const {
@@ -54,16 +62,23 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>, Layer_, Layer_> {
 
   // ---- A layer: see Layer ----
 
+  /// The halves' workspaces, what back reads and writes in the order of its time, and y.
   struct Workspace : WorkspaceOf<Layer, Layer> {
-    Series<Scalar> x, dx, dy;  ///< of back, in the order of its time
-    Tokens tokens;
+    /// Of back, in the order of its time.
+    ///@{
+    Series<Scalar> x, dx, dy;
+    ///@}
+    Tokens tokens;     ///< of back, in the order of its time, where x are tokens
     Series<Scalar> y;  ///< of both
+    /// f(buffer) for everything that holds memory.
     void for_each_buffer(auto&& f) const {
       WorkspaceOf<Layer, Layer>::for_each_buffer(f);
       f(x), f(dx), f(dy), f(tokens), f(y);
     }
   };
 
+  /// What Layer asks for.
+  ///@{
   void require_shapes(const char* where) const {
     ahead.require_shapes(where);
     back.require_shapes(where);
@@ -115,6 +130,7 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>, Layer_, Layer_> {
     for_own_columns(chunk,
                     [&](Index column, Index mirrored) { dx.matrix().col(column) += dx_back.matrix().col(mirrored); });
   }
+  ///@}
 
  private:
   void prepare_reversed(const Pass& pass, Workspace& work) const {

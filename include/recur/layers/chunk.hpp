@@ -43,18 +43,19 @@ inline Index most_columns(bool causal, const BatchLayout& layout) {
 
 /// Random bits for the layers that leave something out in training, the same whatever the number of threads.
 struct DropoutSeed {
-  bool on = false;
-  std::uint64_t seed = 0;
+  bool on = false;         ///< whether forward is for training
+  std::uint64_t seed = 0;  ///< the state of a SplitMix64 generator
 
+  /// The seed of the next layer with dropout.
   std::uint64_t next() { return seed += 0x9e3779b97f4a7c15u; }
 };
 
 /// One call of forward or bptt, as layers are told of it before it starts.
 struct Pass {
-  const BatchLayout& layout;
-  DropoutSeed& dropout;    ///< forward: each layer that leaves something out takes the next
-  bool of_tokens = false;  ///< whether x are tokens
-  bool wants_dx = false;   ///< backward: whether dL/dx is asked for
+  const BatchLayout& layout;  ///< where the steps of the batch lie
+  DropoutSeed& dropout;       ///< forward: each layer that leaves something out takes the next
+  bool of_tokens = false;     ///< whether x are tokens
+  bool wants_dx = false;      ///< backward: whether dL/dx is asked for
 
   /// The same for one of several layers in a row, of which the first alone reads x.
   Pass in_a_row(bool first) const { return {layout, dropout, of_tokens && first, wants_dx || !first}; }
@@ -64,15 +65,19 @@ struct Pass {
 /// without OpenMP must not share a symbol, since it may wait at a barrier.
 template <class Team_>
 struct ChunkOf {
-  const BatchLayout& layout;
-  const Team_& team;
+  const BatchLayout& layout;      ///< where the steps of the batch lie
+  const Team_& team;              ///< the threads of this call
   detail::Team::Share sequences;  ///< this member's
-  Index first, end;
+  /// the chunk's first step
+  Index first, end;         ///< one past its last step
   bool from_later = false;  ///< backward: whether the gradient of the chunk that follows counts
   bool has_loss = true;     ///< backward: whether dL/d(final state) counts at these steps
 
+  /// The chunk's first column of the series, and how many columns it has.
+  ///@{
   Index column() const { return layout.column(first); }
   Index columns() const { return layout.column(end) - column(); }
+  ///@}
   /// This member's columns of step t, counted from the first column of the step.
   detail::Team::Share own(Index t) const {
     const Index stop = std::min(sequences.first + sequences.count, layout.active(t));
@@ -102,6 +107,7 @@ struct ChunkOf {
   /// This member's part of so many rows of a gradient.
   detail::Team::Share share_of_rows(Index rows) const { return team.share(rows, 16); }
 };
+/// A chunk for the threads of this translation unit.
 using Chunk = ChunkOf<detail::Team>;
 
 }  // namespace recur::inline RECUR_ISA

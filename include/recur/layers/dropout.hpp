@@ -17,24 +17,32 @@ namespace recur::inline RECUR_ISA {
 template <class Scalar_ = float, int Features = Dynamic>
 class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
  public:
+  /// Types and sizes, as template arguments give them.
+  ///@{
   using Scalar = Scalar_;
   static constexpr int inputs_at_compile_time = Features, outputs_at_compile_time = Features;
+  ///@}
 
   /// Throws std::invalid_argument unless 0 <= p < 1.
   explicit Dropout(double p)
     requires(Features != Dynamic)
       : Dropout(Features, p) {}
+  /// Throws std::invalid_argument unless 0 <= p < 1 and features > 0, equal to a size that is fixed.
   Dropout(Index features, double p) : features_(features), p_(p) {
     require(features > 0, "Dropout: features > 0 expected, got ", features);
     require(p >= 0 && p < 1, "Dropout: 0 <= p < 1 expected, got ", p);
     detail::require_fixed("Dropout: features", features, Features);
   }
 
+  /// F, F, and p.
+  ///@{
   Index inputs() const { return features_; }
   Index outputs() const { return features_; }
   double probability() const { return p_; }
+  ///@}
   /// "Dropout 0.2 32 -> 32": see describe.hpp.
   std::string description() const { return "Dropout " + describe(p_) + detail::describe_sizes(inputs(), outputs()); }
+  /// The same layer for numbers of another type.
   template <class Other>
   Dropout<Other, Features> cast() const {
     return {features_, p_};
@@ -44,11 +52,14 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
 
   /// y_1 .. y_T as columns, and in training what x was multiplied by.
   struct Workspace {
-    Series<Scalar> y, factors;
-    DropoutSeed seed;
+    /// F x columns
+    Series<Scalar> y, factors;  ///< what x was multiplied by, F x columns
+    DropoutSeed seed;           ///< of this call of forward
+    /// f(buffer) for everything that holds memory.
     void for_each_buffer(auto&& f) const { f(y), f(factors); }
   };
 
+  /// Throws std::invalid_argument where the workspace has other shapes than this layer's.
   void require_workspace(const char* where, const Workspace& work) const {
     require_equal(where, "the trace's outputs", work.y.features(), "outputs()", outputs());
   }
@@ -59,6 +70,8 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
     work.seed = {pass.dropout.on && p_ > 0, pass.dropout.next()};
     if (work.seed.on) work.factors.resize(features_, 1, pass.layout.columns());
   }
+  /// What Layer asks for.
+  ///@{
   void forward_steps(const Chunk& chunk, SeriesView<const Scalar> x, Workspace& work) const {
     if (work.seed.on) fill_factors(chunk, work);
     chunk.for_own_columns([&](Index column, Index columns) {
@@ -69,6 +82,7 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
     });
   }
   SeriesView<const Scalar> output_columns(const Workspace& work) const { return work.y; }
+  ///@}
 
   /// dL/dx += m dL/dy
   void backward_steps(const Chunk& chunk, SeriesView<const Scalar>, SeriesView<const Scalar> dy, Workspace& work,
@@ -88,9 +102,13 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
 
   // ---- One step of one sequence, for Stream, which is not in training: y_t = x_t ----
 
+  /// A layer without a state remembers nothing.
   struct Nothing {};
+  /// For Stream: y_t = x_t.
+  ///@{
   Nothing memory() const { return {}; }
   EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, Nothing&) const noexcept { return x.data(); }
+  ///@}
 
  private:
   /// A generator of its own for each step of each sequence (SplitMix64: G. L. Steele et al., 2014).

@@ -11,16 +11,18 @@ namespace recur::inline RECUR_ISA {
 template <class... Children>
 class WorkspaceOf {
  public:
+  /// The workspace of child I.
   template <std::size_t I>
   auto& of() {
     return std::get<I>(children_);
   }
+  /// The same, to be read.
   template <std::size_t I>
   const auto& of() const {
     return std::get<I>(children_);
   }
-  auto& children() { return children_; }
-  const auto& children() const { return children_; }
+  auto& children() { return children_; }              ///< those of all children, a tuple
+  const auto& children() const { return children_; }  ///< the same, to be read
   /// f(buffer) for everything that holds memory. A workspace that has more than its children's calls f for that, too.
   void for_each_buffer(auto&& f) const {
     std::apply([&](const auto&... each) { (each.for_each_buffer(f), ...); }, children_);
@@ -33,7 +35,8 @@ class WorkspaceOf {
 /// The same, and y_1 .. y_T as columns.
 template <class Scalar, class... Children>
 struct WorkspaceWithOutput : WorkspaceOf<Children...> {
-  Series<Scalar> y;
+  Series<Scalar> y;  ///< y_1 .. y_T
+  /// f(buffer) for everything that holds memory.
   void for_each_buffer(auto&& f) const { WorkspaceOf<Children...>::for_each_buffer(f), f(y); }
 };
 
@@ -59,7 +62,9 @@ struct OfChildren<> {
 template <class Self, class... Children>
 class LayerOf : public detail::OfChildren<Children...> {
  public:
+  /// What forward() leaves for bptt(). trace() makes an empty one, which the first forward() sizes.
   using Trace = recur::Trace<Self>;
+  /// An empty trace for this layer.
   Trace trace() const { return Trace(); }
 
   /// The outputs y_1 .. y_T for the inputs x_1 .. x_T, a series of `inputs()` features or tokens, from `initial` (zero
@@ -71,6 +76,7 @@ class LayerOf : public detail::OfChildren<Children...> {
                                                const typename L::State& initial = {}) const {
     return detail::SeriesPass::forward(self(), x, trace, initial);
   }
+  /// The same for tokens.
   template <class L = Self>
   SeriesView<const typename L::Scalar> forward(TokensView x, recur::Trace<L>& trace,
                                                const typename L::State& initial = {}) const {
@@ -85,6 +91,7 @@ class LayerOf : public detail::OfChildren<Children...> {
     auto trace = this->trace();
     return Series<typename L::Scalar>(forward(x, trace, initial));
   }
+  /// The same for tokens.
   template <class L = Self>
   Series<typename L::Scalar> forward(TokensView x, const typename L::State& initial = {}) const {
     auto trace = this->trace();
@@ -112,6 +119,7 @@ class LayerOf : public detail::OfChildren<Children...> {
     self().require_workspace("final_state", trace.workspace());
     detail::final_states(self(), trace.layout(), trace.workspace(), state);
   }
+  /// The same, returned.
   template <class L = Self>
   typename L::State final_state(const recur::Trace<L>& trace) const {
     typename L::State state;
@@ -128,9 +136,11 @@ class LayerOf : public detail::OfChildren<Children...> {
 
   // ---- What a layer has that says nothing else: what its children have, or nothing. See Layer ----
 
-  static constexpr int inputs_at_compile_time = Dynamic, outputs_at_compile_time = Dynamic;
+  /// Inputs, where they are known when compiling.
+  static constexpr int inputs_at_compile_time = Dynamic, outputs_at_compile_time = Dynamic;  ///< outputs
   /// Of layers in a row, or of one child.
   Index inputs() const { return std::get<0>(Self::children(self())).inputs(); }
+  /// Of layers in a row, or of one child.
   Index outputs() const { return std::get<sizeof...(Children) - 1>(Self::children(self())).outputs(); }
   /// "Sequence(Elman tanh 8 -> 32, Readout 32 -> 4)": its name, and its children's descriptions. See describe.hpp.
   template <class L = Self>
@@ -158,9 +168,11 @@ class LayerOf : public detail::OfChildren<Children...> {
   static void visit_layers(L& layer, auto&& f) {
     detail::for_each_child([&](auto, auto& child) { f(child); }, layer);
   }
+  /// Throws where a child's parameters have shapes that do not fit: see Layer.
   void require_shapes(const char* where) const {
     for_each_child([&](auto, const auto& child) { child.require_shapes(where); });
   }
+  /// Throws where the workspace is not one that this layer has prepared: see Layer.
   void require_workspace(const char* where, const auto& work) const {
     if constexpr (requires { work.children().begin(); }) {
       const std::size_t depth = Self::children(self()).size(), got = work.children().size();
@@ -168,12 +180,15 @@ class LayerOf : public detail::OfChildren<Children...> {
     }
     for_each_child([&](auto, const auto& child, const auto& its) { child.require_workspace(where, its); }, work);
   }
+  /// As Layer asks for, of every child.
   void prepare_forward(const Pass& pass, auto& work) const {
     for_each_child([&](auto, const auto& child, auto& its) { child.prepare_forward(pass, its); }, work);
   }
+  /// As Layer asks for, of every child.
   void prepare_backward(const Pass& pass, auto& work) const {
     for_each_child([&](auto, const auto& child, auto& its) { child.prepare_backward(pass, its); }, work);
   }
+  /// As Layer asks for, of every child.
   void finish_backward(auto& work, auto& gradient) const {
     for_each_child([&](auto, const auto& child, auto& its, auto& d) { child.finish_backward(its, d); }, work, gradient);
   }

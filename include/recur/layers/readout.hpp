@@ -7,6 +7,7 @@
 
 namespace recur::inline RECUR_ISA {
 
+/// Options of Readout.
 struct ReadoutOptions {
   bool bias = false;  ///< whether c is added
 };
@@ -15,15 +16,21 @@ struct ReadoutOptions {
 template <class Scalar_ = float, int Hidden = Dynamic, int Outputs = Dynamic>
 class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
  public:
+  /// Types and sizes, as template arguments give them.
+  ///@{
   using Scalar = Scalar_;
   static constexpr int inputs_at_compile_time = Hidden, outputs_at_compile_time = Outputs;
   using MatrixV = MatrixOf<Scalar, Outputs, Hidden>;
-  alignas(alignment<MatrixV>) MatrixV V;
-  VectorOf<Scalar, Outputs> c;  ///< stays zero, and is no parameter, without ReadoutOptions::bias
+  ///@}
+  alignas(alignment<MatrixV>) MatrixV V;  ///< O x H
+  VectorOf<Scalar, Outputs> c;            ///< stays zero, and is no parameter, without ReadoutOptions::bias
 
+  /// Sizes as the template arguments give them.
   explicit Readout(ReadoutOptions options = {})
     requires(Hidden != Dynamic && Outputs != Dynamic)
       : Readout(Hidden, Outputs, options) {}
+  /// Throws std::invalid_argument unless hidden > 0 and outputs > 0, equal to sizes that are fixed, and where V would
+  /// have too many numbers.
   Readout(Index hidden, Index outputs, ReadoutOptions options = {}) : has_bias_(options.bias) {
     require(hidden > 0 && outputs > 0, "Readout: hidden > 0 and outputs > 0 expected, got ", hidden, " and ", outputs);
     detail::require_fixed("Readout: hidden", hidden, Hidden);
@@ -34,13 +41,14 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
     c.setZero(outputs);
   }
 
-  Index inputs() const { return V.cols(); }
-  Index outputs() const { return V.rows(); }
-  bool has_bias() const { return has_bias_; }
+  Index inputs() const { return V.cols(); }    ///< H
+  Index outputs() const { return V.rows(); }   ///< O
+  bool has_bias() const { return has_bias_; }  ///< whether c is added
   /// "Readout 32 -> 4 with bias": see describe.hpp.
   std::string description() const {
     return "Readout" + detail::describe_sizes(inputs(), outputs()) + (has_bias_ ? " with bias" : "");
   }
+  /// f("V", V ...), then c where there is a bias.
   static void visit(auto&& f, const Name& name, auto& first, auto&... others) {
     f(Name(name, "V"), first.V, others.V...);
     if (first.has_bias()) f(Name(name, "c"), first.c, others.c...);
@@ -57,11 +65,14 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
 
   /// y_1 .. y_T as columns, and V as the products want it.
   struct Workspace {
-    Series<Scalar> y;
-    detail::PackBuffer<Scalar> V;
+    Series<Scalar> y;              ///< O x columns
+    detail::PackBuffer<Scalar> V;  ///< V or its transpose, packed
+    /// f(buffer) for everything that holds memory.
     void for_each_buffer(auto&& f) const { f(y), f(V); }
   };
 
+  /// Throw std::invalid_argument where V and c, or the workspace, have other shapes than this layer's.
+  ///@{
   void require_shapes(const char* where) const {
     require(V.size() > 0 && c.size() == outputs(), where, ": V must be O x H and c O, got V ", shape(V), ", c ",
             shape(c));
@@ -69,12 +80,15 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
   void require_workspace(const char* where, const Workspace& work) const {
     require_equal(where, "the trace's outputs", work.y.features(), "outputs()", outputs());
   }
+  ///@}
 
   /// y_t = V h_t + c
   void prepare_forward(const Pass& pass, Workspace& work) const {
     work.y.resize(outputs(), 1, pass.layout.columns());
     work.V.for_columns(V, pass.layout.columns());
   }
+  /// What Layer asks for.
+  ///@{
   void forward_steps(const Chunk& chunk, SeriesView<const Scalar> h, Workspace& work) const {
     const auto h_chunk = chunk.of(h);
     const auto y_chunk = chunk.of(SeriesView<Scalar>(work.y));
@@ -85,11 +99,13 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
     });
   }
   SeriesView<const Scalar> output_columns(const Workspace& work) const { return work.y; }
+  ///@}
 
   /// dL/dV += dy_t h_t^T,  dL/dc += dy_t,  dL/dh_t += V^T dy_t
   void prepare_backward(const Pass& pass, Workspace& work) const {
     if (pass.wants_dx) work.V.transpose_of(V, pass.layout.columns());
   }
+  /// What Layer asks for.
   void backward_steps(const Chunk& chunk, SeriesView<const Scalar> h, SeriesView<const Scalar> dy, Workspace& work,
                       Readout& gradient, SeriesView<Scalar> dh) const {
     if (dy.empty()) return;
@@ -108,6 +124,8 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
 
   // ---- One step of one sequence, for Stream: gives where y_t begins, which the memory keeps ----
 
+  /// For Stream: y_t, and a step.
+  ///@{
   auto memory() const { return VectorOf<Scalar, Outputs>(VectorOf<Scalar, Outputs>::Zero(outputs())); }
   EIGEN_ALWAYS_INLINE const Scalar* step(const auto& h, auto& y) const noexcept {
     require_shapes("step");
@@ -118,6 +136,7 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
     detail::add_product(detail::in_place(V, detail::Accumulation::in_sequence), h, y);
     return y.data();
   }
+  ///@}
 
  private:
   bool has_bias_;

@@ -18,20 +18,27 @@ class Sequence : public LayerOf<Sequence<Layers...>, Layers...> {
   static_assert(sizeof...(Layers) > 0, "a Sequence needs at least one layer");
 
  public:
+  /// The number of layers.
   static constexpr std::size_t depth = sizeof...(Layers);
+  /// Layer I's type, the type of numbers, and the sizes of the first layer's inputs and of the last layer's outputs.
+  ///@{
   template <std::size_t I>
   using Layer = std::tuple_element_t<I, std::tuple<Layers...>>;
   using Scalar = typename Layer<0>::Scalar;
   static constexpr int inputs_at_compile_time = Layer<0>::inputs_at_compile_time;
   static constexpr int outputs_at_compile_time = Layer<depth - 1>::outputs_at_compile_time;
+  ///@}
 
+  /// The layers, from the input to the output.
   std::tuple<Layers...> layers;
 
+  /// Sizes as the template arguments give them. Throws std::invalid_argument as the other constructor does.
   Sequence()
     requires(std::is_default_constructible_v<Layers> && ...)
   {
     require_neighbours();
   }
+  /// Throws std::invalid_argument unless each layer has as many inputs as the one before it has outputs.
   explicit Sequence(Layers... layers_) : layers(std::move(layers_)...) { require_neighbours(); }
 
   /// One layer: `net.layer<0>()`.
@@ -39,13 +46,17 @@ class Sequence : public LayerOf<Sequence<Layers...>, Layers...> {
   auto& layer() {
     return std::get<I>(layers);
   }
+  /// The same, to be read.
   template <std::size_t I>
   const auto& layer() const {
     return std::get<I>(layers);
   }
+  /// What Layer asks for.
+  ///@{
   static auto& children(auto& net) { return net.layers; }
 
   static constexpr const char* name = "Sequence";
+  ///@}
 
   /// The same network with its parameters in another type.
   template <class Other>
@@ -65,14 +76,18 @@ class Sequence : public LayerOf<Sequence<Layers...>, Layers...> {
 
   // ---- A layer: see Layer ----
 
+  /// The layers' workspaces, and dL/d(input) of a chunk.
   struct Workspace : WorkspaceOf<Layers...> {
     std::array<Series<Scalar>, depth - 1> dx;  ///< dL/d(input) of all layers but the first, for a chunk of steps
+    /// f(buffer) for everything that holds memory.
     void for_each_buffer(auto&& f) const {
       WorkspaceOf<Layers...>::for_each_buffer(f);
       for (const auto& each : dx) f(each);
     }
   };
 
+  /// What Layer asks for.
+  ///@{
   void require_shapes(const char* where) const {
     Index features = this->inputs();
     this->for_each_child([&](auto, const auto& each) {
@@ -104,9 +119,11 @@ class Sequence : public LayerOf<Sequence<Layers...>, Layers...> {
                       Sequence& gradient, SeriesView<Scalar> dx) const {
     backward_from<depth - 1>(chunk, x, dy, work, gradient, dx);
   }
+  ///@}
 
   // ---- One step of one sequence, for Stream, through the layers from I on: gives where y_t begins ----
 
+  /// For Stream: one step through layers I, I + 1 ... Returns where y_t begins.
   template <std::size_t I = 0>
   EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, auto& memory) const noexcept {
     const Scalar* const y = layer<I>().step(x, std::get<I>(memory));

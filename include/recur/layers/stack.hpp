@@ -10,6 +10,7 @@
 
 namespace recur::inline RECUR_ISA {
 
+/// Options of Stack.
 struct StackOptions {
   double dropout = 0;  ///< after each layer but the last: see Dropout
 };
@@ -24,16 +25,22 @@ struct StackOptions {
 template <class Layer_>
 class Stack : public LayerOf<Stack<Layer_>> {
  public:
+  /// Its layers' type, and that of their numbers.
+  ///@{
   using Layer = Layer_;
   using Scalar = typename Layer::Scalar;
+  ///@}
   /// The states of the layers, in their order; none at all stand for zero.
   using State = std::vector<typename Layer::State>;
   static_assert(Layer::inputs_at_compile_time == Dynamic && Layer::outputs_at_compile_time == Dynamic,
                 "Stack: its layers' sizes must be Dynamic; layers of fixed sizes in a row are a Sequence");
+  /// Constants of Layer.
+  ///@{
   static constexpr int inputs_at_compile_time = Dynamic, outputs_at_compile_time = Dynamic;
   static constexpr bool causal = Layer::causal, takes_tokens = Layer::takes_tokens;
+  ///@}
 
-  std::vector<Layer> layers;
+  std::vector<Layer> layers;  ///< at least one, from the input to the output
 
   /// Layer(inputs, hidden), then Layer(outputs of the one before, hidden) ...
   /// Throws std::invalid_argument unless count > 0, and as Layer and Dropout do.
@@ -50,11 +57,14 @@ class Stack : public LayerOf<Stack<Layer_>> {
               " and ", layers[l].outputs());
   }
 
+  /// Sizes, the number of layers, the probability of dropout, and the layers as children: see Layer.
+  ///@{
   Index inputs() const { return layers.front().inputs(); }
   Index outputs() const { return layers.front().outputs(); }
   Index depth() const { return std::ssize(layers); }
   double dropout() const { return dropout_.probability(); }
   static auto& children(auto& stack) { return stack.layers; }
+  ///@}
   /// "Stack(LSTM ..., LSTM ...)": see describe.hpp.
   std::string description() const {
     return detail::describe_each(dropout() > 0 ? "Stack with dropout " + describe(dropout()) : "Stack", layers);
@@ -76,9 +86,14 @@ class Stack : public LayerOf<Stack<Layer_>> {
 
   // ---- A layer: see Layer ----
 
+  /// The workspaces of the layers and of dropout, and dL/d(input) of a chunk.
   class Workspace {
    public:
-    const typename Layer::Workspace& layer(Index l) const { return layers_[static_cast<std::size_t>(l)]; }
+    const typename Layer::Workspace& layer(Index l) const {
+      return layers_[static_cast<std::size_t>(l)];
+    }  ///< of layer l
+    /// The layers' workspaces, and f(buffer) for everything that holds memory.
+    ///@{
     auto& children() { return layers_; }
     const auto& children() const { return layers_; }
     void for_each_buffer(auto&& f) const {
@@ -86,6 +101,7 @@ class Stack : public LayerOf<Stack<Layer_>> {
       for (const auto& each : dropouts_) each.for_each_buffer(f);
       for (const auto& each : d_) f(each);
     }
+    ///@}
 
    private:
     friend Stack;
@@ -94,6 +110,8 @@ class Stack : public LayerOf<Stack<Layer_>> {
     std::array<Series<Scalar>, 2> d_;                            // dL/d(what is between two layers), of a chunk
   };
 
+  /// What Layer asks for.
+  ///@{
   void require_shapes(const char* where) const {
     Index features = inputs();
     for (const auto& layer : layers) {
@@ -146,9 +164,12 @@ class Stack : public LayerOf<Stack<Layer_>> {
     }
     run_backward(layers[0], chunk, x, dy, work.layers_[0], gradient.layers[0], dx);
   }
+  ///@}
 
   // ---- One step of one sequence, for Stream: gives where y_t begins ----
 
+  /// For Stream: the layers' memories, and a step through all of them.
+  ///@{
   auto memory() const {
     std::vector<decltype(layers.front().memory())> memory;
     for (const auto& each : layers) memory.push_back(each.memory());
@@ -161,6 +182,7 @@ class Stack : public LayerOf<Stack<Layer_>> {
       y = layers[l].step(Eigen::Map<const VectorOf<Scalar>>(y, outputs()), memory[l]);
     return y;
   }
+  ///@}
 
  private:
   static std::vector<Layer> made(Index inputs, Index hidden, Index count) {

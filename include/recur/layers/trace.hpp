@@ -68,11 +68,14 @@ struct SeriesPass;
 template <class Net>
 class Trace {
  public:
+  /// Types of the network.
+  ///@{
   using Scalar = typename Net::Scalar;
   using State = typename Net::State;
+  ///@}
 
-  Index batch() const { return batch_; }
-  Index steps() const { return steps_; }
+  Index batch() const { return batch_; }  ///< N of the last forward
+  Index steps() const { return steps_; }  ///< T of the last forward
   /// What the network keeps of the last forward.
   const typename Net::Workspace& workspace() const { return workspace_; }
   /// Where the steps of the last forward lie in it.
@@ -81,6 +84,7 @@ class Trace {
   Index bytes() const {
     return detail::bytes_of(*this) + layout_.bytes() + static_cast<Index>(left_.capacity() * sizeof(Index));
   }
+  /// f(buffer) for everything that holds memory.
   void for_each_buffer(auto&& f) const {
     workspace_.for_each_buffer(f);
     unpadded_.for_each_buffer(f);

@@ -42,7 +42,7 @@ class BatchLayout {
     }
   }
 
-  Index batch() const { return batch_; }
+  Index batch() const { return batch_; }                ///< N
   Index steps() const { return steps_; }                ///< of the longest sequence
   bool has_unequal_lengths() const { return ragged_; }  ///< whether lengths were given
   Index columns() const { return column(steps_); }      ///< of all steps
@@ -50,8 +50,9 @@ class BatchLayout {
   Index column(Index t) const { return ragged_ ? column_->data()[t] : t * batch_; }
   /// How many columns step t has; none beyond the last.
   Index active(Index t) const { return t >= steps() ? 0 : column(t + 1) - column(t); }
-  /// Which of the caller's sequences is the k-th here, and how long it is.
+  /// Which of the caller's sequences is the k-th here.
   Index sequence(Index k) const { return ragged_ ? sequence_->data()[k] : k; }
+  /// The steps of the k-th sequence here.
   Index length(Index k) const { return ragged_ ? length_->data()[k] : steps(); }
 
   /// Where, in records, the state before step t begins: that after step t - 1, or the initial one.
@@ -59,14 +60,14 @@ class BatchLayout {
   /// Where the last state of the k-th sequence is.
   Index last_record(Index k) const { return record(length(k)) + k; }
 
-  /// Runs of steps of at most `columns` columns, or of one step: where one that begins at `first` ends, and where one
-  /// that ends at `end` begins.
+  /// A run is steps of at most `columns` columns together, or one step. Where a run that begins at `first` ends.
   Index end_of_run(Index first, Index columns) const {
     if (!ragged_) return std::min(steps(), first + std::max<Index>(1, columns / batch_));
     Index end = first + 1;
     while (end < steps_ && column(end + 1) - column(first) <= columns) ++end;
     return end;
   }
+  /// Where a run that ends at `end` begins.
   Index begin_of_run(Index end, Index columns) const {
     if (!ragged_) return std::max<Index>(0, end - std::max<Index>(1, columns / batch_));
     Index first = end - 1;
@@ -74,6 +75,7 @@ class BatchLayout {
     return first;
   }
 
+  /// The memory that it holds.
   Index bytes() const {
     return static_cast<Index>((sequence_->capacity() + length_->capacity() + column_->capacity()) * sizeof(Index));
   }

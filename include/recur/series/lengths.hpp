@@ -40,6 +40,8 @@ struct LengthsView {
   }
 };
 
+}  // namespace detail
+
 /// The sizes of a view of a batch, and where its sequences end. View is the class that inherits it.
 template <class View>
 class BatchView {
@@ -47,22 +49,22 @@ class BatchView {
   /// The same where sequence n ends after lengths[n] steps. Looks at the lengths, too.
   /// Throws std::invalid_argument unless there are N of them, each in 0 .. T.
   View with_lengths(std::span<const Index> lengths) const {
-    require_lengths("with_lengths", lengths, batch_, steps_);
+    detail::require_lengths("with_lengths", lengths, batch_, steps_);
     return with({lengths.data()});
   }
   /// The same as a window of longer sequences: of sequence n there are left[n] steps from the first step on, those
   /// after the window included. Looks at them, too.
   /// Throws std::invalid_argument unless there are N of them, none negative.
   View with_steps_left(std::span<const Index> left) const {
-    require_lengths("with_steps_left", left, batch_, std::numeric_limits<Index>::max());
+    detail::require_lengths("with_steps_left", left, batch_, std::numeric_limits<Index>::max());
     return with({left.data()});
   }
   /// The same as a window that so many steps of each sequence follow.
   View followed_by(Index steps) const { return with({lengths_.data, lengths_.before, steps}); }
 
-  Index batch() const { return batch_; }  ///< N
-  Index steps() const { return steps_; }  ///< T
-  bool has_lengths() const { return lengths_.data; }
+  Index batch() const { return batch_; }              ///< N
+  Index steps() const { return steps_; }              ///< T
+  bool has_lengths() const { return lengths_.data; }  ///< whether sequences may end before step T
   /// The steps of sequence n.
   Index length(Index n) const { return lengths_.of(n, steps_); }
   /// The steps of sequence n from the first step on, those after this window included.
@@ -80,15 +82,14 @@ class BatchView {
  protected:
   BatchView() = default;
   BatchView(Index batch, Index steps) : batch_(batch), steps_(steps) {}
-  View with(const LengthsView& lengths) const {
+  View with(const detail::LengthsView& lengths) const {
     View result = static_cast<const View&>(*this);
     result.lengths_ = lengths;
     return result;
   }
 
   Index batch_ = 0, steps_ = 0;
-  LengthsView lengths_;
+  detail::LengthsView lengths_;
 };
 
-}  // namespace detail
 }  // namespace recur::inline RECUR_ISA

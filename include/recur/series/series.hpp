@@ -13,14 +13,17 @@ namespace recur::inline RECUR_ISA {
 template <class Scalar_ = float>
 class Series {
  public:
+  /// The type of numbers.
   using Scalar = Scalar_;
 
+  /// Empty.
   Series() = default;
   /// All zero.
   Series(Index features, Index batch, Index steps) {
     resize(features, batch, steps);
     setZero();
   }
+  /// A copy, with its lengths.
   explicit Series(SeriesView<const Scalar> other) {
     resize(other.features(), other.batch(), other.steps());
     matrix() = other.matrix();
@@ -84,35 +87,50 @@ class Series {
     if (!lengths.empty()) detail::require_lengths("set_lengths", lengths, batch_, steps_);
     lengths_ = std::move(lengths);
   }
-  const std::vector<Index>& lengths() const { return lengths_; }
+  const std::vector<Index>& lengths() const { return lengths_; }  ///< none where all end at step T
 
-  Index features() const { return values_.rows(); }
-  Index batch() const { return batch_; }
-  Index steps() const { return steps_; }
-  bool empty() const { return SeriesView(*this).empty(); }
-  Index bytes() const { return values_.bytes(); }  ///< of memory, which may be that of a longer series before
+  Index features() const { return values_.rows(); }         ///< F
+  Index batch() const { return batch_; }                    ///< N
+  Index steps() const { return steps_; }                    ///< T
+  bool empty() const { return SeriesView(*this).empty(); }  ///< whether there are no numbers
+  Index bytes() const { return values_.bytes(); }           ///< of memory, which may be that of a longer series before
+  /// The first number; column t N + n, of F numbers, is step t of sequence n.
+  ///@{
   Scalar* data() { return values_.view().data(); }
   const Scalar* data() const { return values_.view().data(); }
+  ///@}
 
+  /// Step t: F x N.
+  ///@{
   MatrixView<Scalar> operator[](Index t) { return SeriesView<Scalar>(*this)[t]; }
   ConstMatrixView<Scalar> operator[](Index t) const { return SeriesView<const Scalar>(*this)[t]; }
+  ///@}
+  /// All steps: F x (N T).
+  ///@{
   MatrixView<Scalar> matrix() { return values_.view(); }
   ConstMatrixView<Scalar> matrix() const { return values_.view(); }
+  ///@}
+  /// Steps first .. first + count - 1. Throws std::invalid_argument unless the series has them.
+  ///@{
   SeriesView<Scalar> window(Index first, Index count) { return SeriesView<Scalar>(*this).window(first, count); }
   SeriesView<const Scalar> window(Index first, Index count) const {
     return SeriesView<const Scalar>(*this).window(first, count);
   }
+  ///@}
   /// A copy as a matrix, (N T) x F, whose row t N + n is step t of sequence n. Padding is copied, too.
   MatrixOf<Scalar> to_rows() const { return SeriesView<const Scalar>(*this).to_rows(); }
   /// A copy of sequence n alone, T_n x F, where T_n is its length.
   /// Throws std::invalid_argument unless n is in 0 .. N - 1.
   MatrixOf<Scalar> sequence(Index n) const { return SeriesView<const Scalar>(*this).sequence(n); }
+  /// Copies to the row-major (N, T, F) buffer at `target`.
   void to_batch_first(Scalar* target) const { SeriesView<const Scalar>(*this).to_batch_first(target); }
+  /// The same numbers in another type.
   template <class Other>
   Series<Other> cast() const {
     return SeriesView<const Scalar>(*this).template cast<Other>();
   }
 
+  /// Sets all numbers to zero.
   void setZero() { matrix().setZero(); }
   /// Uniform in [-1, 1), before rounding to Scalar.
   template <class Engine>

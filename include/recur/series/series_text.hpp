@@ -83,6 +83,7 @@ std::ostream& operator<<(std::ostream& out, SeriesView<Scalar> series) {
   });
   return out;
 }
+/// The same.
 template <class Scalar>
 std::ostream& operator<<(std::ostream& out, const Series<Scalar>& series) {
   return out << SeriesView<const Scalar>(series);

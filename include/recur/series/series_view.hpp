@@ -23,16 +23,20 @@ class Series;
 /// A Series that somebody else owns; Scalar is const where it can only be read. Cheap to copy, as std::span is, and
 /// valid as long as what it looks at. A default one is empty.
 template <class Scalar_>
-class SeriesView : public detail::BatchView<SeriesView<Scalar_>> {
-  using Batch = detail::BatchView<SeriesView>;
+class SeriesView : public BatchView<SeriesView<Scalar_>> {
+  using Batch = BatchView<SeriesView>;
   using Batch::batch_, Batch::steps_, Batch::lengths_;
   friend Batch;
 
  public:
   using Batch::length, Batch::has_lengths;
+  /// The type of numbers, and of one step: F x N.
+  ///@{
   using Scalar = std::remove_const_t<Scalar_>;
   using Step = std::conditional_t<std::is_const_v<Scalar_>, ConstMatrixView<Scalar>, MatrixView<Scalar>>;
+  ///@}
 
+  /// Empty.
   SeriesView() = default;
 
   /// The row-major (T, N, F) buffer at `data`. Columns may be further apart than `features`: `stride`.
@@ -43,9 +47,12 @@ class SeriesView : public detail::BatchView<SeriesView<Scalar_>> {
             ", steps ", steps, ", stride ", stride);
     detail::checked_product("SeriesView: stride x batch x steps", stride, batch, steps);
   }
+  /// The same without a gap between columns.
   SeriesView(Scalar_* data, Index features, Index batch, Index steps)
       : SeriesView(data, features, batch, steps, features) {}
 
+  /// Views a series, with its lengths; what can be written can also be read.
+  ///@{
   SeriesView(const Series<Scalar>& series)  // NOLINT: a Series is meant to convert
     requires std::is_const_v<Scalar_>
       : SeriesView(series.data(), series.features(), series.batch(), series.steps()) {
@@ -61,11 +68,12 @@ class SeriesView : public detail::BatchView<SeriesView<Scalar_>> {
       : SeriesView(other.data(), other.features(), other.batch(), other.steps(), other.stride()) {
     lengths_ = other.lengths_;
   }
-  Index features() const { return features_; }  ///< F
-  Index stride() const { return stride_; }      ///< from one column to the next
-  Index columns() const { return batch_ * steps_; }
-  bool empty() const { return features_ * batch_ * steps_ == 0; }
-  Scalar_* data() const { return data_; }
+  ///@}
+  Index features() const { return features_; }                     ///< F
+  Index stride() const { return stride_; }                         ///< from one column to the next
+  Index columns() const { return batch_ * steps_; }                ///< N T
+  bool empty() const { return features_ * batch_ * steps_ == 0; }  ///< whether there are no numbers
+  Scalar_* data() const { return data_; }                          ///< the first number
 
   /// The memory that it looks at.
   detail::MemoryRange memory() const {
@@ -138,10 +146,13 @@ class SeriesView : public detail::BatchView<SeriesView<Scalar_>> {
   Index features_ = 0, stride_ = 0;
 };
 
+/// The type follows from the series.
+///@{
 template <class Scalar>
 SeriesView(const Series<Scalar>&) -> SeriesView<const Scalar>;
 template <class Scalar>
 SeriesView(Series<Scalar>&) -> SeriesView<Scalar>;
+///@}
 
 namespace detail {
 

@@ -13,6 +13,7 @@ namespace recur::inline RECUR_ISA {
 /// N x T: tokens(n, t) in 0 .. inputs - 1 is what sequence n reads at step t. One that has been moved from is empty.
 class Tokens {
  public:
+  /// Empty.
   Tokens() = default;
   /// All zero.
   Tokens(Index batch, Index steps) {
@@ -39,18 +40,24 @@ class Tokens {
     if (!lengths.empty()) detail::require_lengths("set_lengths", lengths, batch(), steps());
     lengths_ = std::move(lengths);
   }
-  const std::vector<Index>& lengths() const { return lengths_; }
+  const std::vector<Index>& lengths() const { return lengths_; }  ///< none where all end at step T
 
-  Index batch() const { return values_.rows(); }
-  Index steps() const { return values_.cols(); }
-  bool empty() const { return matrix().size() == 0; }
-  Index bytes() const { return values_.bytes(); }  ///< of memory, which may be that of more tokens before
+  Index batch() const { return values_.rows(); }       ///< N
+  Index steps() const { return values_.cols(); }       ///< T
+  bool empty() const { return matrix().size() == 0; }  ///< whether there are none
+  Index bytes() const { return values_.bytes(); }      ///< of memory, which may be that of more tokens before
+  /// The first token; token t N + n is that of sequence n at step t.
+  ///@{
   int* data() { return values_.view().data(); }
   const int* data() const { return values_.view().data(); }
+  ///@}
+  /// What sequence n reads at step t.
+  ///@{
   int& operator()(Index n, Index t) { return data()[t * batch() + n]; }
   int operator()(Index n, Index t) const { return data()[t * batch() + n]; }
-  MatrixView<int> matrix() { return values_.view(); }  ///< N x T
-  ConstMatrixView<int> matrix() const { return values_.view(); }
+  ///@}
+  MatrixView<int> matrix() { return values_.view(); }             ///< N x T
+  ConstMatrixView<int> matrix() const { return values_.view(); }  ///< N x T
 
  private:
   detail::Buffer<int> values_;
@@ -59,14 +66,15 @@ class Tokens {
 
 /// A single token, for Stream.
 struct Token {
-  int id;
+  int id;  ///< in 0 .. inputs - 1
 };
 
 /// Tokens that somebody else owns.
-class TokensView : public detail::BatchView<TokensView> {
-  friend detail::BatchView<TokensView>;
+class TokensView : public BatchView<TokensView> {
+  friend BatchView<TokensView>;
 
  public:
+  /// Views tokens, with their lengths.
   TokensView(const Tokens& tokens) : TokensView(tokens.data(), tokens.batch(), tokens.steps()) {  // NOLINT: converts
     if (!tokens.lengths().empty()) lengths_.data = tokens.lengths().data();
   }
@@ -76,9 +84,10 @@ class TokensView : public detail::BatchView<TokensView> {
     detail::checked_product("TokensView: batch x steps", batch, steps);
   }
 
-  bool empty() const { return batch_ * steps_ == 0; }
+  bool empty() const { return batch_ * steps_ == 0; }  ///< whether there are no tokens
   /// Token t N + n is that of sequence n at step t.
   const int* data() const { return data_; }
+  /// Where the columns from `first` on begin.
   const int* columns(Index first, Index) const { return data_ + first; }
 
   /// The memory that it looks at.

@@ -23,7 +23,7 @@ struct BpttOptions {
   /// first, goes back to `window` steps before its end; that of the last, too, where its end would be, if the series
   /// ends before: where a loss goes depends on stride and window alone. 0 for the whole series; a stride of 0 is the
   /// window. A window as long as the series is plain BPTT.
-  Index window = 0, stride = 0;
+  Index window = 0, stride = 0;  ///< steps of a stretch; 0 for the window
 };
 
 namespace detail {
@@ -88,6 +88,7 @@ void bptt(const Net& net, SeriesView<const typename Net::Scalar> x, typename Net
   require(!options.dx || !detail::overlap(*options.dx, x), "bptt: dx and x must be two series, got one");
   detail::backpropagate(net, x, trace, dy, gradient, options);
 }
+/// The same for tokens.
 template <class Net>
 void bptt(const Net& net, TokensView x, typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
           Net& gradient, BpttOptions<Net> options = {}) {

@@ -74,13 +74,17 @@ inline void read_window(const int* source, Index batch, std::span<const Index> s
 template <class Scalar>
 class SeriesData {
  public:
+  /// The type of targets.
   using Target = Series<Scalar>;
+  /// Throws std::invalid_argument unless both have the same batch and steps.
   SeriesData(SeriesView<const Scalar> x, SeriesView<const Scalar> target) : x_(x), target_(target) {
     require_same_steps("SeriesData", "target", target, "x", x);
   }
   SeriesData(const Series<Scalar>&& temporary, const auto&) = delete;
   SeriesData(const auto&, const Series<Scalar>&& temporary) = delete;
   SeriesData(const Series<Scalar>&& temporary, const Series<Scalar>&& target) = delete;
+  /// What DataSource asks for.
+  ///@{
   Index sequences() const { return x_.batch(); }
   Index steps() const { return x_.steps(); }
   Index length(Index n) const { return x_.length(n); }
@@ -88,19 +92,25 @@ class SeriesData {
     detail::read_window(x_, sequences, first, steps, x);
     detail::read_window(target_, sequences, first, steps, target);
   }
+  ///@}
 
  private:
   SeriesView<const Scalar> x_, target_;
 };
+/// The type of numbers is that of x.
+///@{
 template <class X, class Target>
 SeriesData(const X&, const Target&) -> SeriesData<typename X::Scalar>;
+///@}
 
 /// Inputs that are a series, targets that are classes. Looks at both: they must live as long as it is used.
 /// Throws std::invalid_argument unless classes is batch x steps of x.
 template <class Scalar>
 class ClassData {
  public:
+  /// The type of targets.
   using Target = Classes;
+  /// Throws std::invalid_argument unless classes is batch x steps of x.
   ClassData(SeriesView<const Scalar> x, const Classes& classes) : x_(x), classes_(classes) {
     require(classes.rows() == x.batch() && classes.cols() == x.steps(), "ClassData: classes must be ", x.batch(), "x",
             x.steps(), " (batch x steps of x), got ", shape(classes));
@@ -108,6 +118,8 @@ class ClassData {
   ClassData(SeriesView<const Scalar> x, const Classes&& temporary) = delete;
   ClassData(const Series<Scalar>&& temporary, const Classes&) = delete;
   ClassData(const Series<Scalar>&& temporary, const Classes&& classes) = delete;
+  /// What DataSource asks for.
+  ///@{
   Index sequences() const { return x_.batch(); }
   Index steps() const { return x_.steps(); }
   Index length(Index n) const { return x_.length(n); }
@@ -115,20 +127,28 @@ class ClassData {
     detail::read_window(x_, sequences, first, steps, x);
     detail::read_window(classes_.data(), classes_.rows(), sequences, first, steps, target);
   }
+  ///@}
 
  private:
   SeriesView<const Scalar> x_;
   const Classes& classes_;
 };
+/// The type of numbers is that of x.
+///@{
 template <class X>
 ClassData(const X&, const Classes&) -> ClassData<typename X::Scalar>;
+///@}
 
 /// Inputs that are tokens, targets that are classes. Looks at both: they must live as long as it is used.
 /// Throws std::invalid_argument unless classes is batch x steps of x.
 class TokenData {
  public:
+  /// The types of inputs and targets.
+  ///@{
   using Input = Tokens;
   using Target = Classes;
+  ///@}
+  /// Throws std::invalid_argument unless classes is batch x steps of x.
   TokenData(TokensView x, const Classes& classes) : x_(x), classes_(classes) {
     require(classes.rows() == x.batch() && classes.cols() == x.steps(), "TokenData: classes must be ", x.batch(), "x",
             x.steps(), " (batch x steps of x), got ", shape(classes));
@@ -136,6 +156,8 @@ class TokenData {
   TokenData(TokensView, const Classes&& temporary) = delete;
   TokenData(const Tokens&& temporary, const Classes&) = delete;
   TokenData(const Tokens&& temporary, const Classes&& classes) = delete;
+  /// What DataSource asks for.
+  ///@{
   Index sequences() const { return x_.batch(); }
   Index steps() const { return x_.steps(); }
   Index length(Index n) const { return x_.length(n); }
@@ -143,6 +165,7 @@ class TokenData {
     detail::read_window(x_.data(), x_.batch(), sequences, first, steps, x);
     detail::read_window(classes_.data(), classes_.rows(), sequences, first, steps, target);
   }
+  ///@}
 
  private:
   TokensView x_;

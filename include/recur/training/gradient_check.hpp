@@ -11,6 +11,7 @@
 
 namespace recur::inline RECUR_ISA {
 
+/// Options of check_gradient().
 template <class Net>
 struct GradientCheckOptions {
   const typename Net::State* initial = nullptr;    ///< the initial state; zero where it is left out
@@ -22,13 +23,15 @@ struct GradientCheckOptions {
 
 /// The worst entry of a gradient. Prints as one line.
 struct GradientCheck {
-  std::string name;           ///< the block: "0.W", "x", "initial"
-  Index row = 0, col = 0;     ///< the entry in it; for x, column t N + n is step t of sequence n
+  std::string name;  ///< the block: "0.W", "x", "initial"
+  /// its row
+  Index row = 0, col = 0;     ///< its column; for x, column t N + n is step t of sequence n
   double analytic = 0;        ///< from bptt
   double numeric = 0;         ///< from differences
   double relative_error = 0;  ///< |analytic - numeric| / max(|analytic|, |numeric|, floor)
   Index entries = 0;          ///< how many were compared
 
+  /// "worst of 42 entries: 0.W(1, 2) analytic ... numeric ... relative error ..."
   friend std::ostream& operator<<(std::ostream& out, const GradientCheck& check) {
     std::ostringstream line;
     line.precision(10);

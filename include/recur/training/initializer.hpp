@@ -41,6 +41,7 @@ template <class Block>
 void constant(Block&& block, double value) {
   detail::fill(block, [=] { return value; });
 }
+/// Every entry 0.
 template <class Block>
 void zero(Block&& block) {
   constant(block, 0);

@@ -46,14 +46,18 @@ struct LossValue {
   double mean = 0;     ///< L
   double counted = 0;  ///< M, the columns that counted
 
+  /// The mean.
   operator double() const { return mean; }  // NOLINT: a loss is a number
 };
 
 /// What the forms without dy return: L and dL/dy.
 template <class Scalar>
 struct Loss {
+  /// L and its count; dL/dy, shaped like y.
+  ///@{
   LossValue value;
   Series<Scalar> dy;
+  ///@}
 };
 
 namespace detail {
@@ -104,6 +108,7 @@ LossValue mean_over_columns(SeriesView<const Scalar> y, Series<Scalar>& dy, cons
 /// The second form writes dL/dy to a Series that is kept, and does not allocate once that has its size. Throws
 /// std::invalid_argument where shapes differ, and where dy lies where y or the target does.
 struct SquaredError {
+  /// Writes dL/dy to `dy` and returns L.
   template <class Y, class Scalar = typename Y::Scalar>
   LossValue operator()(const Y& y_, SeriesView<const std::type_identity_t<Scalar>> target, Series<Scalar>& dy,
                        const Mask& mask = {}) const {
@@ -119,6 +124,7 @@ struct SquaredError {
       return loss;
     });
   }
+  /// Returns L and dL/dy.
   template <class Y, class Scalar = typename Y::Scalar>
   Loss<Scalar> operator()(const Y& y, SeriesView<const std::type_identity_t<Scalar>> target,
                           const Mask& mask = {}) const {
@@ -127,12 +133,15 @@ struct SquaredError {
     return loss;
   }
 };
+/// The mean over steps and sequences of |y - target|^2: see SquaredError.
 inline constexpr SquaredError squared_error;
 
 /// l(y, k) = -ln softmax(y)_k = ln sum_i exp(y_i) - y_k, in nats; PyTorch's CrossEntropyLoss. The largest y is taken
 /// out before exp, so that all finite logits are safe (of doubles, those up to 8e307: beyond, their differences are not
 /// finite). Forms and errors as for SquaredError; a class out of range throws too.
 struct SoftmaxCrossEntropy {
+  /// Writes dL/dy to `dy` and returns L. Throws std::invalid_argument where shapes differ, and where a class that
+  /// counts is not in 0 .. features - 1.
   template <class Y, class Scalar = typename Y::Scalar>
   LossValue operator()(const Y& y_, const Classes& classes, Series<Scalar>& dy, const Mask& mask = {}) const {
     const SeriesView<const Scalar> y(y_);
@@ -161,6 +170,7 @@ struct SoftmaxCrossEntropy {
       return loss;
     });
   }
+  /// Returns L and dL/dy. Throws as the other form does.
   template <class Y, class Scalar = typename Y::Scalar>
   Loss<Scalar> operator()(const Y& y, const Classes& classes, const Mask& mask = {}) const {
     Loss<Scalar> loss;
@@ -168,6 +178,7 @@ struct SoftmaxCrossEntropy {
     return loss;
   }
 };
+/// The mean over steps and sequences of -ln softmax(y)_class: see SoftmaxCrossEntropy.
 inline constexpr SoftmaxCrossEntropy softmax_cross_entropy;
 
 }  // namespace recur::inline RECUR_ISA

@@ -29,9 +29,10 @@ void require_step(const char* where, const Net& net, const Net& gradient, const 
 
 }  // namespace detail
 
+/// Options of Sgd.
 struct SgdOptions {
-  double rate = 1e-2;
-  double momentum = 0;
+  double rate = 1e-2;       ///< the learning rate
+  double momentum = 0;      ///< of m: 0 for none
   double weight_decay = 0;  ///< L2: added to the gradient, weight_decay * p
   bool nesterov = false;    ///< look ahead along the momentum (Y. Nesterov, 1983)
 };
@@ -40,13 +41,16 @@ struct SgdOptions {
 template <class Net>
 class Sgd {
  public:
+  /// With moments of zero.
   explicit Sgd(const Net& net, SgdOptions options_ = {}) : options(options_), momentum(zeros_like(net)) {}
+  /// A number is not an options struct: this does not compile, and says so.
   template <class Number>
     requires std::is_arithmetic_v<Number>
   Sgd(const Net& net, Number) : Sgd(net, SgdOptions{}) {
     static_assert(detail::never<Number>, "Sgd: options come in braces: recur::Sgd optimizer(net, {.rate = 1e-2})");
   }
 
+  /// Updates the network's parameters. Throws std::invalid_argument where shapes differ, before anything is changed.
   void step(Net& net, const Net& gradient) {
     detail::require_step("Sgd::step", net, gradient, momentum);
     using Scalar = typename Net::Scalar;
@@ -63,6 +67,8 @@ class Sgd {
         net, gradient, momentum);
   }
 
+  /// Its name, and f(name, part) for all that a step depends on: what a checkpoint stores.
+  ///@{
   static constexpr const char* name = "Sgd";
   static void visit_parts(auto&& f, auto& sgd) {
     f("rate", sgd.options.rate);
@@ -71,16 +77,18 @@ class Sgd {
     f("nesterov", sgd.options.nesterov);
     f("momentum", sgd.momentum);
   }
+  ///@}
 
-  SgdOptions options;
-  Net momentum;  ///< m
+  SgdOptions options;  ///< may be changed between steps
+  Net momentum;        ///< m
 };
 
+/// Options of RmsProp.
 struct RmsPropOptions {
-  double rate = 1e-2;
-  double decay = 0.99;  ///< of the mean square
-  double epsilon = 1e-8;
-  double momentum = 0;
+  double rate = 1e-2;       ///< the learning rate
+  double decay = 0.99;      ///< of the mean square
+  double epsilon = 1e-8;    ///< added to the root
+  double momentum = 0;      ///< of m: 0 for none
   double weight_decay = 0;  ///< L2
 };
 
@@ -89,8 +97,10 @@ struct RmsPropOptions {
 template <class Net>
 class RmsProp {
  public:
+  /// With moments of zero.
   explicit RmsProp(const Net& net, RmsPropOptions options_ = {})
       : options(options_), mean_square(zeros_like(net)), momentum(zeros_like(net)) {}
+  /// A number is not an options struct: this does not compile, and says so.
   template <class Number>
     requires std::is_arithmetic_v<Number>
   RmsProp(const Net& net, Number) : RmsProp(net, RmsPropOptions{}) {
@@ -98,6 +108,7 @@ class RmsProp {
                   "RmsProp: options come in braces: recur::RmsProp optimizer(net, {.rate = 1e-2})");
   }
 
+  /// Updates the network's parameters. Throws std::invalid_argument where shapes differ, before anything is changed.
   void step(Net& net, const Net& gradient) {
     detail::require_step("RmsProp::step", net, gradient, momentum);
     using Scalar = typename Net::Scalar;
@@ -112,6 +123,8 @@ class RmsProp {
         net, gradient, mean_square, momentum);
   }
 
+  /// Its name, and f(name, part) for all that a step depends on: what a checkpoint stores.
+  ///@{
   static constexpr const char* name = "RmsProp";
   static void visit_parts(auto&& f, auto& rms_prop) {
     f("rate", rms_prop.options.rate);
@@ -122,17 +135,20 @@ class RmsProp {
     f("mean_square", rms_prop.mean_square);
     f("momentum", rms_prop.momentum);
   }
+  ///@}
 
-  RmsPropOptions options;
-  Net mean_square;  ///< v
-  Net momentum;     ///< m
+  RmsPropOptions options;  ///< may be changed between steps
+  Net mean_square;         ///< v
+  Net momentum;            ///< m
 };
 
+/// Options of Adam.
 struct AdamOptions {
-  double rate = 1e-3;
-  double beta1 = 0.9, beta2 = 0.999;  ///< decay of the first and the second moment
-  double epsilon = 1e-8;
-  double weight_decay = 0;  ///< L2
+  double rate = 1e-3;  ///< the learning rate
+  /// decay of the first moment
+  double beta1 = 0.9, beta2 = 0.999;  ///< decay of the second moment
+  double epsilon = 1e-8;              ///< added to the root
+  double weight_decay = 0;            ///< L2
 };
 
 /// m <- beta1 m + (1 - beta1) g,  v <- beta2 v + (1 - beta2) g^2,
@@ -140,19 +156,24 @@ struct AdamOptions {
 template <class Net>
 class Adam {
  public:
+  /// With moments of zero.
   explicit Adam(const Net& net, AdamOptions options_ = {})
       : options(options_), first_moment(zeros_like(net)), second_moment(zeros_like(net)) {}
+  /// A number is not an options struct: this does not compile, and says so.
   template <class Number>
     requires std::is_arithmetic_v<Number>
   Adam(const Net& net, Number) : Adam(net, AdamOptions{}) {
     static_assert(detail::never<Number>, "Adam: options come in braces: recur::Adam optimizer(net, {.rate = 1e-2})");
   }
 
+  /// Updates the network's parameters. Throws std::invalid_argument where shapes differ, before anything is changed.
   void step(Net& net, const Net& gradient) {
     detail::require_step("Adam::step", net, gradient, first_moment);
     step_forward(net, gradient, options.weight_decay);
   }
 
+  /// Its name, and f(name, part) for all that a step depends on: what a checkpoint stores.
+  ///@{
   static constexpr const char* name = "Adam";
   static void visit_parts(auto&& f, auto& adam) {
     f("rate", adam.options.rate);
@@ -164,13 +185,15 @@ class Adam {
     f("first_moment", adam.first_moment);
     f("second_moment", adam.second_moment);
   }
+  ///@}
 
-  AdamOptions options;
-  Net first_moment;   ///< m
-  Net second_moment;  ///< v
-  Index steps = 0;    ///< t
+  AdamOptions options;  ///< may be changed between steps
+  Net first_moment;     ///< m
+  Net second_moment;    ///< v
+  Index steps = 0;      ///< t
 
  protected:
+  /// One step of Adam; `l2` is the weight decay that is added to the gradient.
   void step_forward(Net& net, const Net& gradient, double l2) {
     using Scalar = typename Net::Scalar;
     ++steps;
@@ -191,10 +214,11 @@ class Adam {
 
 /// As AdamOptions, with PyTorch's default for the decay.
 struct AdamWOptions {
-  double rate = 1e-3;
-  double beta1 = 0.9, beta2 = 0.999;
-  double epsilon = 1e-8;
-  double weight_decay = 1e-2;  ///< decoupled: p <- p - rate weight_decay p
+  double rate = 1e-3;  ///< the learning rate
+  /// decay of the first moment
+  double beta1 = 0.9, beta2 = 0.999;  ///< decay of the second moment
+  double epsilon = 1e-8;              ///< added to the root
+  double weight_decay = 1e-2;         ///< decoupled: p <- p - rate weight_decay p
 };
 
 /// Adam whose weight decay does not pass through the moments: p <- p - rate weight_decay p, then as Adam
@@ -202,15 +226,19 @@ struct AdamWOptions {
 template <class Net>
 class AdamW : public Adam<Net> {
  public:
+  /// Its name in checkpoints.
   static constexpr const char* name = "AdamW";
+  /// With moments of zero.
   explicit AdamW(const Net& net, AdamWOptions o = {})
       : Adam<Net>(net, {o.rate, o.beta1, o.beta2, o.epsilon, o.weight_decay}) {}
+  /// A number is not an options struct: this does not compile, and says so.
   template <class Number>
     requires std::is_arithmetic_v<Number>
   AdamW(const Net& net, Number) : AdamW(net, AdamWOptions{}) {
     static_assert(detail::never<Number>, "AdamW: options come in braces: recur::AdamW optimizer(net, {.rate = 1e-2})");
   }
 
+  /// Updates the network's parameters. Throws std::invalid_argument where shapes differ, before anything is changed.
   void step(Net& net, const Net& gradient) {
     detail::require_step("AdamW::step", net, gradient, this->first_moment);
     const auto keep = static_cast<typename Net::Scalar>(1 - this->options.rate * this->options.weight_decay);
@@ -219,6 +247,8 @@ class AdamW : public Adam<Net> {
   }
 };
 
+/// The network's type follows from the network.
+///@{
 template <class Net>
 Sgd(const Net&, SgdOptions) -> Sgd<Net>;
 template <class Net>
@@ -227,6 +257,7 @@ template <class Net>
 Adam(const Net&, AdamOptions) -> Adam<Net>;
 template <class Net>
 AdamW(const Net&, AdamWOptions) -> AdamW<Net>;
+///@}
 
 /// sqrt of the sum of the squares of all entries, in double.
 template <Parameterized Net>

@@ -289,6 +289,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
                 "Data::Target and dy a Series<Scalar>&, and return a LossValue: the mean and over how much it is");
   return detail::train(net, optimizer, loss, data, static_cast<const Data*>(nullptr), rng, run, options);
 }
+/// The same with validation data and a run.
 template <class Net, class Optimizer, class LossFunction, class Data, class Validation,
           std::uniform_random_bit_generator Engine>
 TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
@@ -305,13 +306,14 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   return detail::train(net, optimizer, loss, data, detail::pointer_to(validation), rng, run, options);
 }
 
-// What is commonly left out is said in words.
+/// Without a random engine: does not compile, and says so.
 template <class Net, class Optimizer, class LossFunction, class Data>
 TrainResult train(Net&, Optimizer&, const LossFunction&, const Data&, const TrainOptions& = {}) {
   static_assert(detail::never<Net>,
                 "train: after the data comes a random engine that is not const: std::mt19937 rng(1)");
   return {};
 }
+/// Without a random engine: does not compile, and says so.
 template <class Net, class Optimizer, class LossFunction, class Data, class Validation>
 TrainResult train(Net&, Optimizer&, const LossFunction&, const Data&, const Validation&, const TrainOptions& = {}) {
   static_assert(detail::never<Net>,

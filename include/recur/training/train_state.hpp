@@ -13,9 +13,10 @@ namespace recur::inline RECUR_ISA {
 
 /// What train() tells after every step of the optimiser and at the end of every epoch.
 struct Progress {
-  Index epoch = 0, epochs = 0;   ///< counted from 0
-  Index batch = 0, batches = 0;  ///< windows done in this epoch, and how many it has: an optimiser step each, but for
-                                 ///< those in which all sequences have come to their ends
+  /// counted from 0
+  Index epoch = 0, epochs = 0;  ///< how many there are
+  /// windows done in this epoch: an optimiser step each, unless all sequences have ended before the window
+  Index batch = 0, batches = 0;  ///< how many windows the epoch has
   Index step = 0;                ///< optimiser steps done altogether
   double loss = 0;               ///< of this batch; at the end of an epoch, the mean over the epoch
   double rate = 0;               ///< the learning rate
@@ -28,6 +29,7 @@ struct Progress {
 class ProgressCallback {
  public:
   ProgressCallback() = default;
+  /// Of any callable, which returns bool or nothing.
   template <std::invocable<const Progress&> F>
     requires(!std::same_as<std::decay_t<F>, ProgressCallback>)
   ProgressCallback(F f) {  // NOLINT: converts
@@ -38,15 +40,18 @@ class ProgressCallback {
     }
   }
 
+  /// Calls it. Returns whether training goes on.
   bool operator()(const Progress& now) const { return call_(now); }
+  /// Whether there is something to call.
   explicit operator bool() const { return static_cast<bool>(call_); }
 
  private:
   std::function<bool(const Progress&)> call_;
 };
 
+/// Options of train().
 struct TrainOptions {
-  Index epochs = 10;
+  Index epochs = 10;      ///< passes over the data
   Index batch = 32;       ///< sequences in a mini-batch
   bool shuffle = true;    ///< the sequences, anew for each epoch
   Index window = 0;       ///< steps that the gradient goes back: truncated BPTT; 0 for the whole series
@@ -72,19 +77,20 @@ struct TrainResult {
 /// io/checkpoint.hpp keeps all four in a file.
 template <class Net>
 struct TrainState {
-  Progress progress;            ///< what was told last: epoch, batch and step are where it is
-  std::vector<Index> order;     ///< of the sequences, in this epoch
-  Index batch = 0, window = 0;  ///< sequences in a mini-batch and steps in a window, in this epoch
+  Progress progress;         ///< what was told last: epoch, batch and step are where it is
+  std::vector<Index> order;  ///< of the sequences, in this epoch
+  /// sequences in a mini-batch, in this epoch
+  Index batch = 0, window = 0;  ///< steps in a window, in this epoch
   typename Net::State state{};  ///< after the last window
   double loss_sum = 0;          ///< of this epoch's windows so far, each times what its loss counted
   double counted = 0;           ///< by the loss, in this epoch's windows so far
 
-  std::vector<double> losses;       ///< mean of each epoch that is over
-  std::vector<double> validations;  ///< after each of them, where there is such data
-  double best_validation = std::numeric_limits<double>::infinity();
-  Index best_epoch = -1;    ///< whose validation loss that is
-  std::optional<Net> best;  ///< its parameters
-  std::optional<Net> good;  ///< the last parameters that gave a finite loss
+  std::vector<double> losses;                                        ///< mean of each epoch that is over
+  std::vector<double> validations;                                   ///< after each of them, where there is such data
+  double best_validation = std::numeric_limits<double>::infinity();  ///< the lowest validation loss so far
+  Index best_epoch = -1;                                             ///< whose validation loss that is
+  std::optional<Net> best;                                           ///< its parameters
+  std::optional<Net> good;                                           ///< the last parameters that gave a finite loss
   std::optional<Net>
       latest;  ///< those after the last step, where train() has left the network others: the best, or good
 
