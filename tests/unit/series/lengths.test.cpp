@@ -18,7 +18,8 @@ void check_close(const State& ours, const State& theirs) {
 
 TEST_CASE("All sequences may be empty: the state passes through", "[lengths]") {
   std::mt19937 rng(6);
-  const auto net = randomized(Sequence(Lstm<double>(3, 5), Gru<double>(5, 2), Readout<double>(2, 4, {.bias = true})), rng);
+  const auto net =
+      randomized(Sequence(Lstm<double>(3, 5), Gru<double>(5, 2), Readout<double>(2, 4, {.bias = true})), rng);
   auto x = random_series(3, 2, 4, rng);
   x.set_lengths({0, 0});
   const auto initial = random_state(net, 2, rng), d_final = random_state(net, 2, rng);
