@@ -47,8 +47,8 @@ auto in_place(const Weights& weights, Accumulation order) {
 }
 
 /// A weight matrix as products want it: a packed copy, or a view of where it lies, which is as good for few columns. It
-/// is made at the start of a call that multiplies by it many times, and is not looked at after that call, so that it can
-/// never be stale.
+/// is made at the start of a call that multiplies by it many times, and is not looked at after that call, so that it
+/// can never be stale.
 template <class Scalar>
 class PackBuffer {
  public:

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// How long the sequences of a batch are, where that differs.
+/// The lengths of the sequences of a batch.
 
 #include "../base/require.hpp"
 
@@ -13,7 +13,7 @@ namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
-/// Throws unless there is a length in 0 .. steps for each sequence of the batch.
+/// Throws std::invalid_argument unless there is a length in 0 .. steps for each sequence of the batch.
 inline void require_lengths(const char* where, std::span<const Index> lengths, Index batch, Index steps) {
   require(std::ssize(lengths) == batch, where, ": lengths must be ", batch, " (one for each sequence), got ",
           std::ssize(lengths));
@@ -38,7 +38,7 @@ struct LengthsView {
     require_lengths(where, left, batch, std::numeric_limits<Index>::max());
     return {left.data()};
   }
-  /// BatchLayout first .. first + count - 1 of a series of so many.
+  /// Steps first .. first + count - 1 of a series of `steps` steps.
   LengthsView window(Index first, Index count, Index steps) const {
     return {data, before + first, after + steps - first - count};
   }
