@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// One step at a time, where time matters: in an audio callback, a control loop.
+/// One step at a time, in real time: in an audio callback, a control loop.
 
 #include "layers/layer.hpp"
 
@@ -11,11 +11,11 @@ namespace recur::inline RECUR_ISA {
 ///     recur::Stream stream(net);
 ///     for (float& sample : block) sample = stream.step(sample);
 ///
-/// step() gives, to the bit (with the activations of activation.hpp), what net.forward() gives for the same inputs. It
-/// is noexcept, takes no lock and allocates nothing: all memory is made by the constructor, and is part of the object
-/// where the network's sizes are fixed. The network is read where it is, so it must live as long, and several streams
-/// may share it, each on its own thread; what it learns meanwhile counts from the next step on (from the same thread:
-/// nothing is locked).
+/// step() returns, to the bit (with the activations of activation.hpp), what net.forward() returns for the same inputs.
+/// It is noexcept, takes no lock and allocates nothing: all memory is made by the constructor, and is part of the
+/// object where the network's sizes are fixed. The network is read where it is, so it must live as long, and several
+/// streams may share it, each on its own thread; what it learns meanwhile counts from the next step on (from the same
+/// thread: nothing is locked).
 ///
 /// Where a size is known only at run time and is wrong, or the network's are no longer those it had when the stream was
 /// made, step() ends the program with a message that says so, for it cannot throw; where sizes are fixed, that is an
@@ -76,7 +76,8 @@ class Stream {
     set_state(memory, state);
     memory_ = std::move(memory);
   }
-  /// The state after the last step, of a batch of 1.
+  /// The state after the last step, of a batch of 1. Throws std::invalid_argument where the network's shapes have
+  /// changed.
   State state() const {
     require_depth("state");
     State state;

@@ -62,7 +62,8 @@ class EmptiedByMove {
 template <class Scalar>
 class Buffer {
  public:
-  /// The numbers are undefined. Throws where there is no memory for them; the buffer is then empty.
+  /// The numbers are undefined. Throws std::invalid_argument where there are too many, and std::bad_alloc where there
+  /// is no memory for them; the buffer is then empty.
   MatrixView<Scalar> resize(Index rows, Index cols) {
     const Index size = checked_product("Buffer: rows x cols", rows, cols);
     if (size > storage_.size()) {

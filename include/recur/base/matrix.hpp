@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The words that everything else is written in: matrices, views of them, sizes.
+/// Types that everything else uses: matrices, views of them, sizes.
 
 #include "isa.hpp"
 
@@ -25,7 +25,7 @@ using MatrixOf = Eigen::Matrix<Scalar, Rows, Cols,
 template <class Scalar, int Rows = Dynamic>
 using VectorOf = MatrixOf<Scalar, Rows, 1>;
 
-/// A window on column-major data that somebody else owns: rows are neighbours, columns `outerStride()` apart.
+/// A view of column-major data, which it does not own: rows are neighbours, columns `outerStride()` apart.
 template <class Scalar>
 using MatrixView = Eigen::Map<MatrixOf<Scalar>, Eigen::Unaligned, Eigen::OuterStride<>>;
 /// The same, to be read only.

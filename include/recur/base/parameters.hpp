@@ -106,7 +106,8 @@ VectorOf<typename Model::Scalar> parameters_of(const Model& model) {
       model);
   return vector;
 }
-/// The way back. `vector` may be any Eigen vector, of any type of numbers, which are rounded to the model's.
+/// Sets all parameters from such a vector. It may be any Eigen vector, of any type of numbers, which are rounded to the
+/// model's.
 /// Throws std::invalid_argument unless it has parameter_count(model) of them.
 template <Parameterized Model, class Derived>
 void set_parameters(Model& model, const Eigen::DenseBase<Derived>& vector) {
@@ -197,7 +198,7 @@ void visit_state(F&& f, First& first, Others&... others) {
   }
 }
 
-/// Throws unless both have blocks of the same shapes; names the first that differs.
+/// Throws std::invalid_argument unless both have blocks of the same shapes; names the first that differs.
 template <Parameterized Model>
 void require_same_shapes(const char* where, const char* what, const Model& model, const char* expected_what,
                          const Model& expected) {

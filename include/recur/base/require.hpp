@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The check that is always on, and says what was expected and what came.
+/// require(), the check that is always on, whose message says what was expected and what came.
 
 #include "matrix.hpp"
 
@@ -71,12 +71,12 @@ void require(bool holds, const Parts&... parts) {
   if (!holds) require(holds, {detail::Part(parts)...});
 }
 
-/// require() for the commonest case: "forward: x.features() must be 3 (inputs()), got 5".
+/// require() that two sizes are equal: "forward: x.features() must be 3 (inputs()), got 5".
 inline void require_equal(const char* where, const char* what, Index got, const char* expected_what, Index expected) {
   require(got == expected, where, ": ", what, " must be ", expected, " (", expected_what, "), got ", got);
 }
 
-/// require() for things that go side by side, step for step: "bptt: dy must have batch 3 and steps 5 (as x), got batch
+/// require() that two series have the same batch and steps: "bptt: dy must have batch 3 and steps 5 (as x), got batch
 /// 2 and steps 5".
 template <class Got, class Expected>
 void require_same_steps(const char* where, const char* what, const Got& got, const char* expected_what,

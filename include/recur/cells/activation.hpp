@@ -5,9 +5,8 @@
 ///     value(a)   f(a), from the pre-activation a
 ///     slope(h)   f'(a), from what the record keeps: h = f(a)
 ///
-/// Those here and in more_activations.hpp give a number the same bits wherever it lies, in a packet or left over. Of
-/// Eigen's functions, arithmetic does, and exp, log and their like do not quite: with such a one, a series equals its
-/// steps run singly to rounding.
+/// Those here and in more_activations.hpp compute the same bits for a number in a SIMD packet and alone. So do Eigen's
+/// arithmetic functions, but not its exp, log and others: with these, a series equals its steps run singly to rounding.
 ///
 /// Both are pointwise: they take their arrays as `const auto&`, and have no reductions, which would not compile (see
 /// rule.hpp).
@@ -66,8 +65,8 @@ struct CutOff {
   }
 };
 
-/// A function of elementary.hpp, of every number of an array; of numbers that are neither float nor double
-/// otherwise(a).
+/// A function of packet_math.hpp on every number of an array; otherwise(a) for numbers that are neither float nor
+/// double.
 template <class Function>
 auto in_packets(const auto& a, auto otherwise) {
   using Scalar = typename std::decay_t<decltype(a)>::Scalar;

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// A rule with its parameters: what a cell learns, and one step of it. Going through a series is recurrence.hpp's.
+/// A rule with its parameters, and one step of it. recurrence.hpp goes through a series.
 
 #include "activation.hpp"
 #include "recurrence.hpp"
@@ -49,7 +49,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   [[no_unique_address]] Rule rule;        ///< with its constants
 
   /// What is carried from step to step: the rule's state blocks for N sequences, (states H) x N; for the Elman network
-  /// h_0, H x N. One of no columns stands for zero.
+  /// h_0, H x N. A state without columns stands for zero.
   using State = MatrixOf<Scalar, times(Rule::state.count, Hidden), Dynamic>;
   /// What one step keeps, (blocks H) x N; for the Elman network h_t.
   template <int Batch = Dynamic>
@@ -153,17 +153,17 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
     memory.records_.fill({record<1>()});
     return memory;
   }
-  /// Back to zero.
+  /// Sets the state to zero. Throws std::invalid_argument where the cell's shapes have changed since memory().
   void clear(Memory& memory) const {
     require_memory("reset", memory);
     memory.records_[memory.now_].record.setZero();
   }
-  /// The state in it, to be read or written.
+  /// The state in the memory, to be read or written. Throws as clear() does; `where` begins the message.
   auto state_in(const char* where, auto& memory) const {
     require_memory(where, memory);
     return stepper().rows(memory.records_[memory.now_].record, Rule::state);
   }
-  /// One step of one sequence, x_t a vector or a Token. Gives where h_t begins. For Stream.
+  /// One step of one sequence, x_t a vector or a Token. Returns where h_t begins. For Stream.
   EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, Memory& memory) const noexcept {
     const auto& before = memory.records_[memory.now_].record;
     auto& now = memory.records_[memory.now_ ^= 1].record;
@@ -179,7 +179,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   /// The memory that a call works in.
   using Workspace = CellWorkspace<Scalar>;
 
-  /// U, W and b are public: somebody may have given them other shapes.
+  /// Throws std::invalid_argument where U, W, b and P, which are public, have shapes that do not fit.
   void require_shapes(const char* where) const {
     const bool right = hidden() > 0 && U.cols() > 0 && U.rows() == Rule::from_input.count * hidden() &&
                        W.rows() == Sizes::recurrent * hidden() && b.size() == Sizes::pre_activations.count * hidden();
@@ -218,7 +218,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   ///@}
 
  private:
-  /// U, W and b are public: somebody may have given them other shapes since a stream was made.
+  /// U, W and b are public: their shapes may have changed since the stream was made.
   void require_memory(const char* where, const Memory& memory) const {
     require_shapes(where);
     require(memory.records_[0].record.rows() == blocks * hidden(), where,

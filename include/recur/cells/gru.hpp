@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// The gated recurrent unit (K. Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014), in both
-/// forms that are about.
+/// common forms.
 
 #include "cell.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What holds rules to being pointwise: an array that can do nothing else.
+/// Checks that rules are pointwise: an array that has pointwise functions only.
 
 #include "../base/require.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Checkpoints: all that it takes to go on with training where it was interrupted, in one safetensors file.
+/// Checkpoints: all that is needed to resume training, in one safetensors file.
 ///
 ///     recur::TrainState<Net> run;
 ///     if (std::filesystem::exists("run.safetensors")) recur::load_checkpoint("run.safetensors", net, adam, run, rng);
@@ -85,7 +85,7 @@ void save_checkpoint(const std::filesystem::path& path, const Net& net, const Op
 }
 
 /// Reads what save_checkpoint() wrote into a network, optimiser and random engine of the same kinds, to the bit;
-/// train() then goes on from there. Gives the metadata that it was saved with.
+/// train() then goes on from there. Returns the metadata that it was saved with.
 ///
 /// Throws std::runtime_error where the file is of another network, scalar type, optimiser or random engine, saying what
 /// differs; where a tensor is missing, of another shape, or no part of a checkpoint; and where a number is one that

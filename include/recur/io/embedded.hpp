@@ -1,7 +1,6 @@
 #pragma once
 /// \file
-/// Weights that are compiled into the program: for those that have no file system, or want no file beside them. Needs
-/// neither files nor JSON.
+/// Weights that are compiled into the program, for systems without files. Needs neither files nor JSON.
 
 #include "../base/parameters.hpp"
 

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// recur's own networks in safetensors files: each block of parameters is a tensor, under the name that visit() gives
-/// it ("0.U", "1.V"), of shape [rows, cols], or [rows] where it has one column; the metadata say what the network is.
+/// recur's own networks in safetensors files: each block of parameters is a tensor, under its name in visit() ("0.U",
+/// "1.V"), of shape [rows, cols], or [rows] where it has one column; the metadata say what the network is.
 
 #include "../base/describe.hpp"
 #include "../base/parameters.hpp"
@@ -12,7 +12,7 @@
 
 namespace recur::inline RECUR_ISA {
 
-/// Texts of the user's in a file, by name. Names that begin with "recur." are the library's.
+/// The user's texts in a file, by name. Names that begin with "recur." are the library's.
 using Metadata = std::map<std::string, std::string>;
 
 namespace detail {
@@ -137,15 +137,15 @@ void save(const std::filesystem::path& path, const Net& net, const Metadata& met
 }
 
 /// Reads a network that save() wrote into one of the same layers, sizes, rules and constants; from F64 to F32 it is
-/// rounded. Gives the metadata that it was saved with:
+/// rounded. Returns the metadata that it was saved with:
 ///
 ///     const std::string alphabet = recur::load("model.safetensors", net).at("alphabet");
 ///
 /// A file that has been read (or was in memory all along) does as well as its path.
 ///
 /// Throws std::runtime_error where the file's network is another one, saying what differs, and where a tensor is
-/// missing, of another shape, not finite, or no part of the network. The network is then as it was. Also reads a file
-/// of somebody else's, which does not say what it is: by its tensors' names and shapes alone.
+/// missing, of another shape, not finite, or no part of the network. The network is then as it was. A file of another
+/// program, without such metadata, is read by its tensors' names and shapes alone.
 template <Parameterized Net>
 Metadata load(const Safetensors& file, Net& net) {
   if (file.metadata().contains("recur.network")) detail::require_description(file, "network", describe(net, "network"));

@@ -153,7 +153,7 @@ inline std::vector<std::string> modules_in(const Safetensors& file, bool readout
   return modules;
 }
 
-/// The modules that the user has named, or that default_name(whether it is a readout) gives.
+/// The modules that the user has named, or default_name(whether it is a readout).
 template <class Net>
 std::vector<std::string> modules_of(const Net& net, const char* where, const PytorchOptions& options,
                                     auto&& default_name) {
@@ -171,6 +171,7 @@ std::vector<std::string> modules_of(const Net& net, const char* where, const Pyt
 /// Throws std::runtime_error where the file cannot be read, and where a tensor of the network is missing, has another
 /// shape, or is not finite, or one of the file belongs to no layer: it names the tensor, and what was expected and what
 /// came. The network is then as it was.
+/// Throws std::invalid_argument where `.modules` are not one for each layer.
 template <class Net>
 void load_pytorch(const Safetensors& file, Net& net, const PytorchOptions& options = {}) {
   using detail::PytorchTensor;

@@ -103,7 +103,7 @@ class Safetensors {
     if (numbers.empty()) return MatrixOf<Scalar>(rows, cols);  // a loop over 0 rows of 2^62 columns would not end
     return Eigen::Map<const RowMajor>(numbers.data(), rows, cols);
   }
-  /// Fills a matrix with a tensor of its very shape.
+  /// Fills a matrix with a tensor of the same shape.
   template <class Derived>
   void read(const std::string& name, Eigen::MatrixBase<Derived>& result) const {
     result = matrix<typename Derived::Scalar>(name, result.rows(), result.cols());
@@ -138,7 +138,7 @@ class Safetensors {
   std::map<std::string, Tensor> tensors_;
 };
 
-/// A safetensors file to be.
+/// A safetensors file to be written.
 ///
 ///     recur::SafetensorsWriter file;
 ///     file.set_metadata("format", "pt");

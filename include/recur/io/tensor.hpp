@@ -18,7 +18,8 @@
 
 namespace recur::inline RECUR_ISA {
 
-/// A tensor in memory that somebody else owns. Its data are row-major and little-endian, whatever this machine is.
+/// A view of a tensor in memory, which it does not own. Its data are row-major and little-endian, whatever this machine
+/// is.
 struct Tensor {
   std::string dtype;                ///< one of number_types
   std::vector<Index> shape;         ///< [] is a scalar
@@ -110,6 +111,7 @@ inline bool is_real(std::string_view dtype) {
 }
 
 /// The numbers of a tensor that is_real(), in its order, each rounded to the nearest Scalar where it has more digits.
+/// Throws std::invalid_argument for another dtype.
 template <std::floating_point Scalar>
 std::vector<Scalar> numbers_of(const Tensor& tensor) {
   std::vector<Scalar> numbers;

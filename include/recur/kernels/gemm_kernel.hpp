@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The kernels under all products (see packed.hpp). Each keeps its sums in registers while it runs over the inner
+/// The kernels of all products (see gemm.hpp). Each keeps its sums in registers while it runs over the inner
 /// dimension k:
 ///
 ///     tile     a few SIMD packets high and a few columns wide. Every entry is summed in the order of k, whatever the

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// tanh, the logistic function and two that are made of them, of float and of double, one SIMD packet at a time (or one
-/// number, where there is no SIMD): what is behind Tanh, Logistic, Elu and Softplus. None branches; the first two
+/// number, where there is no SIMD): for Tanh, Logistic, Elu and Softplus. None branches; the first two
 /// divide once, the others twice. A product that goes into a sum is a pmadd, so that packets of every width have the
 /// same bits. What becomes of NaN is left to the caller.
 ///

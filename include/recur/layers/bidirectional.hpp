@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Two layers, of which one reads a series from its end (M. Schuster, K. Paliwal, 1997).
+/// Two layers, one for each time direction (M. Schuster, K. Paliwal, 1997).
 
 #include "layer_of.hpp"
 
@@ -12,8 +12,8 @@ namespace recur::inline RECUR_ISA {
 ///     recur::Bidirectional<recur::Lstm<float>> layer(inputs, hidden);                      // 2 hidden outputs
 ///     recur::Stack<recur::Bidirectional<recur::Lstm<float>>> stack(inputs, hidden, 2);
 ///
-/// The state is that of ahead, then that of back. It wants to know the whole series: there is no Stream of it, and no
-/// truncated BPTT.
+/// The state is that of ahead, then that of back. It needs the whole series: there is no Stream of it, and no truncated
+/// BPTT.
 template <class Layer_>
 class Bidirectional : public LayerOf<Bidirectional<Layer_>, Layer_, Layer_> {
  public:

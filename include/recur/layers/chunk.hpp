@@ -41,7 +41,7 @@ inline Index most_columns(bool causal, const BatchLayout& layout) {
   return causal ? std::min(layout.columns(), std::max(detail::backward_columns, layout.batch())) : layout.columns();
 }
 
-/// Random bits for the layers that leave something out in training, the same whatever the number of threads.
+/// Random bits for layers with dropout, the same for any number of threads.
 struct DropoutSeed {
   bool on = false;         ///< whether forward is for training
   std::uint64_t seed = 0;  ///< the state of a SplitMix64 generator
@@ -50,10 +50,10 @@ struct DropoutSeed {
   std::uint64_t next() { return seed += 0x9e3779b97f4a7c15u; }
 };
 
-/// One call of forward or bptt, as layers are told of it before it starts.
+/// One call of forward or bptt: what layers are told before it starts.
 struct Pass {
   const BatchLayout& layout;  ///< where the steps of the batch lie
-  DropoutSeed& dropout;       ///< forward: each layer that leaves something out takes the next
+  DropoutSeed& dropout;       ///< forward: each layer with dropout takes the next
   bool of_tokens = false;     ///< whether x are tokens
   bool wants_dx = false;      ///< backward: whether dL/dx is asked for
 

@@ -6,14 +6,14 @@
 
 namespace recur::inline RECUR_ISA {
 
-/// In training each number of x is left out with probability p, and what stays is scaled by 1 / (1 - p); otherwise y =
-/// x. What is left out depends on the seed of trace.train(seed), and on which number of which step of which sequence it
-/// is: not on threads, nor on how a batch is padded.
+/// y = m x, in training: each m is 0 with probability p, otherwise 1 / (1 - p). Without training y = x. The mask
+/// depends on the seed of trace.train(seed), on the number of forward calls since, and on feature, step and sequence;
+/// not on threads, nor on the padding of a batch.
 ///
-///     trace.train(rng());                       // each forward from here on leaves out other numbers
+///     trace.train(rng());                       // each forward from here on has another mask
 ///     trace.evaluate();                         // y = x, as at first
 ///
-/// train() sees to that by itself. As PyTorch's nn.LSTM(dropout=p) has it, it belongs between recurrent layers.
+/// train() calls them itself. As in PyTorch's nn.LSTM(dropout=p), it belongs between recurrent layers.
 template <class Scalar_ = float, int Features = Dynamic>
 class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
  public:

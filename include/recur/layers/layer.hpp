@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The manual for writing a layer: what is asked of one, and what layers that are made of others call.
+/// The manual for writing a layer: what a layer must have, and what layers that are made of others call.
 
 #include "chunk.hpp"
 
@@ -45,7 +45,7 @@ namespace recur::inline RECUR_ISA {
 ///
 /// For Stream it also has one step of one sequence: auto memory() const, what it keeps from step to step, and
 /// const Scalar* step(const auto& x, auto& memory) const noexcept, which returns where y_t begins. One that carries a
-/// state has clear(memory) and state_in(where, memory), too, as Cell; of one that is made of others the memory is a
+/// state also has clear(memory) and state_in(where, memory), as Cell. The memory of a layer that is made of others is a
 /// tuple that begins with those of its children.
 ///
 /// Inside of layers a series is columns, step after step, without padding, in the order of BatchLayout: x, y, dy and dx
@@ -55,9 +55,9 @@ namespace recur::inline RECUR_ISA {
 /// last read of dy and of whatever the next chunk overwrites: with unequal lengths a column is another thread's then.
 /// All threads call it equally often. forward_steps and backward_steps must not throw.
 ///
-/// Parameters of a layer's own are visited by static void visit(f, name, layers ...), as Cell has it. Of layers in a
-/// row all but the first are prepared with pass.in_a_row(false): they read no tokens, and their dL/dx is always wanted.
-/// A layer whose children are a vector says State, causal, takes_tokens, inputs(), outputs() and memory() itself: see
+/// A layer with parameters of its own has static void visit(f, name, layers ...), as Cell. Of layers in a row, all but
+/// the first are prepared with pass.in_a_row(false): they read no tokens, and their dL/dx is always wanted. A
+/// layer whose children are a vector says State, causal, takes_tokens, inputs(), outputs() and memory() itself: see
 /// Stack.
 template <class L>
 concept Layer = requires(const L& layer, L& gradient, typename L::Workspace& work, const typename L::Workspace& done,

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What all layers have, and what a layer has that says nothing else.
+/// What all layers have, and the defaults of what Layer asks for.
 
 #include "../base/describe.hpp"
 #include "trace.hpp"
@@ -58,7 +58,7 @@ struct OfChildren<> {
 
 }  // namespace detail
 
-/// What all layers have: forward over a series, final states; and what a layer has that says nothing else. See Layer.
+/// What all layers have: forward over a series and final states; and the defaults of what Layer asks for.
 template <class Self, class... Children>
 class LayerOf : public detail::OfChildren<Children...> {
  public:
@@ -105,14 +105,15 @@ class LayerOf : public detail::OfChildren<Children...> {
                   "in each column, recur::view_rows(matrix) in each row; tokens come as recur::Tokens");
   }
 
-  /// The outputs of the last forward.
+  /// The outputs of the last forward. Throws std::invalid_argument where the trace has not been through forward.
   template <class L = Self>
   SeriesView<const typename L::Scalar> output(const recur::Trace<L>& trace) const {
     require(trace.batch() > 0, "output: the trace must have been through forward, got an empty one");
     return detail::SeriesPass::output(self(), trace);
   }
 
-  /// The state after the last step of the last forward; of each sequence after its own.
+  /// The state after the last step of the last forward; of each sequence after its own last step. Throws
+  /// std::invalid_argument where the trace has not been through forward.
   template <class L = Self>
   void final_state(const recur::Trace<L>& trace, typename L::State& state) const {
     require(trace.batch() > 0, "final_state: the trace must have been through forward, got an empty one");

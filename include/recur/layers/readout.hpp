@@ -122,7 +122,7 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
     chunk.barrier();
   }
 
-  // ---- One step of one sequence, for Stream: gives where y_t begins, which the memory keeps ----
+  // ---- One step of one sequence, for Stream: returns where y_t begins, in the memory ----
 
   /// For Stream: y_t, and a step.
   ///@{

@@ -65,7 +65,8 @@ class Sequence : public LayerOf<Sequence<Layers...>, Layers...> {
     return std::apply([&](const auto&... each) { return in_sequence(each.template cast<Other>()...); }, layers);
   }
 
-  /// The outputs of layer I in the last forward, of sequences without lengths.
+  /// The outputs of layer I in the last forward, of sequences without lengths. Throws std::invalid_argument for others,
+  /// and where the trace has not been through forward.
   template <std::size_t I>
   SeriesView<const Scalar> output_of(const Trace<Sequence>& trace) const {
     require(trace.batch() > 0, "output_of: the trace must have been through forward, got an empty one");
@@ -121,7 +122,7 @@ class Sequence : public LayerOf<Sequence<Layers...>, Layers...> {
   }
   ///@}
 
-  // ---- One step of one sequence, for Stream, through the layers from I on: gives where y_t begins ----
+  // ---- One step of one sequence, for Stream, through the layers from I on: returns where y_t begins ----
 
   /// For Stream: one step through layers I, I + 1 ... Returns where y_t begins.
   template <std::size_t I = 0>

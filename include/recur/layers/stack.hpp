@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Any number of like layers, chosen when the program runs.
+/// N identical layers, with N known at run time.
 
 #include "dropout.hpp"
 
@@ -15,7 +15,7 @@ struct StackOptions {
   double dropout = 0;  ///< after each layer but the last: see Dropout
 };
 
-/// Layers of one type, each reading what the one before it gives, as PyTorch's nn.LSTM(inputs, hidden, num_layers,
+/// Layers of one type, each reading the outputs of the one before it, as PyTorch's nn.LSTM(inputs, hidden, num_layers,
 /// dropout):
 ///
 ///     recur::Stack<recur::Lstm<float>> stack(inputs, hidden, 3, {.dropout = 0.2});
@@ -70,7 +70,7 @@ class Stack : public LayerOf<Stack<Layer_>> {
     return detail::describe_each(dropout() > 0 ? "Stack with dropout " + describe(dropout()) : "Stack", layers);
   }
 
-  /// Of stacks of different depths, which somebody may have mixed up, the layers that all of them have.
+  /// f(name, parameters ...) for each block of each layer; of stacks of different depths, of the layers that all have.
   static void visit(auto&& f, const Name& name, auto&... stacks) {
     for (std::size_t l = 0; l < std::min({stacks.layers.size()...}); ++l)
       Layer::visit(f, Name(name, l), stacks.layers[l]...);
@@ -166,7 +166,7 @@ class Stack : public LayerOf<Stack<Layer_>> {
   }
   ///@}
 
-  // ---- One step of one sequence, for Stream: gives where y_t begins ----
+  // ---- One step of one sequence, for Stream: returns where y_t begins ----
 
   /// For Stream: the layers' memories, and a step through all of them.
   ///@{

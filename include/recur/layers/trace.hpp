@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// What forward leaves for bptt, and the way of a whole series through a network, there and back: in teams of threads,
-/// and without the padding of sequences that end early.
+/// What forward stores for bptt, and a whole series through a network, forward and backward: in teams of threads, and
+/// without the padding of sequences that end early.
 
 #include "layer.hpp"
 
@@ -53,7 +53,7 @@ struct Unpadded {
   void for_each_buffer(auto&& f) const { f(x), f(y), f(dy), f(dx), f(tokens); }
 };
 
-/// What a layer has to do for a chunk.
+/// The multiply-adds of a layer for a chunk.
 template <class L>
 double multiply_adds(const L& layer, const BatchLayout& layout) {
   return static_cast<double>(parameter_count(layer)) * static_cast<double>(std::min(layout.columns(), forward_columns));
@@ -63,8 +63,8 @@ struct SeriesPass;
 
 }  // namespace detail
 
-/// What forward leaves for bptt: the workspace of a layer or network, with the records of all steps, initial state
-/// included, and the memory that both work in, so that neither allocates when it is called again.
+/// What forward stores for bptt: the workspace of a layer or network, with the records of all steps, initial state
+/// included. It is the memory of both, so that neither allocates when it is called again.
 template <class Net>
 class Trace {
  public:
@@ -93,7 +93,7 @@ class Trace {
   /// From here on forward is for training: enables dropout; the mask depends on `seed` and on the number of forward
   /// calls since.
   void train(std::uint64_t seed) { dropout_ = {true, seed}; }
-  /// From here on, as at first, nothing is left out.
+  /// Disables dropout, as at first.
   void evaluate() { dropout_ = {}; }
 
  private:

@@ -15,7 +15,7 @@
 
 namespace recur::inline RECUR_ISA {
 
-/// One that has been moved from is empty, as by default.
+/// Where the steps of a batch lie among its columns. Moved from, it is empty, as by default.
 class BatchLayout {
  public:
   BatchLayout() = default;

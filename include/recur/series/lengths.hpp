@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// How long the sequences of a batch are, where that differs.
+/// The lengths of the sequences of a batch.
 
 #include "../base/require.hpp"
 
@@ -13,7 +13,7 @@ namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
-/// Throws unless there is a length in 0 .. steps for each sequence of the batch.
+/// Throws std::invalid_argument unless there is a length in 0 .. steps for each sequence of the batch.
 inline void require_lengths(const char* where, std::span<const Index> lengths, Index batch, Index steps) {
   require(std::ssize(lengths) == batch, where, ": lengths must be ", batch, " (one for each sequence), got ",
           std::ssize(lengths));
@@ -34,7 +34,7 @@ struct LengthsView {
   Index left(Index n, Index steps) const { return data ? std::max<Index>(0, data[n] - before) : steps + after; }
   Index of(Index n, Index steps) const { return std::min(left(n, steps), steps); }
   bool ends(Index n, Index steps) const { return left(n, steps) <= steps; }
-  /// Steps first .. first + count - 1 of a series of so many.
+  /// Steps first .. first + count - 1 of a series of `steps` steps.
   LengthsView window(Index first, Index count, Index steps) const {
     return {data, before + first, after + steps - first - count};
   }
@@ -46,14 +46,14 @@ struct LengthsView {
 template <class View>
 class BatchView {
  public:
-  /// The same where sequence n ends after lengths[n] steps. Looks at the lengths, too.
+  /// The same where sequence n ends after lengths[n] steps. The lengths are viewed, not copied.
   /// Throws std::invalid_argument unless there are N of them, each in 0 .. T.
   View with_lengths(std::span<const Index> lengths) const {
     detail::require_lengths("with_lengths", lengths, batch_, steps_);
     return with({lengths.data()});
   }
   /// The same as a window of longer sequences: of sequence n there are left[n] steps from the first step on, those
-  /// after the window included. Looks at them, too.
+  /// after the window included. They are viewed, not copied.
   /// Throws std::invalid_argument unless there are N of them, none negative.
   View with_steps_left(std::span<const Index> left) const {
     detail::require_lengths("with_steps_left", left, batch_, std::numeric_limits<Index>::max());

@@ -9,7 +9,7 @@
 
 namespace recur::inline RECUR_ISA {
 
-/// A Series that owns its numbers. One that has been moved from is empty.
+/// A series that owns its numbers. Moved from, it is empty.
 template <class Scalar_ = float>
 class Series {
  public:
@@ -18,7 +18,7 @@ class Series {
 
   /// Empty.
   Series() = default;
-  /// All zero.
+  /// All zero. Throws std::invalid_argument as resize() does.
   Series(Index features, Index batch, Index steps) {
     resize(features, batch, steps);
     setZero();
@@ -38,6 +38,7 @@ class Series {
     return result;
   }
   /// A copy of a matrix of any layout whose row t N + n is step t of sequence n, so (N T) x F.
+  /// Throws std::invalid_argument unless batch > 0 and the number of rows is a multiple of it.
   template <class Derived>
   static Series from_rows(const Eigen::DenseBase<Derived>& rows, Index batch = 1) {
     require(batch > 0 && rows.rows() % batch == 0, "from_rows: rows.rows() must be a multiple of batch = ", batch,
@@ -70,7 +71,8 @@ class Series {
     return result;
   }
 
-  /// Changes the sizes, leaves the numbers undefined, and forgets the lengths; allocates only to grow.
+  /// Changes the sizes, leaves the numbers undefined, and clears the lengths; allocates only to grow.
+  /// Throws std::invalid_argument on a negative size, and on too many numbers.
   void resize(Index features, Index batch, Index steps) {
     require(features >= 0 && batch >= 0 && steps >= 0, "Series: sizes >= 0 expected, got features ", features,
             ", batch ", batch, ", steps ", steps);

@@ -4,11 +4,11 @@
 /// F x (N T), in which step t is the N neighbouring columns N t .. N t + N - 1.
 ///
 /// The same bytes are an F x T column-major or T x F row-major matrix where N = 1, and the row-major (T, N, F) buffer
-/// of other systems: SeriesView looks at those where they lie. A batch-first (N, T, F) buffer has its steps apart:
+/// of other systems: SeriesView views those without a copy. A batch-first (N, T, F) buffer has its steps apart:
 /// from_batch_first() copies.
 ///
 /// Sequences of a batch may end before step T: then they have lengths, each 0 .. T, in any order. What a series holds
-/// past the end of a sequence is padding, which nobody reads.
+/// past the end of a sequence is padding, which is never read.
 
 #include "../base/buffer.hpp"
 #include "lengths.hpp"
@@ -20,8 +20,8 @@ namespace recur::inline RECUR_ISA {
 template <class Scalar>
 class Series;
 
-/// A Series that somebody else owns; Scalar is const where it can only be read. Cheap to copy, as std::span is, and
-/// valid as long as what it looks at. A default one is empty.
+/// A view of a series, which it does not own; Scalar is const where it can only be read. Cheap to copy, as std::span,
+/// and valid as long as what it views. By default it is empty.
 template <class Scalar_>
 class SeriesView : public BatchView<SeriesView<Scalar_>> {
   using Batch = BatchView<SeriesView>;
@@ -39,7 +39,8 @@ class SeriesView : public BatchView<SeriesView<Scalar_>> {
   /// Empty.
   SeriesView() = default;
 
-  /// The row-major (T, N, F) buffer at `data`. Columns may be further apart than `features`: `stride`.
+  /// The row-major (T, N, F) buffer at `data`. Columns are `stride` >= features numbers apart.
+  /// Throws std::invalid_argument on a negative size, a smaller stride, and too many numbers.
   SeriesView(Scalar_* data, Index features, Index batch, Index steps, Index stride)
       : Batch(batch, steps), data_(data), features_(features), stride_(stride) {
     require(features >= 0 && batch >= 0 && steps >= 0 && stride >= features,
@@ -75,7 +76,7 @@ class SeriesView : public BatchView<SeriesView<Scalar_>> {
   bool empty() const { return features_ * batch_ * steps_ == 0; }  ///< whether there are no numbers
   Scalar_* data() const { return data_; }                          ///< the first number
 
-  /// The memory that it looks at.
+  /// The memory that it views.
   detail::MemoryRange memory() const {
     if (empty()) return {};
     return {data_, ((columns() - 1) * stride_ + features_) * static_cast<Index>(sizeof(Scalar))};
@@ -87,7 +88,7 @@ class SeriesView : public BatchView<SeriesView<Scalar_>> {
   Step matrix() const { return {data_, features_, columns(), outer()}; }
   /// Some of the columns of matrix().
   Step columns(Index first, Index count) const { return {data_ + first * stride_, features_, count, outer()}; }
-  /// Steps first .. first + count - 1.
+  /// Steps first .. first + count - 1. Throws std::invalid_argument unless the series has them.
   SeriesView window(Index first, Index count) const {
     require(first >= 0 && count >= 0 && first <= steps_ && count <= steps_ - first,
             "window: first + count <= steps() = ", steps_, " expected, got ", first, " + ", count);
@@ -96,7 +97,7 @@ class SeriesView : public BatchView<SeriesView<Scalar_>> {
     return result;
   }
 
-  /// Throws unless there is something, of as many features as there are inputs.
+  /// Throws std::invalid_argument where it is empty, and where features() differs from `inputs`.
   void require_inputs(const char* where, Index inputs) const {
     require(!empty(), where, ": x must have at least one step of one sequence, got features ", features_, ", batch ",
             batch_, ", steps ", steps_);
@@ -198,10 +199,10 @@ SeriesView<const Scalar> view(const char* where, const Scalar* data, Index featu
 
 }  // namespace detail
 
-/// Looks at an F x (N T) column-major matrix as a series: an Eigen matrix or array, Map or Ref, whose columns may be
+/// Views an F x (N T) column-major matrix as a series: an Eigen matrix or array, Map or Ref, whose columns may be
 /// further apart than they are high. For a block, name a Ref:
 /// `const Eigen::Ref<const Eigen::MatrixXf> part = x.topRows(3)`.
-/// Throws std::invalid_argument where there are not `batch` columns for each step, and where its inner stride is not 1.
+/// Throws std::invalid_argument where there are not `batch` columns for each step, and where the inner stride is not 1.
 template <detail::Viewable Derived>
 auto view_columns(const Eigen::DenseBase<Derived>& columns, Index batch = 1) {
   static_assert(!Derived::IsRowMajor || Derived::RowsAtCompileTime == 1 || Derived::ColsAtCompileTime == 1,
@@ -214,8 +215,9 @@ auto view_columns(const Eigen::DenseBase<Derived>& columns, Index batch = 1) {
 template <detail::Owning Derived>
 void view_columns(const Eigen::DenseBase<Derived>&& temporary, Index batch = 1) = delete;
 
-/// Looks at an (N T) x F row-major matrix, whose row t N + n is step t of sequence n, as a series: what view_columns()
-/// takes, the other way round. Throws as that does.
+/// Views an (N T) x F row-major matrix, whose row t N + n is step t of sequence n, as a series: the transpose of what
+/// view_columns() takes. Throws std::invalid_argument where there are not `batch` rows for each step, and where the
+/// inner stride is not 1.
 template <detail::Viewable Derived>
 auto view_rows(const Eigen::DenseBase<Derived>& rows, Index batch = 1) {
   static_assert(Derived::IsRowMajor || Derived::ColsAtCompileTime == 1,

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Inputs that are kinds of things rather than quantities: characters, words, classes.
+/// Inputs that are categories rather than quantities: characters, words, classes.
 ///
 /// A token k stands for the one-hot vector whose k-th entry is 1. Then U x_t is the k-th column of U, and dL/dU gets
 /// dL/da_t in that column alone: no product is needed, and no vector.
@@ -10,7 +10,7 @@
 
 namespace recur::inline RECUR_ISA {
 
-/// N x T: tokens(n, t) in 0 .. inputs - 1 is what sequence n reads at step t. One that has been moved from is empty.
+/// N x T: tokens(n, t) in 0 .. inputs - 1 is what sequence n reads at step t. Moved from, it is empty.
 class Tokens {
  public:
   /// Empty.
@@ -27,7 +27,8 @@ class Tokens {
     matrix() = numbers.derived().matrix();
   }
 
-  /// Changes the sizes, leaves the numbers undefined, and forgets the lengths; allocates only to grow.
+  /// Changes the sizes, leaves the numbers undefined, and clears the lengths; allocates only to grow.
+  /// Throws std::invalid_argument on a negative size, and on too many tokens.
   void resize(Index batch, Index steps) {
     require(batch >= 0 && steps >= 0, "Tokens: sizes >= 0 expected, got batch ", batch, ", steps ", steps);
     detail::checked_product("Tokens: batch x steps", batch, steps);
@@ -69,7 +70,7 @@ struct Token {
   int id;  ///< in 0 .. inputs - 1
 };
 
-/// Tokens that somebody else owns.
+/// A view of tokens, which it does not own.
 class TokensView : public BatchView<TokensView> {
   friend BatchView<TokensView>;
 
@@ -78,7 +79,7 @@ class TokensView : public BatchView<TokensView> {
   TokensView(const Tokens& tokens) : TokensView(tokens.data(), tokens.batch(), tokens.steps()) {  // NOLINT: converts
     if (!tokens.lengths().empty()) lengths_.data = tokens.lengths().data();
   }
-  /// The column-major N x T array, or row-major (T, N), at `data`.
+  /// The column-major N x T array, or row-major (T, N), at `data`. Throws std::invalid_argument on a negative size.
   TokensView(const int* data, Index batch, Index steps) : BatchView(batch, steps), data_(data) {
     require(batch >= 0 && steps >= 0, "TokensView: sizes >= 0 expected, got batch ", batch, ", steps ", steps);
     detail::checked_product("TokensView: batch x steps", batch, steps);
@@ -90,10 +91,11 @@ class TokensView : public BatchView<TokensView> {
   /// Where the columns from `first` on begin.
   const int* columns(Index first, Index) const { return data_ + first; }
 
-  /// The memory that it looks at.
+  /// The memory that it views.
   detail::MemoryRange memory() const { return {data_, batch_ * steps_ * static_cast<Index>(sizeof(int))}; }
 
-  /// Throws unless there are some, all that are not padding in 0 .. inputs - 1.
+  /// Throws std::invalid_argument where there are no tokens, and where one that is not padding is not in 0 .. inputs -
+  /// 1.
   void require_inputs(const char* where, Index inputs) const {
     require(!empty(), where, ": x must have at least one step of one sequence, got batch ", batch_, ", steps ", steps_);
     for (Index j = 0; j < batch_ * steps_; ++j) {

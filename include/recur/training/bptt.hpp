@@ -8,7 +8,7 @@
 
 namespace recur::inline RECUR_ISA {
 
-/// What bptt() can be given and asked for besides; what is left out is neither read nor computed.
+/// Further arguments and results of bptt(); those left out are neither read nor computed.
 template <class Net>
 struct BpttOptions {
   /// dL/d(final state), for a loss that looks at the last hidden state, or that continues in a later window.
@@ -88,7 +88,7 @@ void bptt(const Net& net, SeriesView<const typename Net::Scalar> x, typename Net
   require(!options.dx || !detail::overlap(*options.dx, x), "bptt: dx and x must be two series, got one");
   detail::backpropagate(net, x, trace, dy, gradient, options);
 }
-/// The same for tokens.
+/// The same for tokens. Throws std::invalid_argument where `.dx` is given, too.
 template <class Net>
 void bptt(const Net& net, TokensView x, typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
           Net& gradient, BpttOptions<Net> options = {}) {

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What train() learns from.
+/// Data for train() and evaluate().
 
 #include "loss.hpp"
 #include "../series/series.hpp"
@@ -26,10 +26,11 @@ struct InputOf<Data, Scalar> {
 
 }  // namespace detail
 
-/// Some sequences, of which train() asks for windows. read() fills x and the target with steps first .. first + steps -
+/// Sequences, which train() reads in windows. read() fills x and the target with steps first .. first + steps -
 /// 1 of the named sequences, side by side in that order. x is a Series<Scalar>, unless there is a type Data::Input =
 /// Tokens. Where sequences end before steps(), length(n) says how many steps sequence n has; what is read past that is
-/// padding. SeriesData, ClassData and TokenData keep everything in memory; a user's own may make it up as it goes.
+/// padding. SeriesData, ClassData and TokenData keep everything in memory; a source of your own may generate its
+/// sequences as they are read.
 template <class Data, class Scalar>
 concept DataSource = requires(const Data data, std::span<const Index> sequences,
                               typename detail::InputOf<Data, Scalar>::type& x, typename Data::Target& target) {
@@ -69,7 +70,7 @@ inline void read_window(const int* source, Index batch, std::span<const Index> s
 
 }  // namespace detail
 
-/// Inputs and targets that are series. Looks at both: they must live as long as it is used.
+/// Inputs and targets that are series. Views of both: they must live as long as it is used.
 /// Throws std::invalid_argument unless both have the same batch and steps.
 template <class Scalar>
 class SeriesData {
@@ -103,7 +104,7 @@ template <class X, class Target>
 SeriesData(const X&, const Target&) -> SeriesData<typename X::Scalar>;
 ///@}
 
-/// Inputs that are a series, targets that are classes. Looks at both: they must live as long as it is used.
+/// Inputs that are a series, targets that are classes. Views of both: they must live as long as it is used.
 /// Throws std::invalid_argument unless classes is batch x steps of x.
 template <class Scalar>
 class ClassData {
@@ -139,7 +140,7 @@ template <class X>
 ClassData(const X&, const Classes&) -> ClassData<typename X::Scalar>;
 ///@}
 
-/// Inputs that are tokens, targets that are classes. Looks at both: they must live as long as it is used.
+/// Inputs that are tokens, targets that are classes. Views of both: they must live as long as it is used.
 /// Throws std::invalid_argument unless classes is batch x steps of x.
 class TokenData {
  public:

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// How good a network is on some data, and going through data in mini-batches and windows.
+/// The loss of a network on data, and how data are read in mini-batches and windows.
 
 #include "data.hpp"
 
@@ -28,7 +28,7 @@ class Windows {
   using View = std::conditional_t<std::is_same_v<Input, Tokens>, TokensView, SeriesView<const typename Net::Scalar>>;
 
   /// Reads the window of at most `window` steps from step `first` on, goes forward through it from `initial`, and calls
-  /// f(x, target, trace, y). Gives false, and does not, where all sequences have come to their ends before.
+  /// f(x, target, trace, y). Returns false, without a call, where all sequences have ended before `first`.
   bool read(const Net& net, const Data& data, std::span<const Index> sequences, Index first, Index window,
             const State& initial, auto&& f) {
     const Index all = data.steps(), steps = std::min<Index>(window, all - first);
@@ -48,7 +48,7 @@ class Windows {
     f(x, target_, trace_, y);
     return true;
   }
-  /// What a Dropout leaves out in the windows from here on.
+  /// Enables dropout in the windows from here on, with the mask of `seed`.
   void train(std::uint64_t seed) { trace_.train(seed); }
   /// The state after the window that was read last.
   void final_state(const Net& net, State& state) const { net.final_state(trace_, state); }
@@ -92,8 +92,8 @@ inline std::span<const Index> mini_batch(const std::vector<Index>& order, Index 
 /// The mean loss over all of `data`: each sequence from a zero state, in windows of `window` steps (0: all at once)
 /// through which the state is carried. The mean is over all that the loss counted, however the data are cut into
 /// mini-batches of `batch` sequences and windows.
-/// Throws std::invalid_argument on data that do not fit the network, or of which nothing counts, on a negative window
-/// or a batch below 1, and on windows for a bidirectional network.
+/// Throws std::invalid_argument where data do not fit the network, are empty, or have no step that counts; where window
+/// < 0 or batch <= 0; and where window is smaller than the series and the network is bidirectional.
 template <class Net, class LossFunction, class Data>
 double evaluate(const Net& net, const LossFunction& loss, const Data& data, Index window = 0, Index batch = 32) {
   static_assert(DataSource<Data, typename Net::Scalar>,

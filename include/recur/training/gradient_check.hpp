@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Is the gradient of a network right? Measured, for every parameter, input and initial state.
+/// Checks the gradient of a network by differences: every parameter, every input, every initial state.
 
 #include "bptt.hpp"
 
@@ -16,7 +16,7 @@ template <class Net>
 struct GradientCheckOptions {
   const typename Net::State* initial = nullptr;    ///< the initial state; zero where it is left out
   const typename Net::State* d_final = nullptr;    ///< adds sum(d_final * final state) to the loss
-  std::optional<std::uint64_t> dropout_seed = {};  ///< as in training, leaving out what this seed says
+  std::optional<std::uint64_t> dropout_seed = {};  ///< enables dropout, with the mask of this seed
   double step = 5e-4;                              ///< how far each entry is moved
   double floor = 1e-4;  ///< entries smaller than this are judged by their absolute error, divided by it
 };

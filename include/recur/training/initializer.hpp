@@ -18,7 +18,7 @@ namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
-/// Fills a matrix or block, column after column, with what draw() gives.
+/// Fills a matrix or block, column after column, with the results of draw().
 template <class Block>
 void fill(Block&& block, auto&& draw) {
   using Scalar = typename std::decay_t<Block>::Scalar;

@@ -26,7 +26,7 @@ using Mask = Eigen::Array<bool, Dynamic, Dynamic>;
 /// Targets of a classification: N x T, classes(n, t) in 0 .. features-1.
 using Classes = Eigen::Array<int, Dynamic, Dynamic>;
 
-/// The mask under which only the last step of each sequence counts (many to one), for y as forward gives it:
+/// The mask by which only the last step of each sequence counts (many to one), for y as forward returns it:
 ///
 ///     squared_error(y, target, dy, last_step(y))
 ///
@@ -41,7 +41,7 @@ Mask last_step(const Y& y_) {
   return mask;
 }
 
-/// A mean, and over how much: what every loss returns. Converts to the mean.
+/// What every loss returns: a mean, and the number of columns that it is over. Converts to the mean.
 struct LossValue {
   double mean = 0;     ///< L
   double counted = 0;  ///< M, the columns that counted

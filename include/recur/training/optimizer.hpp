@@ -268,7 +268,8 @@ double global_norm(const Net& gradient) {
 }
 
 /// Scales the gradient to a global norm of `limit` where it has more, as PyTorch's clip_grad_norm_: by limit / (norm +
-/// 1e-6). Gives the norm before. A norm that is not finite scales nothing.
+/// 1e-6). Returns the norm before. A norm that is not finite scales nothing.
+/// Throws std::invalid_argument unless limit > 0.
 template <Parameterized Net>
 double clip_norm(Net& gradient, double limit) {
   require(limit > 0, "clip_norm: limit > 0 expected, got ", limit);
@@ -280,7 +281,7 @@ double clip_norm(Net& gradient, double limit) {
   return norm;
 }
 
-/// Cuts every entry off at +-limit.
+/// Clips every entry to [-limit, limit]. Throws std::invalid_argument unless limit > 0.
 template <Parameterized Net>
 void clip_value(Net& gradient, double limit) {
   require(limit > 0, "clip_value: limit > 0 expected, got ", limit);

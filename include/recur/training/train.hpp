@@ -26,7 +26,7 @@ inline void require_options(const TrainOptions& options, bool validation) {
   require(options.patience == 0 || validation, "train: patience needs validation data");
 }
 
-/// Whether some layer is a Dropout.
+/// Whether some layer has dropout.
 template <class Layer>
 bool has_dropout(const Layer& layer) {
   bool some = false;
@@ -60,8 +60,8 @@ void require_run(const TrainState<Net>& run, Index sequences, Index batch, Index
           " steps in this epoch, of which the data has ", batches);
 }
 
-/// What was never initialised would never learn: with all parameters zero, all gradients but those of the last biases
-/// are.
+/// Throws where all parameters are zero: then all gradients but those of the last biases are zero, and nothing is
+/// learnt.
 template <class Net>
 void require_initialized(const Net& net) {
   bool zero = true;
@@ -227,22 +227,21 @@ const Validation* pointer_to(const Validation* validation) {
 ///     recur::SeriesData data(x, target);
 ///     recur::train(net, adam, recur::squared_error, data, rng, {.epochs = 50, .clip_norm = 1});
 ///
-/// Contiguous text is a few long sequences, `.batch` as many, `.window` the steps of one update: the state is carried
-/// from window to window. Everything random comes from `rng`. An optimiser of your own has step(net, gradient) and
-/// options.rate. With `validation` data, evaluate() is called on it after each epoch, and in the end the network has
-/// the parameters that did best there; `.patience` epochs without improvement end it early.
+/// For contiguous text, use a few long sequences, `.batch` of the same number, and `.window` steps for one update: the
+/// state is carried from window to window. Everything random comes from `rng`. An optimiser of your own has step(net,
+/// gradient) and options.rate. With `validation` data, evaluate() is called on it after each epoch, and in the end the
+/// network has the parameters that did best there; `.patience` epochs without improvement end it early.
 ///
-/// A `run` that is given (before the options) says at any time where training is, and has it go on from there:
+/// A `run` given before the options holds the state of training at any time, and train() goes on from it:
 ///
 ///     recur::TrainState<Net> run;
 ///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // until the callback stops it, say
 ///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // the rest, to the same bits
 ///
-/// All means are over what the loss counted. Windows in which it counts nothing, or in which all sequences have come to
-/// their ends, are passed over: they are no steps. A Dropout leaves out other numbers in every step, and nothing in
-/// evaluate().
+/// All means are over what the loss counted. Windows in which it counts nothing, or in which all sequences have ended,
+/// are skipped without a step. Dropout has another mask in every step, and is off in evaluate().
 ///
-/// An epoch that a callback cuts short counts in what that call tells and gives, and is then finished by the next.
+/// An epoch that a callback cuts short is reported and returned with the part that was done; the next call finishes it.
 ///
 /// Throws std::invalid_argument on data, or validation data, that do not fit the network, on a run that does not fit
 /// the data, on windows for a bidirectional network, and on a network that is all zero, as it is before initialize(),

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What train() is told, what it tells, and where it is.
+/// The options, the progress, the result and the state of train().
 
 #include "../base/require.hpp"
 
@@ -11,7 +11,7 @@
 
 namespace recur::inline RECUR_ISA {
 
-/// What train() tells after every step of the optimiser and at the end of every epoch.
+/// What train() reports after every step of the optimiser and at the end of every epoch.
 struct Progress {
   /// counted from 0
   Index epoch = 0, epochs = 0;  ///< how many there are
@@ -25,7 +25,7 @@ struct Progress {
   double validation = std::numeric_limits<double>::quiet_NaN();  ///< at the end of an epoch, where there is such data
 };
 
-/// What is called with Progress: where it returns false, training stops; where it returns nothing, it never does.
+/// A function that is called with Progress. Training stops where it returns false; it may also return nothing.
 class ProgressCallback {
  public:
   ProgressCallback() = default;
@@ -63,7 +63,7 @@ struct TrainOptions {
   ProgressCallback on_progress = {};                ///< called after every step and epoch; false stops
 };
 
-/// What came of it.
+/// The result of train().
 struct TrainResult {
   std::vector<double> losses;       ///< mean of each epoch
   std::vector<double> validations;  ///< after each epoch, where there is such data
@@ -71,10 +71,9 @@ struct TrainResult {
   bool stopped = false;             ///< by the callback or for lack of patience
 };
 
-/// Where a run of train() is. Given to train(), it is kept up to date, and train() goes on from one that has begun: to
-/// the same bits as if nothing had come between. For that it takes, besides, the network, the optimiser and the random
-/// engine as they were at the same moment, which is any call of the callback, or when train() returned.
-/// io/checkpoint.hpp keeps all four in a file.
+/// The state of a run of train(), which updates it and goes on from it, to the same bits as without an interruption.
+/// That also needs the network, the optimiser and the random engine as they were at the same moment: in any call of the
+/// callback, or when train() returned. io/checkpoint.hpp stores all four in a file.
 template <class Net>
 struct TrainState {
   Progress progress;         ///< what was told last: epoch, batch and step are where it is
