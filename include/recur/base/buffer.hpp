@@ -22,6 +22,7 @@ inline void require_units_alike() {
           "-DEIGEN_MAX_ALIGN_BYTES=64");
 }
 
+/// Says which sizes are too large.
 [[noreturn]] inline void throw_too_many(const char* what, std::initializer_list<Index> sizes) {
   std::ostringstream text;
   const char* between = "";

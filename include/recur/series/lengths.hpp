@@ -80,16 +80,21 @@ class BatchView {
   }
 
  protected:
+  /// Empty, or of N sequences of T steps.
+  ///@{
   BatchView() = default;
   BatchView(Index batch, Index steps) : batch_(batch), steps_(steps) {}
+  ///@}
+  /// The same with these lengths.
   View with(const detail::LengthsView& lengths) const {
     View result = static_cast<const View&>(*this);
     result.lengths_ = lengths;
     return result;
   }
 
-  Index batch_ = 0, steps_ = 0;
-  detail::LengthsView lengths_;
+  Index batch_ = 0;              ///< N
+  Index steps_ = 0;              ///< T
+  detail::LengthsView lengths_;  ///< where sequences end
 };
 
 }  // namespace recur::inline RECUR_ISA
