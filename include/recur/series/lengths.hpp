@@ -80,11 +80,10 @@ class BatchView {
   }
 
  protected:
-  /// Empty, or of N sequences of T steps.
-  ///@{
+  /// Empty.
   BatchView() = default;
+  /// Of N sequences of T steps, each of all of them.
   BatchView(Index batch, Index steps) : batch_(batch), steps_(steps) {}
-  ///@}
   /// The same with these lengths.
   View with(const detail::LengthsView& lengths) const {
     View result = static_cast<const View&>(*this);
