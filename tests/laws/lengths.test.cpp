@@ -98,14 +98,14 @@ TEST_CASE("What padding holds changes no bit", "[lengths][laws]") {
   for (const auto& [name, net] : all_networks()) {
     std::mt19937 rng(2);
     net->randomize(rng);
-    const auto run = [&](double padding) {
+    const auto run = [&tested = *net](double padding) {
       std::mt19937 same_numbers(3);
-      const auto x = padded(3, padding, same_numbers), target = padded(net->outputs(), padding, same_numbers);
-      net->train(5);
+      const auto x = padded(3, padding, same_numbers), target = padded(tested.outputs(), padding, same_numbers);
+      tested.train(5);
       Series<double> dx, dy;
-      const double loss = squared_error(net->forward(x), target, dy);
-      net->bptt(x, dy, {.dx = &dx});
-      return std::tuple(loss, net->gradient(), dx);
+      const double loss = squared_error(tested.forward(x), target, dy);
+      tested.bptt(x, dy, {.dx = &dx});
+      return std::tuple(loss, tested.gradient(), dx);
     };
     const auto [loss, gradient, dx] = run(0);
     const auto [loss_nan, gradient_nan, dx_nan] = run(not_a_number);
