@@ -1,4 +1,5 @@
-// The cells that every law is tested for. A new one is one more line of `Rules`.
+// The rules that tests have beside those of the library, and random networks, series and states. `Rules` are all of
+// both, for the hashes; the laws have theirs in laws/plain_cells.cpp and laws/gated_cells.cpp.
 #pragma once
 
 #include <recur/recur.hpp>

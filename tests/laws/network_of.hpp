@@ -151,7 +151,7 @@ template <class Net>
 NamedNetwork network(std::string name, Net net) {
   return {std::move(name), std::make_unique<NetworkOf<Net>>(std::move(net))};
 }
-/// f(...) for each argument, into a vector: what can only be moved has no initialiser list.
+/// Its arguments in a vector: what can only be moved has no initialiser list.
 template <class... Named>
 auto list_of(Named... named) {
   std::vector<std::common_type_t<Named...>> list;

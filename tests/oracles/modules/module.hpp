@@ -1,4 +1,4 @@
-// PyTorch's modules, as oracles.test.cpp runs them. A network takes the compiler a while: those of each scalar
+// PyTorch's modules, as pytorch.test.cpp runs them. A network takes the compiler a while: those of each scalar
 // type are in a file of their own, and what reads and compares their numbers knows none of them.
 #pragma once
 
