@@ -193,11 +193,46 @@ void add_product(const Lhs<Scalar>& a, const Scalar* b, Index b_stride, Target<S
   }
 }
 
-/// C += D H^T for sizes known only at run time.
+/// C += D H^T, packed part by part: some rows of H, then each strip of D, which meets them while they are near.
+template <class Scalar>
+void add_packed_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar* c, Index c_stride) {
+  constexpr Index most = 128, columns = 32768 / most / sizeof(Scalar);  // in a cache of 48 KB, or 32 with a strip of D
+  alignas(64) Scalar strip[tile_packets * full_lanes<Scalar> * most], panels[columns * most];
+  for (Index first = 0; first < d.depth; first += most) {
+    const Index depth = std::min<Index>(most, d.depth - first);
+    const Multiplier<Scalar> by{panels, tile_columns, 1, tile_columns * depth};
+    for (Index column = 0; column < h.rows; column += columns) {
+      const Index count = std::min<Index>(columns, h.rows - column);
+      for (Index k = 0; k < depth; ++k) {
+        const Scalar* const from = h.data + column + (first + k) * h.stride;
+        Scalar* const to = panels + k * tile_columns;
+        Index j = 0;
+        for (; j + tile_columns <= count; j += tile_columns) std::copy_n(from + j, tile_columns, to + j * depth);
+        std::copy_n(from + j, count - j, to + j * depth);
+      }
+      for_strips<Scalar, full_lanes<Scalar>, tile_packets>(0, d.rows, [&]<int Lanes, int Packets>(Index row) {
+        constexpr Index height = Packets * Lanes;
+        const Scalar* const from = d.data + row + first * d.stride;
+        for (Index k = 0; k < depth; ++k) std::copy_n(from + k * d.stride, height, strip + k * height);
+        const Target<Scalar> to{c + row + column * c_stride, c_stride};
+        strip_times_columns<Lanes, Packets, tile_columns>(strip, height, by, depth, to, 0, count,
+                                                          static_cast<const Scalar*>(nullptr));
+      });
+    }
+  }
+}
+
+/// C += D H^T for sizes known only at run time. Both are read where they lie, unless their columns are far apart: then
+/// each would take a cache line, or a page, of its own. Each sum runs in the order of k either way.
 template <class Scalar>
 void add_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar* c, Index c_stride) {
+  // Narrow tiles read D more often, and suffer sooner.
+  constexpr Index far = (tile_columns < 8 ? 512 : 4096) / sizeof(Scalar);
+  constexpr Index tall = 2 * tile_packets * full_lanes<Scalar>, wide = 2 * tile_columns;
   if (d.rows == 1 && c_stride == 1) {  // then C^T is a column
     product<tall_packets, 1>(h, {d.data, d.stride, 0}, Target<Scalar>{c, 0}, 1);
+  } else if (d.rows >= tall && h.rows >= wide && d.depth >= 16 && std::max(d.stride, h.stride) >= far) {
+    add_packed_outer_product(d, h, c, c_stride);
   } else {
     product<tile_packets, tile_columns>(d, {h.data, h.stride, 1}, Target<Scalar>{c, c_stride}, h.rows);
   }

@@ -238,3 +238,37 @@ TEST_CASE("What is packed does not change with the weights", "[packed]") {
   add_product(panels, b, sum);
   CHECK(sum.isApprox(before * b, 1e-14));
 }
+
+TEMPLATE_TEST_CASE("Outer products whose columns lie far apart are exact, and have the bits of those that do not",
+                   "[packed]", float, double) {
+  constexpr Index stride = 1100;  // more than a page
+  std::mt19937 rng(7);
+  const auto whole = [&](Index rows, Index cols) {
+    return MatrixOf<TestType>((4 * random_matrix<TestType>(rows, cols, rng)).array().round());
+  };
+  const MatrixOf<TestType> all_d = whole(stride, 300), all_h = whole(stride, 300);
+  const MatrixOf<TestType> numbers_d = random_matrix<TestType>(stride, 300, rng),
+                           numbers_h = random_matrix<TestType>(stride, 300, rng);
+  const auto within = [](const MatrixOf<TestType>& all, Index rows, Index cols) {
+    return ConstMatrixView<TestType>(all.data() + 1, rows, cols, Eigen::OuterStride<>(all.rows()));
+  };
+  // Around whole strips and panels of every instruction set, and around the columns that are packed at a time.
+  for (const Index rows : {47, 48, 96, 97, 151, 240})
+    for (const Index columns : {15, 16, 33, 63, 64, 67, 130})
+      for (const Index depth : {1, 15, 16, 127, 128, 129, 300}) {
+        INFO("D " << rows << "x" << depth << ", H " << columns << "x" << depth);
+        const auto d = within(all_d, rows, depth), h = within(all_h, columns, depth);
+        MatrixOf<TestType> c = MatrixOf<TestType>::Constant(rows + 2, columns + 2, 7), wanted = c;
+        wanted.block(1, 1, rows, columns) += d.lazyProduct(h.transpose());
+        add_outer_product(d, h, c.block(1, 1, rows, columns));
+        REQUIRE(identical(c, wanted));
+
+        const auto far_d = within(numbers_d, rows, depth), far_h = within(numbers_h, columns, depth);
+        const MatrixOf<TestType> near_d = far_d, near_h = far_h;
+        MatrixOf<TestType> near = MatrixOf<TestType>::Constant(rows, columns, 7), far = near;
+        for (Index i = 0; i < rows; ++i)  // a row at a time is never packed
+          add_outer_product(near_d.row(i).eval(), near_h, near.middleRows(i, 1));
+        add_outer_product(far_d, far_h, far);
+        REQUIRE(identical(far, near));
+      }
+}
