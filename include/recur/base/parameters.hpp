@@ -22,6 +22,7 @@
 
 #include "require.hpp"
 
+#include <algorithm>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -70,17 +71,30 @@ void visit(F&& f, const Name& name, First& first, Others&... others) {
 }
 
 namespace detail {
-/// The numbers of a block, column after column, as one array, so that what is computed number by number is compiled
-/// once, and not for every type of matrix.
-auto numbers_of(auto& block) {
-  using Scalar = std::remove_pointer_t<decltype(block.data())>;
+/// Numbers as an array, whatever they are part of, so that what is computed number by number is compiled once, and not
+/// for every type of matrix.
+template <class Scalar>
+auto array_of(Scalar* numbers, Index size) {
   using Array = Eigen::Array<std::remove_const_t<Scalar>, Dynamic, 1>;
-  return Eigen::Map<std::conditional_t<std::is_const_v<Scalar>, const Array, Array>>(block.data(), block.size());
+  return Eigen::Map<std::conditional_t<std::is_const_v<Scalar>, const Array, Array>>(numbers, size);
 }
-/// f(numbers of a block of the first model, of the second ...) for each block of parameters.
+/// The numbers of a block of parameters, column after column; and those of one column.
+auto numbers_of(auto& block) { return array_of(block.data(), block.size()); }
+auto numbers_of_column(auto& block, Index j) { return array_of(block.data() + j * block.rows(), block.rows()); }
+
+/// f(part of the first, part of the second ...) for arrays of one size, in parts that stay in the nearest cache: what f
+/// does in several statements goes through memory once.
+void in_parts(auto&& f, auto first, auto... others) {
+  constexpr Index most = 1024;
+  for (Index i = 0; i < first.size(); i += most) {
+    const Index size = std::min(most, first.size() - i);
+    f(array_of(first.data() + i, size), array_of(others.data() + i, size)...);
+  }
+}
+/// f(numbers of the first model, of the second ...) for all numbers of each block of parameters, in parts.
 template <Parameterized First>
 void visit_numbers(auto&& f, First& first, auto&... others) {
-  recur::visit([&](const Name&, auto&... blocks) { f(numbers_of(blocks)...); }, first, others...);
+  recur::visit([&](const Name&, auto&... blocks) { in_parts(f, numbers_of(blocks)...); }, first, others...);
 }
 }  // namespace detail
 

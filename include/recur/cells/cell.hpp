@@ -198,6 +198,12 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   auto d_states(auto& work) const { return Recurrence(*this).d_states(work); }
   auto& d_final(auto& work) const { return Recurrence::d_final(work); }
 
+  /// Where the matrix of the gradient begins that bptt has added to in the columns of tokens alone: null, where x was
+  /// no tokens.
+  static const void* looked_up(const Workspace& work, const Cell& gradient) {
+    return work.of_tokens_ ? gradient.U.data() : nullptr;
+  }
+
   void prepare_forward(const Pass& pass, Workspace& work) const {
     Recurrence(*this).prepare_forward(pass.layout, work);
   }

@@ -30,7 +30,11 @@ class CellWorkspace {
   template <class, class>
   friend struct detail::Recurrence;
 
+  template <Rule, class, int, int>
+  friend class Cell;
+
   detail::EmptiedByMove<Index> batch_;
+  bool of_tokens_ = false;  // whether backward has looked columns of dL/dU up
   detail::Buffer<Scalar> records_;
   detail::Buffer<Scalar> d_records_;            // dL/d(record) of the step before a chunk, and of the chunk
   detail::Buffer<Scalar> d_final_;              // dL/d(final state)
@@ -127,6 +131,7 @@ struct Recurrence : RuleSizes<Rule> {
   void prepare_backward(const Pass& pass, Workspace& work) const {
     const BatchLayout& layout = pass.layout;
     const Index N = layout.batch(), columns = most_columns(true, layout);
+    work.of_tokens_ = pass.of_tokens;
     // Columns, of h_before too, are a cache line further apart than they are high: sizes that are powers of two would
     // put all into the same few lines of the cache.
     constexpr Index line = 64 / sizeof(Scalar);

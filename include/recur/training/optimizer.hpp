@@ -13,6 +13,7 @@
 /// visit_parts(), which calls f(name, part) for all that a step depends on: numbers and networks.
 
 #include "../base/parameters.hpp"
+#include "touched_columns.hpp"
 
 #include <cmath>
 
@@ -38,6 +39,7 @@ struct SgdOptions {
 };
 
 /// Stochastic gradient descent: m <- momentum m + g,  p <- p - rate m;  Nesterov: p <- p - rate (g + momentum m).
+/// Without momentum p <- p - rate g, and m stays as it is.
 template <class Net>
 class Sgd {
  public:
@@ -51,20 +53,31 @@ class Sgd {
   }
 
   /// Updates the network's parameters. Throws std::invalid_argument where shapes differ, before anything is changed.
-  void step(Net& net, const Net& gradient) {
+  void step(Net& net, const Net& gradient) { step(net, gradient, detail::TouchedColumns()); }
+  /// The same for train(), with the columns of the gradient that may be other than zero. Returns whether the parameters
+  /// of the others are as they were: so it is, and to the same bits, without momentum and weight decay.
+  bool step(Net& net, const Net& gradient, const detail::TouchedColumns& touched) {
     detail::require_step("Sgd::step", net, gradient, momentum);
     using Scalar = typename Net::Scalar;
     const auto rate = Scalar(options.rate), mu = Scalar(options.momentum), decay = Scalar(options.weight_decay);
+    if (mu == 0 && decay == 0) {
+      touched.visit([&](auto g, auto p) { p -= rate * g; }, gradient, net);
+      return true;
+    }
     detail::visit_numbers(
         [&](auto p, auto g, auto m) {
-          m = mu * m + (g + decay * p);
-          if (options.nesterov) {
+          if (mu == 0) {
+            p -= rate * (g + decay * p);
+          } else if (options.nesterov) {
+            m = mu * m + (g + decay * p);
             p -= rate * ((g + decay * p) + mu * m);
           } else {
+            m = mu * m + (g + decay * p);
             p -= rate * m;
           }
         },
         net, gradient, momentum);
+    return false;
   }
 
   /// Its name, and f(name, part) for all that a step depends on: what a checkpoint stores.
@@ -259,12 +272,51 @@ template <class Net>
 AdamW(const Net&, AdamWOptions) -> AdamW<Net>;
 ///@}
 
+namespace detail {
+
+/// The sum of squares, in double: several sums side by side, for one would wait for each addition.
+double sum_of_squares(const auto& numbers) {
+  constexpr Index ways = 8;
+  double sums[ways] = {};
+  for (Index i = 0; i < numbers.size(); i += ways) {
+    const Index count = std::min(ways, numbers.size() - i);
+    for (Index w = 0; w < count; ++w) {
+      const auto number = static_cast<double>(numbers[i + w]);
+      sums[w] += number * number;
+    }
+  }
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+/// The global norm of a gradient. Columns are summed apart, so that those of zeros make no difference.
+template <Parameterized Net>
+double global_norm(const Net& gradient, const TouchedColumns& touched) {
+  double sum = 0;
+  touched.visit_columns([&](auto column) { sum += sum_of_squares(column); }, gradient);
+  return std::sqrt(sum);
+}
+/// See clip_norm, which gives the norm.
+template <Parameterized Net>
+void clip_to_norm(Net& gradient, const TouchedColumns& touched, double norm, double limit) {
+  require(limit > 0, "clip_norm: limit > 0 expected, got ", limit);
+  const double factor = limit / (norm + 1e-6);
+  if (factor < 1 && is_finite(norm))
+    touched.visit([&](auto g) { g *= static_cast<typename Net::Scalar>(factor); }, gradient);
+}
+/// See clip_value.
+template <Parameterized Net>
+void clip_value(Net& gradient, const TouchedColumns& touched, double limit) {
+  require(limit > 0, "clip_value: limit > 0 expected, got ", limit);
+  const auto l = static_cast<typename Net::Scalar>(limit);
+  const auto cut = [l](auto g) { return g < -l ? -l : g > l ? l : g; };  // NaN stays NaN
+  touched.visit([&](auto g) { g = g.unaryExpr(cut); }, gradient);
+}
+
+}  // namespace detail
+
 /// sqrt of the sum of the squares of all entries, in double.
 template <Parameterized Net>
 double global_norm(const Net& gradient) {
-  double sum = 0;
-  detail::visit_numbers([&](auto g) { sum += g.matrix().template cast<double>().squaredNorm(); }, gradient);
-  return std::sqrt(sum);
+  return detail::global_norm(gradient, detail::TouchedColumns());
 }
 
 /// Scales the gradient to a global norm of `limit` where it has more, as PyTorch's clip_grad_norm_: by limit / (norm +
@@ -272,22 +324,15 @@ double global_norm(const Net& gradient) {
 /// Throws std::invalid_argument unless limit > 0.
 template <Parameterized Net>
 double clip_norm(Net& gradient, double limit) {
-  require(limit > 0, "clip_norm: limit > 0 expected, got ", limit);
   const double norm = global_norm(gradient);
-  const double factor = limit / (norm + 1e-6);
-  if (factor < 1 && detail::is_finite(norm)) {
-    detail::visit_numbers([&](auto g) { g *= static_cast<typename Net::Scalar>(factor); }, gradient);
-  }
+  detail::clip_to_norm(gradient, detail::TouchedColumns(), norm, limit);
   return norm;
 }
 
 /// Clips every entry to [-limit, limit]. Throws std::invalid_argument unless limit > 0.
 template <Parameterized Net>
 void clip_value(Net& gradient, double limit) {
-  require(limit > 0, "clip_value: limit > 0 expected, got ", limit);
-  const auto l = static_cast<typename Net::Scalar>(limit);
-  const auto cut = [l](auto g) { return g < -l ? -l : g > l ? l : g; };  // NaN stays NaN
-  detail::visit_numbers([&](auto g) { g = g.unaryExpr(cut); }, gradient);
+  detail::clip_value(gradient, detail::TouchedColumns(), limit);
 }
 
 }  // namespace recur::inline RECUR_ISA

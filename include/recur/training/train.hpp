@@ -8,6 +8,7 @@
 #include "evaluate.hpp"
 #include "loss.hpp"
 #include "optimizer.hpp"
+#include "touched_columns.hpp"
 #include "train_state.hpp"
 
 #include <algorithm>
@@ -82,6 +83,8 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   require_run(run, sequences, batch, window, batches);
 
   Net gradient = zeros_like(net);
+  TouchedColumns touched, touched_before;  // of the gradient: by this step and the one before
+  bool good_is_old = true;                 // run.good: in other columns, too
   Windows<Net, Data> windows;
   Series<typename Net::Scalar> dy;
   if (validation) {  // What does not fit is to be found before the first step, not after an epoch.
@@ -137,17 +140,38 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     }
     now.loss = value.mean;
     require_finite("the loss", now.loss);
-    bptt(net, x, trace, dy, gradient);
-    now.gradient_norm = global_norm(gradient);
+    std::swap(touched, touched_before);
+    touched_before.visit([](auto g) { g.setZero(); }, gradient);
+    bptt(net, x, trace, dy, gradient, {.accumulate = true});
+    touched = TouchedColumns(net, trace, x, gradient);
+    now.gradient_norm = global_norm(gradient, touched);
     require_finite("the norm of the gradient", now.gradient_norm);
-    run.good = net;
-    if (options.clip_value > 0) clip_value(gradient, options.clip_value);
-    if (options.clip_norm > 0) clip_norm(gradient, options.clip_norm);
+    if (good_is_old) {
+      run.good = net;
+    } else {
+      touched_before.visit([](auto, auto good, auto p) { good = p; }, gradient, *run.good, net);
+    }
+    if (options.clip_value > 0) clip_value(gradient, touched, options.clip_value);
+    if (options.clip_norm > 0) {
+      const double norm = options.clip_value > 0 ? global_norm(gradient, touched) : now.gradient_norm;
+      clip_to_norm(gradient, touched, norm, options.clip_norm);
+    }
     if (options.schedule) optimizer.options.rate = options.schedule(now.step);
     now.rate = optimizer.options.rate;
-    optimizer.step(net, gradient);
-    if (const std::string found = not_finite_in(net); !found.empty())
-      fail("the step of the optimiser, of rate " + describe(now.rate) + ", made " + found);
+    bool touched_alone = false;  // were changed
+    if constexpr (requires { touched_alone = optimizer.step(net, gradient, touched); }) {
+      touched_alone = optimizer.step(net, gradient, touched);
+    } else {
+      optimizer.step(net, gradient);
+    }
+    good_is_old = !touched_alone;
+    bool finite = true;
+    if (touched_alone) {
+      touched.visit([&](auto, auto p) { finite = finite && all_finite(p); }, gradient, net);
+    } else {
+      visit_numbers([&](auto p) { finite = finite && all_finite(p); }, net);
+    }
+    if (!finite) fail("the step of the optimiser, of rate " + describe(now.rate) + ", made " + not_finite_in(net));
     ++now.step;
     run.loss_sum += value.mean * value.counted;
     run.counted += value.counted;
