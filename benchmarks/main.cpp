@@ -1,11 +1,12 @@
-// recur beside its peers: forward and train of one layer on twelve shapes, from one small step to wide layers; batches
-// that are half padding; and single steps. Names are paths: forward/elman/recur/I:32/H:64/N:1/T:128,
-// train/lstm/onednn/I:32/..., padded/train/gru/half/I:..., step/elman/recur-fixed/...
+// recur beside its peers: forward and train of one layer on many shapes, from one small step to wide layers; batches that
+// are half padding; single steps; and whole steps of training. Names are paths: forward/elman/recur/I:32/H:64/N:1/T:128,
+// train/lstm/onednn/I:32/..., padded/train/gru/half/I:..., step/elman/recur-fixed/..., training/words/recur.
 #include "library.hpp"
 #include "machine.hpp"
 #include "step.hpp"
 #include "stopwatch.hpp"
 #include "table.hpp"
+#include "training.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -118,6 +119,19 @@ void add_steps() {
       }
 }
 
+void add_training() {
+  for (const Task& task : tasks())
+    for (const TrainingLibrary& library : training_libraries()) {
+      const auto run = [=](benchmark::State& state) {
+        const auto training = library.make(task);
+        for (auto _ : state) state.SetIterationTime(training->run(1)[0]);
+      };
+      benchmark::RegisterBenchmark(task.path(library.name).c_str(), run)
+          ->Unit(benchmark::kMillisecond)
+          ->UseManualTime();
+    }
+}
+
 void add_context() {
   for (const Library& library : libraries()) benchmark::AddCustomContext(library.name, library.version);
   for (const StepLibrary& library : step_libraries())
@@ -178,6 +192,7 @@ int run(int argc, char** argv) {
   add_series(options.of_table.tolerance);
   add_padded();
   add_steps();
+  add_training();
   add_context();
   int others = static_cast<int>(options.others.size());
   benchmark::Initialize(&others, options.others.data());

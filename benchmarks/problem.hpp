@@ -16,10 +16,12 @@ using Matrix = recur::MatrixOf<float>;
 struct Shape {
   Index inputs, hidden, batch, steps;
 };
-/// From one small step to wide layers.
+/// From one small step to wide layers; then small batches, speech and audio.
 inline constexpr Shape shapes[] = {{8, 64, 1, 1},      {10, 20, 3, 5},      {16, 16, 1, 64},    {32, 64, 1, 128},
                                    {64, 128, 1, 128},  {128, 256, 1, 128},  {256, 512, 1, 128}, {32, 64, 16, 128},
-                                   {128, 128, 32, 64}, {256, 256, 64, 128}, {512, 512, 64, 64}, {1024, 1024, 64, 32}};
+                                   {128, 128, 32, 64}, {256, 256, 64, 128}, {512, 512, 64, 64}, {1024, 1024, 64, 32},
+                                   {64, 128, 2, 128},  {64, 128, 4, 128},   {64, 128, 8, 128},  {40, 256, 8, 500},
+                                   {1, 512, 1, 1000}};
 
 /// forward: inference of one layer over the series, from a given state. train: that, keeping what it takes, then the
 /// gradients of W, U, b, x and the initial state, all of them overwritten.

@@ -36,7 +36,7 @@ Rows columns(const Matrix& matrix) {
 }
 
 template <class Cell, int H>
-class ModelSteps : public BatchLayout {
+class ModelSteps : public StepRun {
  public:
   explicit ModelSteps(const StepProblem& p) : problem_(p) {
     auto& layer = model_.template get<0>();
@@ -58,7 +58,7 @@ class ModelSteps : public BatchLayout {
 };
 
 template <class Cell>
-std::unique_ptr<BatchLayout> make(const StepProblem& problem) {
+std::unique_ptr<StepRun> make(const StepProblem& problem) {
   return with_fixed_size<largest_gated>(problem.hidden(),
                                         [&]<int H>() { return std::make_unique<ModelSteps<Cell, H>>(problem); });
 }
@@ -68,7 +68,7 @@ std::unique_ptr<BatchLayout> make(const StepProblem& problem) {
 /// Its tanh and logistic function are Eigen's, which are less accurate.
 StepLibrary rtneural_library() {
   return {"rtneural", "RTNeural",
-          [](const StepProblem& problem) -> std::unique_ptr<BatchLayout> {
+          [](const StepProblem& problem) -> std::unique_ptr<StepRun> {
             if (problem.layer.cell == "lstm") return make<Lstm>(problem);
             if (problem.layer.cell == "gru") return make<Gru>(problem);
             return nullptr;

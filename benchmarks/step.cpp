@@ -27,7 +27,7 @@ struct Gru {
 };
 
 template <class Kind, int I, int H>
-class NetSteps : public BatchLayout {
+class NetSteps : public StepRun {
   using Net = recur::Sequence<typename Kind::template Cell<I, H>, recur::Readout<float, H, I>>;
 
  public:
@@ -54,11 +54,11 @@ class NetSteps : public BatchLayout {
 };
 
 template <class Kind>
-std::unique_ptr<BatchLayout> make_dynamic(const StepProblem& problem) {
+std::unique_ptr<StepRun> make_dynamic(const StepProblem& problem) {
   return std::make_unique<NetSteps<Kind, recur::Dynamic, recur::Dynamic>>(problem);
 }
 template <class Kind>
-std::unique_ptr<BatchLayout> make_fixed(const StepProblem& problem) {
+std::unique_ptr<StepRun> make_fixed(const StepProblem& problem) {
   return with_fixed_size<Kind::largest>(problem.hidden(),
                                         [&]<int H>() { return std::make_unique<NetSteps<Kind, 1, H>>(problem); });
 }
@@ -79,7 +79,7 @@ std::string StepLibrary::path(const char* cell, int hidden) const {
 }
 
 std::vector<StepLibrary> step_libraries() {
-  using Makers = std::map<std::string, std::unique_ptr<BatchLayout> (*)(const StepProblem&)>;
+  using Makers = std::map<std::string, std::unique_ptr<StepRun> (*)(const StepProblem&)>;
   const Makers dynamic{{"elman", make_dynamic<Elman>}, {"lstm", make_dynamic<Lstm>}, {"gru", make_dynamic<Gru>}};
   const Makers fixed{{"elman", make_fixed<Elman>}, {"lstm", make_fixed<Lstm>}, {"gru", make_fixed<Gru>}};
   const auto with = [](const Makers& makers) {

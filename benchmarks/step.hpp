@@ -31,9 +31,9 @@ struct StepProblem {
 StepProblem step_problem(const CellKind& cell, int hidden);
 
 /// A network, set up for steps.
-class BatchLayout {
+class StepRun {
  public:
-  virtual ~BatchLayout() = default;
+  virtual ~StepRun() = default;
   /// So many steps, one after the other; gives the last output.
   virtual float run(int count) = 0;
 };
@@ -49,7 +49,7 @@ struct StepLibrary {
   std::string name;  ///< "recur", or "recur-fixed" where sizes are known when compiling
   std::string version;
   /// Null for cells and sizes that it does not have.
-  std::function<std::unique_ptr<BatchLayout>(const StepProblem&)> make;
+  std::function<std::unique_ptr<StepRun>(const StepProblem&)> make;
   double tolerance = 1e-5;
 
   /// "step/elman/recur-fixed/I:1/H:64/N:1/T:1"
@@ -62,8 +62,8 @@ StepLibrary rtneural_library();
 
 /// f.template operator()<H>() for the size that is `hidden`; null beyond Largest.
 template <int Largest, class F>
-std::unique_ptr<BatchLayout> with_fixed_size(int hidden, const F& f) {
-  std::unique_ptr<BatchLayout> steps;
+std::unique_ptr<StepRun> with_fixed_size(int hidden, const F& f) {
+  std::unique_ptr<StepRun> steps;
   const auto try_size = [&]<int H>() {
     if constexpr (H <= Largest)
       if (hidden == H) steps = f.template operator()<H>();

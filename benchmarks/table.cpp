@@ -3,6 +3,7 @@
 #include "library.hpp"
 #include "machine.hpp"
 #include "step.hpp"
+#include "training.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -62,6 +63,7 @@ class Table {
       for (const Work work : {Work::forward, Work::train}) print_series(cell, work);
     print_padded();
     for (const CellKind& cell : cells) print_steps(cell);
+    print_training();
     if (rows_ == 0) throw std::runtime_error("nothing matches " + options_.filter);
     if (disturbed_ > 0.1) {
       std::cerr << "\nThe machine had other work: in one row for " << percent(disturbed_) << " of the time.\n";
@@ -200,13 +202,13 @@ class Table {
       if (!any) continue;
       const StepProblem problem = step_problem(cell, hidden);
       if (!all[1].make(problem)) continue;
-      std::vector<std::unique_ptr<BatchLayout>> steps;
+      std::vector<std::unique_ptr<StepRun>> steps;
       std::vector<Contender> contenders;
       for (const StepLibrary& library : all) {
         auto made = library.make(problem);
         if (!made) continue;
         require_steps_agree(library, problem);
-        BatchLayout& own = *steps.emplace_back(std::move(made));
+        StepRun& own = *steps.emplace_back(std::move(made));
         contenders.push_back({library.name, [&own] { own.run(steps_in_call); }});
       }
       disturbed_ = std::max(disturbed_, contest(contenders, options_.rounds));
@@ -220,6 +222,40 @@ class Table {
           number(seconds[1] * 1e9),       number(seconds[1] * cycles_),
           number(problem.cycles_limit()), number(seconds[1] * cycles_ / problem.cycles_limit())};
       if (has_peer) row.push_back(number(seconds[2] * 1e9) + " (" + number(seconds[2] / seconds[1]) + ")");
+      print_row(row, header);
+    }
+  }
+
+  /// Whole steps of training, by turns: a few of each library in every round.
+  void print_training() {
+    const auto all = training_libraries();
+    std::vector<std::string> header{"step of training: network", "recur ms", "beside forward and bptt"};
+    const bool has_peer = all.size() > 2;
+    if (has_peer) header.push_back(all[2].name + " ms (ratio)");
+    bool has_header = false;
+    for (const Task& task : tasks()) {
+      if (std::none_of(all.begin(), all.end(), [&](const auto& library) { return wanted(task.path(library.name)); }))
+        continue;
+      // Another model: see TorchTraining.
+      const bool same_model = task.inputs <= 1000;
+      if (has_peer && same_model) require_same_losses(task, all[2], 1e-3);
+      std::vector<std::unique_ptr<Training>> trainings;
+      for (const TrainingLibrary& library : all) trainings.push_back(library.make(task));
+      std::vector<std::vector<double>> seconds(all.size());
+      for (int round = 0; round < std::max(1, options_.rounds / 3); ++round)
+        for (std::size_t i = 0; i < all.size(); ++i)
+          for (const double s : trainings[i]->run(4)) seconds[i].push_back(s);
+      std::vector<double> medians;
+      for (auto& of : seconds) {
+        const auto middle = of.begin() + static_cast<std::ptrdiff_t>(of.size() / 2);
+        std::nth_element(of.begin(), middle, of.end());
+        medians.push_back(*middle);
+      }
+      if (!has_header) print_header(header);
+      has_header = true;
+      ++rows_;
+      std::vector<std::string> row{task.name, number(medians[0] * 1e3), percent(1 - medians[1] / medians[0])};
+      if (has_peer) row.push_back(number(medians[2] * 1e3) + " (" + number(medians[2] / medians[0]) + ")");
       print_row(row, header);
     }
   }

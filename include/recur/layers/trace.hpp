@@ -3,6 +3,7 @@
 /// What forward stores for bptt, and a whole series through a network, forward and backward: in teams of threads, and
 /// without the padding of sequences that end early.
 
+#include "../kernels/flush_to_zero.hpp"
 #include "layer.hpp"
 
 namespace recur::inline RECUR_ISA {
@@ -175,6 +176,7 @@ struct SeriesPass {
     begin_d_states(net, layout, work, d_final);
     if (d_initial) begin_d_initial(net, layout, work, *d_initial);
     in_team(layout.batch(), multiply_adds(net, layout), [&](const Team& team) {
+      const FlushToZero flush;
       // The loss of each stretch of `stride` steps goes back to `window` steps before its end, or before where its end
       // would be: of the last, too, so that where it begins does not depend on the longest sequence of the batch.
       for (Index first = 0; first < layout.steps(); first += stride) {

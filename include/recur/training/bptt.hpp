@@ -79,6 +79,8 @@ void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, Serie
 ///     recur::bptt(net, x, trace, dy, gradient);
 ///     recur::bptt(net, x, trace, dy, gradient, {.dx = &dx, .d_initial = &d_h0});
 ///
+/// On the way back subnormal numbers (below 1.2e-38 in float) count as zero: they would make long series slow.
+///
 /// Throws std::invalid_argument where a shape does not fit, before anything is written.
 /// x may be tokens, which have no gradient: `.dx` must be left out.
 template <class Net>
