@@ -9,7 +9,7 @@ panels = system("grep -v '^#' '".csv."' | cut -d, -f1 | uniq | tr '\n' ' '")
 head = 62
 panel = 262
 height = head + panel * words(panels) + 34
-set terminal svg size 1000,height font "Helvetica,13" background "white"
+set terminal svg size 1300,height font "Helvetica,13" background "white"
 set output svg
 set datafile separator ","
 set datafile missing "NaN"

@@ -231,6 +231,8 @@ void add_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar* c, In
   constexpr Index tall = 2 * tile_packets * full_lanes<Scalar>, wide = 2 * tile_columns;
   if (d.rows == 1 && c_stride == 1) {  // then C^T is a column
     product<tall_packets, 1>(h, {d.data, d.stride, 0}, Target<Scalar>{c, 0}, 1);
+  } else if (d.depth <= 2) {  // then it is C that is read and written, column after column
+    product<tall_packets, 1>(d, {h.data, h.stride, 1}, Target<Scalar>{c, c_stride}, h.rows);
   } else if (d.rows >= tall && h.rows >= wide && d.depth >= 16 && std::max(d.stride, h.stride) >= far) {
     add_packed_outer_product(d, h, c, c_stride);
   } else {
