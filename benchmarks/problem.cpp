@@ -29,7 +29,7 @@ Problem problem_of(const char* name, const Shape& shape) {
   recur::initialize(cell, rng);
   recur::Series<float> initial(cell.state(1).rows(), batch, 1), x(inputs, batch, steps), dy(hidden, batch, steps);
   for (auto* series : {&initial, &x, &dy}) series->setRandom(rng);
-  return {name, shape, cell.U, cell.W, cell.b, initial.matrix(), x, dy};
+  return {name, shape, cell.U, cell.W, cell.b, initial.matrix(), x, dy, cell.P};
 }
 
 }  // namespace
@@ -37,6 +37,8 @@ Problem problem_of(const char* name, const Shape& shape) {
 Problem elman(const Shape& shape) { return problem_of<recur::Elman<float>>("elman", shape); }
 Problem lstm(const Shape& shape) { return problem_of<recur::Lstm<float>>("lstm", shape); }
 Problem gru(const Shape& shape) { return problem_of<recur::Gru<float>>("gru", shape); }
+Problem indrnn(const Shape& shape) { return problem_of<recur::IndRnn<float>>("indrnn", shape); }
+Problem mingru(const Shape& shape) { return problem_of<recur::MinGru<float>>("mingru", shape); }
 
 Problem padded(Problem problem) {
   const auto& [inputs, hidden, batch, steps] = problem.shape;

@@ -34,6 +34,7 @@ class Recur : public Run {
     cell_.U = problem.U.cast<Scalar>();
     cell_.W = problem.W.cast<Scalar>();
     cell_.b = problem.b.cast<Scalar>();
+    cell_.P = problem.P.cast<Scalar>();
   }
   void forward() override {
     const Threads guard(threads);
@@ -48,11 +49,11 @@ class Recur : public Run {
     const auto plain = [](const auto& matrix) { return Matrix(matrix.template cast<float>()); };
     Results all{{"y", plain(cell_.output(trace_).matrix())}};
     if (work == Work::train) {
-      all.insert(all.end(), {{"dU", plain(gradient_.U)},
-                             {"dW", plain(gradient_.W)},
-                             {"db", plain(gradient_.b)},
-                             {"dx", plain(dx_.matrix())},
-                             {"d_initial", plain(d_initial_)}});
+      all.emplace_back("dU", plain(gradient_.U));
+      if (gradient_.W.size() > 0) all.emplace_back("dW", plain(gradient_.W));
+      all.insert(all.end(),
+                 {{"db", plain(gradient_.b)}, {"dx", plain(dx_.matrix())}, {"d_initial", plain(d_initial_)}});
+      if (gradient_.P.size() > 0) all.emplace_back("dP", plain(gradient_.P));
     }
     return all;
   }
@@ -80,7 +81,9 @@ template <class Scalar, int threads = 1>
 std::map<std::string, Library::Make> make_cells() {
   return {{"elman", make<recur::Elman<Scalar>, threads>},
           {"lstm", make<recur::Lstm<Scalar>, threads>},
-          {"gru", make<recur::Gru<Scalar>, threads>}};
+          {"gru", make<recur::Gru<Scalar>, threads>},
+          {"indrnn", make<recur::IndRnn<Scalar>, threads>},
+          {"mingru", make<recur::MinGru<Scalar>, threads>}};
 }
 
 }  // namespace

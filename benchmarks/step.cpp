@@ -83,7 +83,10 @@ std::vector<StepLibrary> step_libraries() {
   const Makers dynamic{{"elman", make_dynamic<Elman>}, {"lstm", make_dynamic<Lstm>}, {"gru", make_dynamic<Gru>}};
   const Makers fixed{{"elman", make_fixed<Elman>}, {"lstm", make_fixed<Lstm>}, {"gru", make_fixed<Gru>}};
   const auto with = [](const Makers& makers) {
-    return [makers](const StepProblem& problem) { return makers.at(problem.layer.cell)(problem); };
+    return [makers](const StepProblem& problem) {
+      const auto found = makers.find(problem.layer.cell);
+      return found == makers.end() ? nullptr : found->second(problem);
+    };
   };
   return {{"recur", "recur", with(dynamic)},
           {"recur-fixed", "recur", with(fixed)},

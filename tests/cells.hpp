@@ -1,5 +1,5 @@
 // The rules that tests have beside those of the library, and random networks, series and states. `Rules` are all of
-// both, for the hashes; the laws have theirs in laws/plain_cells.cpp and laws/gated_cells.cpp.
+// both, for the hashes; the laws have theirs in laws/*_cells.cpp and laws/cells_without_product.cpp.
 #pragma once
 
 #include <recur/recur.hpp>
@@ -62,7 +62,8 @@ struct TwoStates {
 };
 
 using Rules = std::tuple<recur::ElmanRule<>, LeakyIntegrator<recur::Tanh>, LearnedLeak, TwoStates, recur::LstmRule<>,
-                         recur::PeepholeLstmRule<>, recur::GruRule<>, recur::GruResetBeforeRule<>>;
+                         recur::PeepholeLstmRule<>, recur::GruRule<>, recur::GruResetBeforeRule<>, recur::IndRnnRule<>,
+                         recur::MinGruRule<>, recur::MinLstmRule<>, recur::QrnnRule<>, recur::RgLruRule>;
 
 /// Everything random, biases and the rule's own parameters included.
 template <class Net>

@@ -43,6 +43,11 @@
 #include "cells/gru.hpp"               // Gru, GruResetBefore: gated recurrent units
 #include "cells/lstm.hpp"              // Lstm: long short-term memory
 #include "cells/peephole_lstm.hpp"     // ... whose gates see the cell state
+#include "cells/indrnn.hpp"            // IndRnn: each unit sees its own past alone
+#include "cells/min_gru.hpp"           // MinGru, whose gate sees the inputs alone
+#include "cells/min_lstm.hpp"          // MinLstm, whose gates do
+#include "cells/qrnn.hpp"              // Qrnn, the pooling of quasi-recurrent networks
+#include "cells/rg_lru.hpp"            // RgLru, a gated linear recurrence
 
 #include "training/bptt.hpp"            // bptt(): the gradient
 #include "training/loss.hpp"            // squared_error, softmax_cross_entropy

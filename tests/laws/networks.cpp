@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 
 namespace recur_test {
 
 const std::vector<NamedCell>& all_cells() {
   static const auto cells = [] {
-    auto all = plain_cells(), gated = gated_cells();
-    all.insert(all.end(), std::move_iterator(gated.begin()), std::move_iterator(gated.end()));
+    std::vector<NamedCell> all;
+    for (auto cells : {plain_cells, gated_cells, cells_without_product})
+      for (auto& each : cells()) all.push_back(std::move(each));
     return all;
   }();
   return cells;

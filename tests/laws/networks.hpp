@@ -1,5 +1,6 @@
 // The networks that every law is tested for, each behind one small virtual class: a network is compiled once, and so is
-// a law. A new cell or layer is one more line of plain_cells.cpp, gated_cells.cpp or layers.cpp.
+// a law. A new cell or layer is one more line of plain_cells.cpp, gated_cells.cpp,
+// cells_without_product.cpp or layers.cpp.
 #pragma once
 
 #include <recur/series/series.hpp>
@@ -91,6 +92,7 @@ std::vector<NamedNetwork> all_networks();
 // What these are made of.
 std::vector<NamedCell> plain_cells();
 std::vector<NamedCell> gated_cells();
+std::vector<NamedCell> cells_without_product();
 std::vector<NamedNetwork> networks_of_layers();
 
 /// Whether two lists of matrices are the same to the bit but for the sign of a zero.

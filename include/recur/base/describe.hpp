@@ -43,9 +43,10 @@ std::string describe_parts(std::string name, const Parts&... parts) {
 template <class Rule>
 std::string describe_rule(const Rule& rule) {
   const auto range = [](auto blocks) { return std::to_string(blocks.first) + "-" + std::to_string(blocks.end() - 1); };
+  std::string hidden;
+  if constexpr (requires { Rule::from_hidden; }) hidden = ", hidden into " + range(Rule::from_hidden);
   return describe(rule, "Rule(" + std::to_string(int(Rule::blocks)) + " blocks, inputs into " +
-                            range(Rule::from_input) + ", hidden into " + range(Rule::from_hidden) + ", state " +
-                            range(Rule::state) + ")");
+                            range(Rule::from_input) + hidden + ", state " + range(Rule::state) + ")");
 }
 
 inline std::string describe_sizes(std::ptrdiff_t inputs, std::ptrdiff_t outputs) {

@@ -65,6 +65,29 @@ struct CutOff {
   }
 };
 
+/// max(a, 0).
+template <class Scalar>
+struct CutBelowZero {
+  EIGEN_ALWAYS_INLINE Scalar operator()(const Scalar& a) const { return a < 0 ? Scalar(0) : a; }
+  template <class Packet>
+  EIGEN_ALWAYS_INLINE Packet packetOp(const Packet& a) const {
+    using namespace Eigen::internal;
+    const Packet zero = pset1<Packet>(Scalar(0));
+    return pselect(pcmp_lt(a, zero), zero, a);  // NaN stays NaN
+  }
+};
+
+/// 1 where h > 0, else 0.
+template <class Scalar>
+struct IsPositive {
+  EIGEN_ALWAYS_INLINE Scalar operator()(const Scalar& h) const { return h > 0 ? Scalar(1) : Scalar(0); }
+  template <class Packet>
+  EIGEN_ALWAYS_INLINE Packet packetOp(const Packet& h) const {
+    using namespace Eigen::internal;
+    return pand(pcmp_lt(pset1<Packet>(Scalar(0)), h), pset1<Packet>(Scalar(1)));
+  }
+};
+
 /// A function of packet_math.hpp on every number of an array; otherwise(a) for numbers that are neither float nor
 /// double.
 template <class Function>
@@ -112,9 +135,11 @@ struct Relu {
   ///@{
   static constexpr const char* name = "relu";
   auto value(const auto& a) const {
-    return (a < 0).select(detail::PlainArray<std::decay_t<decltype(a)>>::Zero(a.rows(), a.cols()), a);
+    return a.unaryExpr(detail::CutBelowZero<typename std::decay_t<decltype(a)>::Scalar>());
   }
-  auto slope(const auto& h) const { return (h > 0).template cast<typename std::decay_t<decltype(h)>::Scalar>(); }
+  auto slope(const auto& h) const {
+    return h.unaryExpr(detail::IsPositive<typename std::decay_t<decltype(h)>::Scalar>());
+  }
   ///@}
 };
 
@@ -199,6 +224,14 @@ namespace Eigen::internal {
 template <class Function, class Scalar>
 struct functor_traits<recur::detail::InPackets<Function, Scalar>> {
   enum { Cost = 10 * NumTraits<Scalar>::MulCost, PacketAccess = packet_traits<Scalar>::Vectorizable };
+};
+template <class Scalar>
+struct functor_traits<recur::detail::CutBelowZero<Scalar>> {
+  enum { Cost = 2 * NumTraits<Scalar>::AddCost, PacketAccess = packet_traits<Scalar>::Vectorizable };
+};
+template <class Scalar>
+struct functor_traits<recur::detail::IsPositive<Scalar>> {
+  enum { Cost = 2 * NumTraits<Scalar>::AddCost, PacketAccess = packet_traits<Scalar>::Vectorizable };
 };
 template <class Scalar>
 struct functor_traits<recur::detail::CutOff<Scalar>> {

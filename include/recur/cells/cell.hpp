@@ -16,7 +16,8 @@ namespace recur::inline RECUR_ISA {
 ///
 /// with the input weights U: (G_u H) x I, the recurrent weights W: (G_w H) x H and the bias b: (G H), for a rule whose
 /// inputs reach G_u blocks, whose hidden state reaches G_w and that has G pre-activation blocks altogether: all 1 for
-/// the Elman network, all 4 for the LSTM. `cell.U` and its like are plain Eigen matrices. Sizes are given to the
+/// the Elman network, all 4 for the LSTM; for a rule without a product with h_<t-1> G_w is 0, and there is no W.
+/// `cell.U` and its like are plain Eigen matrices. Sizes are given to the
 /// constructor, or fixed as template arguments. All parameters start at zero.
 template <Rule Rule_, class Scalar_ = float, int Inputs = Dynamic, int Hidden = Dynamic>
 class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
@@ -80,10 +81,10 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   /// "Elman tanh 8 -> 32": see describe.hpp.
   std::string description() const { return detail::describe_rule(rule) + detail::describe_sizes(inputs(), hidden()); }
 
-  /// f(name, U ...), then W, b and, where the rule has parameters of its own, P.
+  /// f(name, U ...), then W where there is one, b and, where the rule has parameters of its own, P.
   static void visit(auto&& f, const Name& name, auto&... cells) {
     f(Name(name, "U"), cells.U...);
-    f(Name(name, "W"), cells.W...);
+    if constexpr (Sizes::recurrent > 0) f(Name(name, "W"), cells.W...);
     f(Name(name, "b"), cells.b...);
     if constexpr (Sizes::vectors > 0) f(Name(name, "P"), cells.P...);
   }

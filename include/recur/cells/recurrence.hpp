@@ -73,8 +73,8 @@ struct CellView {
 template <class Rule, class Scalar>
 struct Recurrence : RuleSizes<Rule> {
   using Sizes = RuleSizes<Rule>;
-  using Sizes::all_blocks, Sizes::blocks, Sizes::from_halfway, Sizes::hidden_block, Sizes::pre_activations,
-      Sizes::vectors;
+  using Sizes::all_blocks, Sizes::blocks, Sizes::from_hidden, Sizes::from_halfway, Sizes::hidden_block,
+      Sizes::pre_activations, Sizes::vectors;
   using Workspace = CellWorkspace<Scalar>;
   using Gradient = CellView<Rule, Scalar>;
 
@@ -83,6 +83,8 @@ struct Recurrence : RuleSizes<Rule> {
 
   explicit Recurrence(const auto& of) : cell(of) {}
   Recurrence(const Recurrence&) = delete;
+
+  static constexpr bool h_is_carried = Rule::state.first <= int(Rule::h) && int(Rule::h) < Rule::state.end();
 
   Index hidden() const { return cell.hidden(); }
 
@@ -99,7 +101,7 @@ struct Recurrence : RuleSizes<Rule> {
     work.batch_ = N;
     work.records_.resize(blocks * hidden(), N + layout.columns()).leftCols(N).setZero();
     work.U_.for_columns(cell.U, layout.columns());
-    work.W_.for_steps(step.rows_for_hidden(), N, layout.steps());
+    if constexpr (from_hidden.count > 0) work.W_.for_steps(step.rows_for_hidden(), N, layout.steps());
     if constexpr (has_halfway<Rule>) work.halfway_.for_steps(step.rows_for_halfway(), N, layout.steps());
   }
 
@@ -137,8 +139,8 @@ struct Recurrence : RuleSizes<Rule> {
     constexpr Index line = 64 / sizeof(Scalar);
     work.d_records_.resize(blocks * hidden() + line, N + columns);
     work.d_vectors_.resize(hidden(), vectors * N).setZero();
-    if (moves_hidden(layout)) work.h_before_.resize(hidden() + line, columns);
-    work.W_.transpose_of(step.rows_for_hidden(), N, layout.steps());
+    if (from_hidden.count > 0 && moves_hidden(layout)) work.h_before_.resize(hidden() + line, columns);
+    if constexpr (from_hidden.count > 0) work.W_.transpose_of(step.rows_for_hidden(), N, layout.steps());
     if (pass.wants_dx) work.U_.transpose_of(cell.U, layout.columns());
     if constexpr (has_halfway<Rule>) work.halfway_.transpose_of(step.rows_for_halfway(), N, layout.steps());
   }
@@ -151,11 +153,11 @@ struct Recurrence : RuleSizes<Rule> {
     auto d_records = work.d_records_.view();
     const auto d_column = [&](Index t) { return layout.record(t) - layout.record(chunk.first); };
     auto d_chunk = step.rows(d_records, all_blocks, d_column(chunk.first + 1), chunk.columns());
-    if (!dy.empty()) {
-      chunk.for_own_columns([&](Index column, Index columns) {
-        step.rows(d_chunk, hidden_block, column, columns) += dy.columns(column, columns);
-      });
-    }
+    chunk.for_own_columns([&](Index column, Index columns) {
+      auto d_h = step.rows(d_chunk, hidden_block, column, columns);
+      if constexpr (!h_is_carried) d_h.setZero();  // else it has what comes from later steps
+      if (!dy.empty()) d_h += dy.columns(column, columns);
+    });
     const auto products = products_of(work);
     for (Index t = chunk.end; t-- > chunk.first;) {
       const auto own = chunk.own(t);
@@ -171,22 +173,23 @@ struct Recurrence : RuleSizes<Rule> {
         add_product(work.U_.lhs(), step.rows(d_chunk, Rule::from_input, column, columns), dx.columns(column, columns));
       });
     }
-    const auto h_before = hidden_before(chunk, records, work);
+    [[maybe_unused]] const auto h_before = hidden_before(chunk, records, work);
     chunk.barrier();
     // In bulk, each thread some rows: dL/dW += d_t h_<t-1>^T, dL/dU += d_t x_t^T, dL/db += d_t.
     const auto share_of = [&](BlockRange range) { return chunk.share_of_rows(range.count * hidden()); };
-    const auto share_W = share_of(Rule::from_hidden), share_U = share_of(Rule::from_input);
-    const auto share_b = share_of(pre_activations);
-    add_outer_product(some_rows(step.rows(d_chunk, Rule::from_hidden), share_W), h_before,
-                      some_rows(gradient.W, share_W));
+    if constexpr (from_hidden.count > 0) {
+      const auto share = share_of(from_hidden);
+      add_outer_product(some_rows(step.rows(d_chunk, from_hidden), share), h_before, some_rows(gradient.W, share));
+    }
     if constexpr (has_halfway<Rule>) {
       auto share = share_of(from_halfway);
       const auto d = some_rows(step.rows(d_chunk, from_halfway), share);
-      share.first += Rule::from_hidden.count * hidden();
+      share.first += from_hidden.count * hidden();
       const BlockRange halfway{Rule::halfway, 1};
       add_outer_product(d, step.rows(records, halfway, layout.record(chunk.first + 1), chunk.columns()),
                         some_rows(gradient.W, share));
     }
+    const auto share_U = share_of(Rule::from_input), share_b = share_of(pre_activations);
     add_outer_inputs(some_rows(step.rows(d_chunk, Rule::from_input), share_U),
                      x.columns(chunk.column(), chunk.columns()), gradient, share_U);
     const auto d_b = some_rows(step.rows(d_chunk, pre_activations), share_b);
@@ -219,7 +222,8 @@ struct Recurrence : RuleSizes<Rule> {
   /// h_<t-1> for each column of a chunk.
   ConstMatrixView<Scalar> hidden_before(const Chunk& chunk, const auto& records, Workspace& work) const {
     const BatchLayout& layout = chunk.layout;
-    if (!moves_hidden(layout)) return step.rows(records, hidden_block, layout.record(chunk.first), chunk.columns());
+    if (from_hidden.count == 0 || !moves_hidden(layout))
+      return step.rows(records, hidden_block, layout.record(chunk.first), chunk.columns());
     auto together = work.h_before_.view();
     for (Index t = chunk.first; t < chunk.end; ++t) {
       const auto own = chunk.own(t);

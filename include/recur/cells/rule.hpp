@@ -34,8 +34,10 @@
 /// more with arrays that have only what Eigen computes number by number (see pointwise.hpp). A function that a rule
 /// calls with its arrays takes them as `const auto&`, not as Eigen::ArrayBase.
 ///
-/// The two ranges may overlap in part (GRU) or whole; their union, which must have no gap, has the bias. A forward of
-/// many lines is worth EIGEN_ALWAYS_INLINE: called for a packet at a time, it is slower where the compiler leaves it a
+/// The two ranges may overlap in part (GRU) or whole; their union, which must have no gap, has the bias. A rule without
+/// from_hidden has no product with h_<t-1>, and its cell no W: then all products of a series are one, and the steps are
+/// a single pass over the records (IndRnnRule, MinGruRule). Its states need not have h among them. A forward of many
+/// lines is worth EIGEN_ALWAYS_INLINE: called for a packet at a time, it is slower where the compiler leaves it a
 /// function (the step of an LSTM of 32 units by a sixth).
 ///
 /// backward is given d_now, dL/d(record), with the state blocks filled, and leaves dL/d(pre-activation) in the
@@ -82,6 +84,15 @@ constexpr int vectors_of() {
     return 0;
   }
 }
+/// The blocks that W h_<t-1> adds into; none, where there is no such product.
+template <class Rule>
+constexpr BlockRange from_hidden() {
+  if constexpr (requires { Rule::from_hidden; }) {
+    return Rule::from_hidden;
+  } else {
+    return {Rule::from_input.end(), 0};
+  }
+}
 template <class Rule>
 inline constexpr bool has_halfway = requires { Rule::halfway; } || requires { Rule::from_halfway; };
 
@@ -91,12 +102,12 @@ constexpr BlockRange from_halfway() {
   if constexpr (has_halfway<Rule>) {
     return Rule::from_halfway;
   } else {
-    return {Rule::from_hidden.end(), 0};
+    return {from_hidden<Rule>().end(), 0};
   }
 }
 /// The blocks that hold pre-activations, and so have a bias.
 template <class Rule>
-inline constexpr BlockRange pre_activations = span(span(Rule::from_input, Rule::from_hidden), from_halfway<Rule>());
+inline constexpr BlockRange pre_activations = span(span(Rule::from_input, from_hidden<Rule>()), from_halfway<Rule>());
 
 /// What rules are checked with: blocks that are read, and such as are written.
 using CheckRead = const PointwiseBlocks<const PointwiseArray<double>>;
@@ -122,14 +133,22 @@ concept HasHalfway = requires(const R rule, CheckRead read, CheckWrite write) {
   rule.backward_halfway(read, read, write, write);
   requires R::halfway >= 0 && R::halfway < int(R::blocks);
   requires R::from_halfway.first >= 0 && R::from_halfway.count > 0 && R::from_halfway.end() <= int(R::blocks);
-  requires R::from_halfway.first <= span(R::from_input, R::from_hidden).end();
-  requires span(R::from_input, R::from_hidden).first <= R::from_halfway.end();
+  requires R::from_halfway.first <= span(R::from_input, from_hidden<R>()).end();
+  requires span(R::from_input, from_hidden<R>()).first <= R::from_halfway.end();
+};
+/// What a product with h_<t-1> asks for: that h is carried, and blocks within the record, without a gap to those that
+/// the inputs reach.
+template <class R>
+concept HasHidden = requires {
+  requires R::from_hidden.first >= 0 && R::from_hidden.count > 0 && R::from_hidden.end() <= int(R::blocks);
+  requires R::from_input.first <= R::from_hidden.end() && R::from_hidden.first <= R::from_input.end();
+  requires R::state.first <= int(R::h) && int(R::h) < R::state.end();
 };
 
 /// A rule that has all that any is asked for.
 struct HasEverything {
   enum Block { h, blocks };
-  static constexpr BlockRange from_input{h, 1}, from_hidden{h, 1}, from_halfway{h, 1};
+  static constexpr BlockRange from_input{h, 1}, from_hidden{h, 1}, from_halfway{h, 1}, state{h, 1};
   static constexpr int halfway = h;
   void forward(const auto&...) const {}
   void backward(const auto&...) const {}
@@ -150,14 +169,13 @@ concept Rule =
       // the number of blocks, and the block of the hidden state
       static_cast<int>(R::blocks);
       static_cast<int>(R::h);
-      // where the products add into, within the record, and without a gap between them
+      requires int(R::h) >= 0 && int(R::h) < int(R::blocks);
+      // where U x_t adds into, and what is carried from step to step, within the record
       requires R::from_input.first >= 0 && R::from_input.count > 0 && R::from_input.end() <= int(R::blocks);
-      requires R::from_hidden.first >= 0 && R::from_hidden.count > 0 && R::from_hidden.end() <= int(R::blocks);
-      requires R::from_input.first <= R::from_hidden.end() && R::from_hidden.first <= R::from_input.end();
-      // what is carried from step to step, h among it
-      requires R::state.first >= 0 && R::state.end() <= int(R::blocks);
-      requires R::state.first <= int(R::h) && int(R::h) < R::state.end();
+      requires R::state.first >= 0 && R::state.count > 0 && R::state.end() <= int(R::blocks);
     } &&
+    // where W h_<t-1> adds into, if it does
+    detail::HasHidden<detail::Where<(detail::from_hidden<R>().count != 0), R>> &&
     // forward and backward, with the rule's own parameters or without, and those of a second product
     detail::HasFunctions<detail::Where<detail::vectors_of<R>() == 0, R>> &&
     detail::HasFunctionsOfVectors<detail::Where<(detail::vectors_of<R>() > 0), R>> &&

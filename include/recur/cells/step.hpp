@@ -17,8 +17,8 @@ struct RuleSizes {
   static constexpr BlockRange all_blocks{0, blocks};
   static constexpr BlockRange hidden_block{static_cast<int>(Rule::h), 1};
   static constexpr BlockRange pre_activations = detail::pre_activations<Rule>;
-  static constexpr BlockRange from_halfway = detail::from_halfway<Rule>();
-  static constexpr int recurrent = Rule::from_hidden.count + from_halfway.count;  ///< blocks of rows of W
+  static constexpr BlockRange from_hidden = detail::from_hidden<Rule>(), from_halfway = detail::from_halfway<Rule>();
+  static constexpr int recurrent = from_hidden.count + from_halfway.count;  ///< blocks of rows of W
 };
 
 /// The left sides of a step's products.
@@ -38,7 +38,8 @@ struct Step : RuleSizes<typename Cell::Rule> {
   using Rule = typename Cell::Rule;
   using Scalar = typename Cell::Scalar;
   using Sizes = RuleSizes<Rule>;
-  using Sizes::all_blocks, Sizes::from_halfway, Sizes::hidden_block, Sizes::pre_activations, Sizes::vectors;
+  using Sizes::all_blocks, Sizes::from_hidden, Sizes::from_halfway, Sizes::hidden_block, Sizes::pre_activations,
+      Sizes::vectors;
   static constexpr int Hidden = Cell::hidden_at_compile_time;
 
   const Cell& cell;
@@ -64,8 +65,8 @@ struct Step : RuleSizes<typename Cell::Rule> {
         cell.W.data() + first * hidden(), Count * hidden(), hidden(), Eigen::OuterStride<>(cell.W.colStride()));
   }
   /// The rows of W that meet h_<t-1>, and those of the second product inside the step, where the rule has one.
-  auto rows_for_hidden() const { return rows_of_W<Rule::from_hidden.count>(0); }
-  auto rows_for_halfway() const { return rows_of_W<from_halfway.count>(Rule::from_hidden.count); }
+  auto rows_for_hidden() const { return rows_of_W<from_hidden.count>(0); }
+  auto rows_for_halfway() const { return rows_of_W<from_halfway.count>(from_hidden.count); }
 
   /// a_t = b + U x_t, for x_t in columns, or as tokens whose columns of U are looked up.
   void project_inputs(const auto& u, const auto& x, auto& records) const {
@@ -92,7 +93,8 @@ struct Step : RuleSizes<typename Cell::Rule> {
   /// a_t += W h_<t-1>, then the rule; now holds b + U x_t.
   template <int Batch>
   EIGEN_ALWAYS_INLINE void step_forward(const auto& w, const auto& before, auto& now, bool backwards = false) const {
-    add_product(w.hidden, block_of<Batch>(before, Rule::h), rows(now, Rule::from_hidden), backwards);
+    if constexpr (from_hidden.count > 0)
+      add_product(w.hidden, block_of<Batch>(before, Rule::h), rows(now, from_hidden), backwards);
     if constexpr (has_halfway<Rule>) {
       for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
         auto piece_now = piece<Rows>(now, row, column);
@@ -136,7 +138,8 @@ struct Step : RuleSizes<typename Cell::Rule> {
                                    d_piece_before);
       });
     }
-    add_product(w_transposed.hidden, rows(d_now, Rule::from_hidden), rows(d_before, hidden_block), backwards);
+    if constexpr (from_hidden.count > 0)
+      add_product(w_transposed.hidden, rows(d_now, from_hidden), rows(d_before, hidden_block), backwards);
   }
 
  private:

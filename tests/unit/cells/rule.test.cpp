@@ -23,6 +23,15 @@ struct Ranges {
   void backward(const auto&, const auto&, auto& d_now, auto&) const { d_now[f] = d_now[h]; }
 };
 
+/// A rule without a product with h_<t-1>, which need not be carried, then.
+template <BlockRange States>
+struct NoProduct {
+  enum Block { f, c, h, blocks };
+  static constexpr BlockRange from_input{f, 1}, state = States;
+  void forward(const auto&, auto& now) const { now[h] = now[c] = now[f]; }
+  void backward(const auto&, const auto&, auto& d_now, auto&) const { d_now[f] = d_now[c] + d_now[h]; }
+};
+
 struct NoHiddenState {
   enum Block { f, blocks };
   static constexpr BlockRange from_input{f, 1}, from_hidden{f, 1}, state{f, 1};
@@ -188,6 +197,8 @@ TEST_CASE("The Rule concept accepts rules", "[rule]") {
   STATIC_REQUIRE(Rule<Ranges<BlockRange{1, 1}, BlockRange{0, 1}>>);  // that are neighbours
   STATIC_REQUIRE(Rule<Ranges<BlockRange{0, 1}, BlockRange{0, 1}, BlockRange{1, 2}>>);
   STATIC_REQUIRE(Rule<Vectors>);
+  STATIC_REQUIRE(Rule<NoProduct<BlockRange{1, 1}>>);
+  STATIC_REQUIRE(Rule<NoProduct<BlockRange{1, 2}>>);
   STATIC_REQUIRE(Rule<PeepholeLstmRule<>>);
   STATIC_REQUIRE(Rule<Halfway<2, BlockRange{1, 1}>>);
   STATIC_REQUIRE(Rule<Halfway<2, BlockRange{0, 2}>>);
@@ -203,6 +214,8 @@ TEST_CASE("The Rule concept rejects gaps, ranges outside the record, and what is
   STATIC_REQUIRE(!Rule<Ranges<BlockRange{0, 0}, BlockRange{0, 1}>>);                    // empty
   STATIC_REQUIRE(!Rule<Ranges<BlockRange{0, 1}, BlockRange{0, 1}, BlockRange{0, 2}>>);  // h is not carried
   STATIC_REQUIRE(!Rule<Ranges<BlockRange{0, 1}, BlockRange{0, 1}, BlockRange{2, 2}>>);
+  STATIC_REQUIRE(!Rule<NoProduct<BlockRange{1, 0}>>);  // nothing is
+  STATIC_REQUIRE(!Rule<NoProduct<BlockRange{2, 2}>>);
   STATIC_REQUIRE(!Rule<NoHiddenState>);
   STATIC_REQUIRE(!Rule<NoBackward>);
   STATIC_REQUIRE(!Rule<WritesBefore>);

@@ -1,0 +1,66 @@
+#pragma once
+/// \file
+/// The real-gated linear recurrent unit (S. De, S. L. Smith et al., "Griffin: mixing gated linear recurrences with local
+/// attention for efficient language models", 2024), whose gates see the inputs alone.
+
+#include "cell.hpp"
+#include "more_activations.hpp"
+
+namespace recur::inline RECUR_ISA {
+
+/// r, i = logistic(a)                                     recurrence gate, input gate
+/// a_t = exp(-power softplus(lambda) r)                   between 0 and 1
+/// h_t = a_t h_<t-1> + sqrt(1 - a_t^2) i n,  n = a_n
+///
+/// U and b have the rows of r, i, n; the cell's P, H x 1, is lambda; there is no W. In the paper n is x_t itself, after
+/// the linear layer that is U_n here. As a gradient goes through the square root, it is without bounds where a_t is
+/// close to 1.
+struct RgLruRule {
+  /// What Rule asks for.
+  ///@{
+  enum Block { r, i, n, a, m, h, blocks };  // m: sqrt(1 - a_t^2)
+  enum Vector { lambda, vectors };
+  static constexpr BlockRange from_input{r, 3}, state{h, 1};
+  ///@}
+  double power = 8;  ///< the paper's c
+
+  /// What Rule asks for.
+  ///@{
+  std::string description() const { return "RG-LRU " + describe(power); }
+
+  EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now, const auto& p) const {
+    now[r] = Logistic().value(now[r]);
+    now[i] = Logistic().value(now[i]);
+    now[a] = slowest(now, p) * now[r];  // log a_t
+    now[m] = (-exp_minus_one(2 * now[a])).sqrt();
+    now[a] = 1 + exp_minus_one(now[a]);
+    now[h] = now[a] * before[h] + now[m] * now[i] * now[n];
+  }
+  void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& p, auto& d_p) const {
+    const auto smallest = std::numeric_limits<typename std::decay_t<decltype(now[m])>::Scalar>::min();
+    d_now[n] = d_now[h] * now[m] * now[i];
+    d_now[i] = d_now[h] * now[m] * now[n] * Logistic().slope(now[i]);
+    // dL/d(log a_t)
+    d_now[a] = d_now[h] * now[a] * (before[h] - now[a] * now[i] * now[n] / now[m].max(smallest));
+    d_p[lambda] -= d_now[a] * now[r] * Logistic().value(p[lambda]) * scalar(now[a], power);
+    d_now[r] = d_now[a] * slowest(now, p) * Logistic().slope(now[r]);
+    d_before[h] += d_now[h] * now[a];
+  }
+  ///@}
+
+ private:
+  static auto scalar(const auto& of, double value) {
+    return static_cast<typename std::decay_t<decltype(of)>::Scalar>(value);
+  }
+  static auto exp_minus_one(const auto& x) {
+    return detail::in_packets<detail::ExpMinusOneFunction>(x, [](auto v) { return std::expm1(v); });
+  }
+  /// log a_t, where r is 1.
+  auto slowest(const auto& now, const auto& p) const { return -scalar(now[a], power) * Softplus().value(p[lambda]); }
+};
+
+/// The real-gated linear recurrent unit of the paper.
+template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
+using RgLru = Cell<RgLruRule, Scalar, Inputs, Hidden>;
+
+}  // namespace recur::inline RECUR_ISA
