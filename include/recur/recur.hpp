@@ -27,6 +27,8 @@
 #include "layers/trace.hpp"          // what forward leaves for bptt; a whole series, there and back
 #include "layers/layer_of.hpp"       // what all layers have
 #include "layers/readout.hpp"        // Readout: y_t = V h_t (+ c)
+#include "layers/embedding.hpp"      // Embedding: a vector for each kind of token
+#include "layers/layer_norm.hpp"     // LayerNorm: features of mean 0 and variance 1
 #include "layers/dropout.hpp"        // Dropout, in training
 #include "layers/sequence.hpp"       // Sequence: layers in a row
 #include "layers/stack.hpp"          // Stack: N identical layers

@@ -305,6 +305,7 @@ TEMPLATE_TEST_CASE("Layers of every kind, lengths and windows allocate nothing",
                  Dropout<TestType>(9, 0.5), PeepholeLstm<TestType>(9, 4)),
         true);
   check(Sequence(Stack<Bidirectional<Gru<TestType>>>(3, 20, 2), Readout<TestType>(40, 2)), false);
+  check(Sequence(Embedding<TestType>(3, 5), MinGru<TestType>(5, 20), LayerNorm<TestType>(20)), true);
 }
 
 TEMPLATE_TEST_CASE("A trace holds the records of all steps, and nothing else that grows with them", "[allocation]",

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// PyTorch's names: the weights of nn.RNN, nn.GRU, nn.LSTM and nn.Linear, in the files that
+/// PyTorch's names: the weights of nn.RNN, nn.GRU, nn.LSTM, nn.Linear, nn.Embedding and nn.LayerNorm, in the files that
 /// safetensors.torch.save_file(module.state_dict(), path) writes.
 ///
 ///     recur::Sequence net(recur::Stack<recur::Lstm<float>>(8, 32, 2), recur::Readout<float>(32, 1, {.bias = true}));
@@ -8,7 +8,8 @@
 ///     recur::save_pytorch("model.safetensors", net, {.modules = {"rnn", "fc"}});
 ///
 /// A cell is a layer of nn.RNN (Elman with Tanh or Relu), nn.GRU (Gru) or nn.LSTM (Lstm), a Stack is a module with
-/// num_layers, a Bidirectional one that is bidirectional, and a Readout is nn.Linear. PyTorch has two biases where
+/// num_layers, a Bidirectional one that is bidirectional; a Readout is nn.Linear, an Embedding nn.Embedding (whose weight is
+/// E^T), a LayerNorm nn.LayerNorm. PyTorch has two biases where
 /// recur has one: they are summed when loaded, which changes no output; saved, the second is zero. (Of a GRU's n, the
 /// two are two in recur as well.) Without biases (bias=False) b is loaded as zero, and saved as two.
 
@@ -28,7 +29,8 @@ namespace recur::inline RECUR_ISA {
 struct PytorchOptions {
   /// The module that each layer of a Sequence (but Dropout) is: "rnn" for tensors "rnn.weight_ih_l0" and so on, "" for
   /// names without a prefix. Several cells in a row that are the layers of one module name it each. Where it is left
-  /// out, cells are in the only module of the file that has such, and readouts likewise; when saving, "rnn" and "fc".
+  /// out, cells are in the only module of the file that has such, and the other kinds of layers likewise, if need be in
+  /// the only one of the right shape; when saving, they are "rnn", "fc", "embedding" and "norm".
   std::vector<std::string> modules = {};
   /// Whether the file may hold modules that are none of these.
   bool ignore_others = false;
@@ -71,6 +73,26 @@ struct PytorchTensor {
   }
 };
 
+/// The kinds of modules.
+enum class PytorchKind { cells, linear, embedding, norm };
+
+template <class Layer>
+constexpr PytorchKind pytorch_kind() {
+  if constexpr (requires(Layer& layer) { layer.V; }) return PytorchKind::linear;
+  if constexpr (requires(Layer& layer) { layer.E; }) return PytorchKind::embedding;
+  if constexpr (requires(Layer& layer) { layer.gain; }) return PytorchKind::norm;
+  return PytorchKind::cells;
+}
+/// The shape of a module's weight, in PyTorch's order.
+template <class Layer>
+std::vector<Index> pytorch_shape(const Layer& layer) {
+  switch (pytorch_kind<Layer>()) {
+    case PytorchKind::norm: return {layer.outputs()};
+    case PytorchKind::embedding: return {layer.inputs(), layer.outputs()};
+    default: return {layer.outputs(), layer.inputs()};
+  }
+}
+
 /// Walks over a network: f(PytorchTensor, matrix) for each of PyTorch's tensors.
 template <class F>
 class PytorchWalk {
@@ -96,9 +118,15 @@ class PytorchWalk {
   template <class Layer>
   void visit(Layer& layer, const std::string& module) {
     const std::string prefix = module.empty() ? "" : module + ".";
-    if constexpr (requires { layer.V; }) {
+    if constexpr (pytorch_kind<Layer>() == PytorchKind::linear) {
       f_(PytorchTensor{prefix + "weight", layer.outputs(), whole}, layer.V);
       if (layer.has_bias()) f_(PytorchTensor{prefix + "bias", layer.outputs(), whole, PytorchTensor::bias}, layer.c);
+    } else if constexpr (pytorch_kind<Layer>() == PytorchKind::embedding) {
+      auto weight = layer.E.transpose();
+      f_(PytorchTensor{prefix + "weight", layer.inputs(), whole}, weight);
+    } else if constexpr (pytorch_kind<Layer>() == PytorchKind::norm) {
+      f_(PytorchTensor{prefix + "weight", layer.outputs(), whole, PytorchTensor::bias}, layer.gain);
+      f_(PytorchTensor{prefix + "bias", layer.outputs(), whole, PytorchTensor::bias}, layer.bias);
     } else if constexpr (requires { layer.layers; }) {
       for (auto& each : layer.layers) visit(each, module);
     } else {
@@ -130,35 +158,38 @@ class PytorchWalk {
   F f_;
 };
 
-/// name(whether it is a readout) for each module of a network.
+/// name(layer) for each module of a network.
 template <class Layer>
 void name_modules(const Layer& layer, auto&& name) {
   using Walk = PytorchWalk<int>;
   if constexpr (Walk::is_sequence<const Layer>) {
     std::apply([&](const auto&... each) { (name_modules(each, name), ...); }, layer.layers);
   } else if constexpr (Walk::has_weights<const Layer>) {
-    name(requires { layer.V; });
+    name(layer);
   }
 }
 
-/// The modules of a file that may be cells, or readouts.
-inline std::vector<std::string> modules_in(const Safetensors& file, bool readouts) {
-  const std::string_view last = readouts ? "weight" : "weight_ih_l0";
-  std::vector<std::string> modules;
+/// The modules of a file that may be of this kind; if several are, those of the right shape.
+inline std::vector<std::string> modules_in(const Safetensors& file, PytorchKind kind, const std::vector<Index>& shape) {
+  const std::string last = kind == PytorchKind::cells ? "weight_ih_l0" : "weight";
+  std::vector<std::string> modules, right;
   for (const auto& [name, tensor] : file.tensors()) {
-    if (name == last && tensor.shape.size() == 2) modules.push_back("");
-    if (name.ends_with("." + std::string(last)) && tensor.shape.size() == 2)
-      modules.push_back(name.substr(0, name.size() - last.size() - 1));
+    if (tensor.shape.size() != (kind == PytorchKind::norm ? 1u : 2u)) continue;
+    if (name != last && !name.ends_with("." + last)) continue;
+    modules.push_back(name == last ? "" : name.substr(0, name.size() - last.size() - 1));
+    if (tensor.shape == shape) right.push_back(modules.back());
   }
-  return modules;
+  return kind != PytorchKind::cells && right.size() == 1 ? right : modules;
 }
 
-/// The modules that the user has named, or default_name(whether it is a readout).
+/// The modules that the user has named, or default_name(layer).
 template <class Net>
 std::vector<std::string> modules_of(const Net& net, const char* where, const PytorchOptions& options,
                                     auto&& default_name) {
   std::vector<std::string> modules;
-  name_modules(net, [&](bool readout) { modules.push_back(options.modules.empty() ? default_name(readout) : ""); });
+  name_modules(net, [&](const auto& layer) {
+    modules.push_back(options.modules.empty() ? default_name(layer) : std::string());
+  });
   if (options.modules.empty()) return modules;
   require(options.modules.size() == modules.size(), where, ": modules must be ", modules.size(),
           " (one for each layer but Dropout), got ", options.modules.size());
@@ -175,8 +206,8 @@ std::vector<std::string> modules_of(const Net& net, const char* where, const Pyt
 template <class Net>
 void load_pytorch(const Safetensors& file, Net& net, const PytorchOptions& options = {}) {
   using detail::PytorchTensor;
-  const auto modules = detail::modules_of(net, "load_pytorch", options, [&](bool readout) {
-    const auto found = detail::modules_in(file, readout);
+  const auto modules = detail::modules_of(net, "load_pytorch", options, [&]<class L>(const L& layer) {
+    const auto found = detail::modules_in(file, detail::pytorch_kind<L>(), detail::pytorch_shape(layer));
     std::string names;
     for (const auto& name : found) names += (names.empty() ? "" : ", ") + quote(name);
     if (found.size() > 1) file.fail("has several modules that may be meant, name them in .modules: " + names);
@@ -230,9 +261,10 @@ void load_pytorch(const std::filesystem::path& path, Net& net, const PytorchOpti
 template <class Net>
 void save_pytorch(const std::filesystem::path& path, const Net& net, const PytorchOptions& options = {}) {
   using detail::PytorchTensor;
-  const auto modules = detail::modules_of(net, "save_pytorch", options, [&](bool readout) {
+  const auto modules = detail::modules_of(net, "save_pytorch", options, [&]<class L>(const L&) {
     const bool alone = !detail::PytorchWalk<int>::template is_sequence<const Net>;
-    return std::string(alone ? "" : readout ? "fc" : "rnn");
+    constexpr std::array names{"rnn", "fc", "embedding", "norm"};
+    return std::string(alone ? "" : names.at(static_cast<std::size_t>(detail::pytorch_kind<L>())));
   });
   detail::require_finite("save_pytorch", net);
   SafetensorsWriter file;

@@ -176,15 +176,24 @@ void fit_state(const L& layer, auto& state) {
   }
 }
 
-/// f(layer, part ...) for each layer within a layer, itself perhaps, that carries a state.
+/// f(layer, part ...) for each layer within a layer, itself perhaps, that is not made of others.
 template <class L>
-void for_each_stateful(auto&& f, const L& layer, auto&... others) {
+void for_each_leaf(auto&& f, const L& layer, auto&... others) {
   if constexpr (Composite<const L>) {
-    for_each_child([&](auto, const auto& child, auto&... parts) { for_each_stateful(f, child, parts...); }, layer,
+    for_each_child([&](auto, const auto& child, auto&... parts) { for_each_leaf(f, child, parts...); }, layer,
                    others...);
-  } else if constexpr (Stateful<L>) {
+  } else {
     f(layer, others...);
   }
+}
+/// The same for each that carries a state.
+template <class L>
+void for_each_stateful(auto&& f, const L& layer, auto&... others) {
+  for_each_leaf(
+      [&]<class Leaf>(const Leaf& leaf, auto&... parts) {
+        if constexpr (Stateful<Leaf>) f(leaf, parts...);
+      },
+      layer, others...);
 }
 
 // ---- Initial, final and carried states, and their gradients, of all layers ------------------------------------------

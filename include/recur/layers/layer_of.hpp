@@ -80,7 +80,7 @@ class LayerOf : public detail::OfChildren<Children...> {
   template <class L = Self>
   SeriesView<const typename L::Scalar> forward(TokensView x, recur::Trace<L>& trace,
                                                const typename L::State& initial = {}) const {
-    static_assert(L::takes_tokens, "forward: tokens are for networks whose first layer is a Cell");
+    static_assert(L::takes_tokens, "forward: tokens are for networks whose first layer is a Cell or an Embedding");
     return detail::SeriesPass::forward(self(), x, trace, initial);
   }
 

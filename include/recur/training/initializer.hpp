@@ -108,11 +108,14 @@ void orthogonal(Block&& block, Engine& rng, double gain = 1) {
 }
 
 /// PyTorch's: every parameter of a layer, biases too, uniform in +-1/sqrt(H), where H are the hidden units of a cell
-/// and the inputs of a readout.
+/// and the inputs of a readout. A layer with a function start(rng) has that instead (Embedding: normal numbers;
+/// LayerNorm: 1 and 0).
 template <class Layer, class Engine>
 void initialize(Layer& layer, Engine& rng) {
   if constexpr (requires { Layer::visit_layers(layer, [](auto&) {}); }) {
     Layer::visit_layers(layer, [&](auto& each) { initialize(each, rng); });
+  } else if constexpr (requires { layer.start(rng); }) {
+    layer.start(rng);
   } else {
     double units = static_cast<double>(layer.inputs());
     if constexpr (requires { layer.hidden(); }) units = static_cast<double>(layer.hidden());

@@ -20,7 +20,7 @@ class TouchedColumns {
   /// columns of the tokens in x; of all other matrices all.
   template <class Net>
   TouchedColumns(const Net& net, const typename Net::Trace& trace, const TokensView& x, Net& gradient) {
-    for_each_stateful(
+    for_each_leaf(
         [&](const auto& layer, const auto& work, const auto& g) {
           if constexpr (requires { layer.looked_up(work, g); })
             if (const void* const matrix = layer.looked_up(work, g)) matrices_.push_back(matrix);

@@ -71,6 +71,7 @@ TEST_CASE("Sgd through the columns of tokens has the bits of Sgd through all", "
   const SgdOptions sgd = GENERATE(SgdOptions{.rate = 0.1}, SgdOptions{.rate = 0.1, .momentum = 0.9},
                                   SgdOptions{.rate = 0.1, .weight_decay = 1e-2});
   check_same(Sequence(Stack<Elman<double>>(kinds, 6, 2), Readout<double>(6, 3)), sgd, options);
+  check_same(Sequence(Embedding<double>(kinds, 6, {.padding = 1}), Elman<double>(6, 3)), sgd, options);
   if (options.window == 0)
     check_same(Sequence(Bidirectional(Gru<double>(kinds, 6), Gru<double>(kinds, 6)), Readout<double>(12, 3)), sgd,
                options);

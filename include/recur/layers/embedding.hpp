@@ -1,0 +1,172 @@
+#pragma once
+/// \file
+/// A vector for each kind of token, PyTorch's nn.Embedding.
+
+#include "../kernels/gemm.hpp"
+#include "layer_of.hpp"
+
+namespace recur::inline RECUR_ISA {
+
+/// Options of Embedding.
+struct EmbeddingOptions {
+  int padding = -1;  ///< a kind whose gradient stays zero, PyTorch's padding_idx; none, where it is negative
+};
+
+/// y_t = E's column of token x_t, with E: F x K, a column of F features for each of K kinds; of a series y_t = E x_t, as
+/// if tokens were one-hot. All parameters start at zero; initialize() draws them from a normal distribution, but for
+/// those of the padding, as PyTorch does.
+///
+///     recur::Sequence net(recur::Embedding<float>(10000, 200), recur::Lstm<float>(200, 200), ...);
+template <class Scalar_ = float, int Kinds = Dynamic, int Features = Dynamic>
+class Embedding : public LayerOf<Embedding<Scalar_, Kinds, Features>> {
+ public:
+  /// Types and sizes, as template arguments give them.
+  ///@{
+  using Scalar = Scalar_;
+  static constexpr int inputs_at_compile_time = Kinds, outputs_at_compile_time = Features;
+  static constexpr bool takes_tokens = true;
+  using MatrixE = MatrixOf<Scalar, Features, Kinds>;
+  ///@}
+  alignas(alignment<MatrixE>) MatrixE E;  ///< F x K
+
+  /// Sizes as the template arguments give them.
+  explicit Embedding(EmbeddingOptions options = {})
+    requires(Kinds != Dynamic && Features != Dynamic)
+      : Embedding(Kinds, Features, options) {}
+  /// Throws std::invalid_argument unless kinds > 0 and features > 0, equal to sizes that are fixed, and padding < kinds,
+  /// and where E would have too many numbers.
+  Embedding(Index kinds, Index features, EmbeddingOptions options = {}) : padding_(std::max(-1, options.padding)) {
+    require(kinds > 0 && features > 0, "Embedding: kinds > 0 and features > 0 expected, got ", kinds, " and ",
+            features);
+    require(padding_ < kinds, "Embedding: padding < kinds expected, got ", padding_, " of ", kinds);
+    detail::require_fixed("Embedding: kinds", kinds, Kinds);
+    detail::require_fixed("Embedding: features", features, Features);
+    if constexpr (Kinds == Dynamic || Features == Dynamic) detail::require_units_alike();
+    detail::checked_product("Embedding: features x kinds", features, kinds);
+    E.setZero(features, kinds);
+  }
+
+  Index inputs() const { return E.cols(); }   ///< K
+  Index outputs() const { return E.rows(); }  ///< F
+  int padding() const { return padding_; }    ///< the kind whose gradient stays zero; -1 where there is none
+  /// "Embedding 10000 -> 200 padding 0": see describe.hpp.
+  std::string description() const {
+    return "Embedding" + detail::describe_sizes(inputs(), outputs()) +
+           (padding_ < 0 ? "" : " padding " + std::to_string(padding_));
+  }
+  /// f("E", E ...)
+  static void visit(auto&& f, const Name& name, auto&... layers) { f(Name(name, "E"), layers.E...); }
+  /// The same layer with its parameters in another type.
+  template <class Other>
+  Embedding<Other, Kinds, Features> cast() const {
+    Embedding<Other, Kinds, Features> result(inputs(), outputs(), EmbeddingOptions{.padding = padding_});
+    result.E = E.template cast<Other>();
+    return result;
+  }
+  /// Normal numbers, and zero for the padding, as PyTorch has it. For initialize().
+  void start(auto& rng) {
+    for (Index j = 0; j < E.cols(); ++j)
+      for (Index i = 0; i < E.rows(); ++i) E(i, j) = j == padding_ ? Scalar(0) : static_cast<Scalar>(normal(rng));
+  }
+
+  // ---- A layer: see Layer ----
+
+  /// y_1 .. y_T as columns; E as the products want it, where x is a series.
+  struct Workspace {
+    Series<Scalar> y;              ///< F x columns
+    detail::PackBuffer<Scalar> E;  ///< E or its transpose, packed
+    bool of_tokens = false;        ///< whether backward has looked columns of dL/dE up
+    /// f(buffer) for everything that holds memory.
+    void for_each_buffer(auto&& f) const { f(y), f(E); }
+  };
+
+  /// Throw std::invalid_argument where E, or the workspace, has another shape than this layer's.
+  ///@{
+  void require_shapes(const char* where) const {
+    require(E.size() > 0 && padding_ < E.cols(), where, ": E must be F x K, got ", shape(E));
+  }
+  void require_workspace(const char* where, const Workspace& work) const {
+    require_equal(where, "the trace's outputs", work.y.features(), "outputs()", outputs());
+  }
+  ///@}
+  /// As of Cell: where the matrix of the gradient begins that bptt has added to in the columns of tokens alone.
+  static const void* looked_up(const Workspace& work, const Embedding& gradient) {
+    return work.of_tokens ? gradient.E.data() : nullptr;
+  }
+
+  /// What Layer asks for.
+  ///@{
+  void prepare_forward(const Pass& pass, Workspace& work) const {
+    work.y.resize(outputs(), 1, pass.layout.columns());
+    if (!pass.of_tokens) work.E.for_columns(E, pass.layout.columns());
+  }
+  void forward_steps(const Chunk& chunk, const auto& x, Workspace& work) const {
+    const auto y_chunk = chunk.of(SeriesView<Scalar>(work.y));
+    chunk.for_own_columns([&](Index column, Index columns) {
+      auto y = y_chunk.columns(column, columns);
+      look_up(x.columns(chunk.column() + column, columns), work, y);
+    });
+  }
+  SeriesView<const Scalar> output_columns(const Workspace& work) const { return work.y; }
+
+  /// dL/dE's column of token x_t += dL/dy_t; of a series dL/dE += dL/dy_t x_t^T and dL/dx_t += E^T dL/dy_t
+  void prepare_backward(const Pass& pass, Workspace& work) const {
+    work.of_tokens = pass.of_tokens;
+    if (pass.wants_dx) work.E.transpose_of(E, pass.layout.columns());
+  }
+  void backward_steps(const Chunk& chunk, const auto& x, SeriesView<const Scalar> dy, Workspace& work,
+                      Embedding& gradient, SeriesView<Scalar> dx) const {
+    if (dy.empty()) return;
+    if (!dx.empty()) {
+      chunk.for_own_columns([&](Index column, Index columns) {
+        detail::add_product(work.E.lhs(), dy.columns(column, columns), dx.columns(column, columns));
+      });
+    }
+    chunk.barrier();
+    const auto share = chunk.share_of_rows(outputs());
+    add_outer(detail::some_rows(dy.matrix(), share), x.columns(chunk.column(), chunk.columns()),
+              detail::some_rows(gradient.E, share));
+    chunk.barrier();
+  }
+  ///@}
+
+  // ---- One step of one sequence, for Stream: returns where y_t begins, in the memory ----
+
+  /// For Stream: y_t, and a step.
+  ///@{
+  auto memory() const { return VectorOf<Scalar, Features>(VectorOf<Scalar, Features>::Zero(outputs())); }
+  EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, auto& y) const noexcept {
+    require_shapes("step");
+    require(y.size() == outputs(), "step: the network has other shapes than when the stream was made");
+    if constexpr (std::is_same_v<std::decay_t<decltype(x)>, Token>) {
+      y = E.col(x.id);
+    } else {
+      require(x.rows() == inputs(), "step: the network has other shapes than when the stream was made");
+      y.setZero();
+      detail::add_product(detail::in_place(E, detail::Accumulation::in_sequence), x, y);
+    }
+    return y.data();
+  }
+  ///@}
+
+ private:
+  void look_up(const int* tokens, const Workspace&, auto& y) const {
+    for (Index j = 0; j < y.cols(); ++j) y.col(j) = E.col(tokens[j]);
+  }
+  void look_up(const auto& x, const Workspace& work, auto& y) const {
+    y.setZero();
+    detail::add_product(work.E.lhs(), x, y);
+  }
+  void add_outer(const auto& d, const int* tokens, auto&& dE) const {
+    for (Index j = 0; j < d.cols(); ++j)
+      if (tokens[j] != padding_) dE.col(tokens[j]) += d.col(j);
+  }
+  void add_outer(const auto& d, const auto& x, auto&& dE) const {
+    detail::add_outer_product(d, x, dE);
+    if (padding_ >= 0) dE.col(padding_).setZero();
+  }
+
+  int padding_;
+};
+
+}  // namespace recur::inline RECUR_ISA
