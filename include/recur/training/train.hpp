@@ -61,13 +61,25 @@ void require_run(const TrainState<Net>& run, Index sequences, Index batch, Index
           " steps in this epoch, of which the data has ", batches);
 }
 
-/// Throws where all parameters are zero: then all gradients but those of the last biases are zero, and nothing is
-/// learnt.
+/// Throws where all parameters are zero, but for those of layers that have a start of their own (the gain of a LayerNorm
+/// is 1 from the beginning): then all gradients but those of the last biases are zero, and nothing is learnt.
 template <class Net>
 void require_initialized(const Net& net) {
   bool zero = true;
-  recur::visit([&](const Name&, const auto& p) { zero = zero && p.isZero(0); }, net);
-  require(!zero || parameter_count(net) == 0,
+  Index count = 0;
+  for_each_leaf(
+      [&]<class Leaf>(const Leaf& leaf) {
+        if constexpr (!requires(Leaf& own, std::mt19937& rng) { own.start(rng); }) {
+          recur::visit(
+              [&](const Name&, const auto& p) {
+                zero = zero && p.isZero(0);
+                count += p.size();
+              },
+              leaf);
+        }
+      },
+      net);
+  require(!zero || count == 0,
           "train: net must be initialised, as by recur::initialize(net, rng), got one whose parameters are all zero");
 }
 

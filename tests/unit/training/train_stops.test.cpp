@@ -186,6 +186,11 @@ TEST_CASE("A network that was never initialised, or is not finite, is not traine
   CHECK(message() == "train: the parameters of net must be finite, got 1.V inf at (0, 3)");
   net.layer<0>().b(2) = not_a_number;
   CHECK(message() == "train: the parameters of net must be finite, got 0.b nan at (2, 0)");
+
+  Sequence normed(Elman<double>(1, 4), LayerNorm<double>(4), Readout<double>(4, 1));  // whose gain is 1
+  Adam of_normed(normed);
+  CHECK_THAT(message_of([&] { train(normed, of_normed, squared_error, task.data(), rng); }),
+             Catch::Matchers::ContainsSubstring("net must be initialised"));
 }
 
 TEST_CASE("Windows are for networks that go forward in time alone", "[train]") {
