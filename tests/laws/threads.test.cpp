@@ -54,9 +54,9 @@ TEST_CASE("No bit depends on the number of threads", "[team][laws]") {
     for (const Index batch : {16, 27, 40}) {
       std::mt19937 rng(2);
       INFO(name << ", batch " << batch);
-      const auto net = cell->make(77, 101);
+      const auto net = cell->make(85, 101);
       net->randomize(rng, 0.2);
-      check_threads(*net, random_series(77, batch, 45, rng));
+      check_threads(*net, random_series(85, batch, 45, rng));
     }
 }
 #endif

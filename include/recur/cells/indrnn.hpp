@@ -9,8 +9,8 @@ namespace recur::inline RECUR_ISA {
 
 /// h_t = f(a_t + w h_<t-1>),  a_t = b + U x_t
 ///
-/// The cell's P, H x 1, is w, one number for each unit; there is no W. Over T steps a unit keeps what it has heard
-/// where |w| is at most about 2^(1/T), the paper's bound.
+/// The cell's P, H x 1, is w, one number for each unit; there is no W. Where |w| <= 2^(1/T), the paper's bound, what
+/// a unit has heard at most doubles within T steps; it is kept for as long where |w| is close to 1.
 template <Activation F = Relu>
 struct IndRnnRule {
   /// What Rule asks for; f is the activation.

@@ -10,31 +10,33 @@ namespace recur::inline RECUR_ISA {
 /// f, i = logistic(a),  n = g(a_n),  h_t = (f h_<t-1> + i n) / (f + i)
 ///
 /// U and b have the rows of f, i, n; there is no W. g is the identity in the paper's equations. The gates are
-/// normalised, so that h neither grows nor fades with the number of steps.
-template <Activation Gate = Logistic, Activation Candidate = Identity>
+/// normalised, so that h neither grows nor fades with the number of steps. Where both are too small for the type of
+/// numbers, h_t is n.
+template <Activation Candidate = Identity>
 struct MinLstmRule {
   /// What Rule asks for; `forget` is the block whose bias forget_bias() sets.
   ///@{
   enum Block { f, i, n, s, h, blocks };  // s: f / (f + i), the share of the past
   static constexpr BlockRange from_input{f, 3}, state{h, 1};
   static constexpr int forget = f;
-  [[no_unique_address]] Gate gate = {};
   [[no_unique_address]] Candidate candidate = {};
 
-  std::string description() const { return detail::describe_parts("minLSTM", gate, candidate); }
+  std::string description() const { return detail::describe_parts("minLSTM", candidate); }
 
   EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now) const {
-    now[f] = gate.value(now[f]);
-    now[i] = gate.value(now[i]);
+    using Scalar = typename std::decay_t<decltype(now[f])>::Scalar;
+    now[f] = Logistic().value(now[f]);
+    now[i] = Logistic().value(now[i]);
     now[n] = candidate.value(now[n]);
-    now[s] = now[f] / (now[f] + now[i]);
+    now[s] = now[f] / (now[f] + now[i]).max(std::numeric_limits<Scalar>::min());
     now[h] = now[n] + now[s] * (before[h] - now[n]);
   }
   void backward(const auto& before, const auto& now, auto& d_now, auto& d_before) const {
     d_now[n] = d_now[h] * (1 - now[s]) * candidate.slope(now[n]);
-    d_now[s] = d_now[h] * (before[h] - now[n]) / (now[f] + now[i]);  // of the sum
-    d_now[f] = d_now[s] * (1 - now[s]) * gate.slope(now[f]);
-    d_now[i] = -d_now[s] * now[s] * gate.slope(now[i]);
+    // s is logistic(log f - log i), and the slope of log f is 1 - f: nothing is divided by small numbers.
+    d_now[s] = d_now[h] * (before[h] - now[n]) * now[s] * (1 - now[s]);
+    d_now[f] = d_now[s] * (1 - now[f]);
+    d_now[i] = -d_now[s] * (1 - now[i]);
     d_before[h] += d_now[h] * now[s];
   }
   ///@}

@@ -13,8 +13,7 @@ namespace recur::inline RECUR_ISA {
 /// h_t = a_t h_<t-1> + sqrt(1 - a_t^2) i n,  n = a_n
 ///
 /// U and b have the rows of r, i, n; the cell's P, H x 1, is lambda; there is no W. In the paper n is x_t itself, after
-/// the linear layer that is U_n here. As a gradient goes through the square root, it is without bounds where a_t is
-/// close to 1.
+/// the linear layer that is U_n here.
 struct RgLruRule {
   /// What Rule asks for.
   ///@{
@@ -37,11 +36,11 @@ struct RgLruRule {
     now[h] = now[a] * before[h] + now[m] * now[i] * now[n];
   }
   void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& p, auto& d_p) const {
-    const auto smallest = std::numeric_limits<typename std::decay_t<decltype(now[m])>::Scalar>::min();
+    const auto least = scalar(now[m], 1e-18);  // of m: below, r is so small that nothing is left of the quotient
     d_now[n] = d_now[h] * now[m] * now[i];
     d_now[i] = d_now[h] * now[m] * now[n] * Logistic().slope(now[i]);
     // dL/d(log a_t)
-    d_now[a] = d_now[h] * now[a] * (before[h] - now[a] * now[i] * now[n] / now[m].max(smallest));
+    d_now[a] = d_now[h] * now[a] * (before[h] - now[a] * now[i] * now[n] / now[m].max(least));
     d_p[lambda] -= d_now[a] * now[r] * Logistic().value(p[lambda]) * scalar(now[a], power);
     d_now[r] = d_now[a] * slowest(now, p) * Logistic().slope(now[r]);
     d_before[h] += d_now[h] * now[a];

@@ -35,8 +35,9 @@
 /// calls with its arrays takes them as `const auto&`, not as Eigen::ArrayBase.
 ///
 /// The two ranges may overlap in part (GRU) or whole; their union, which must have no gap, has the bias. A rule without
-/// from_hidden has no product with h_<t-1>, and its cell no W: then all products of a series are one, and the steps are
-/// a single pass over the records (IndRnnRule, MinGruRule). Its states need not have h among them. A forward of many
+/// from_hidden has no product with h_<t-1>, and so its cell no W: all products of a series are one, and the steps are
+/// a single pass over the records (IndRnnRule, MinGruRule). Its states need not have h among them; of the step before,
+/// rules see what they have called their state, and nothing else. A forward of many
 /// lines is worth EIGEN_ALWAYS_INLINE: called for a packet at a time, it is slower where the compiler leaves it a
 /// function (the step of an LSTM of 32 units by a sixth).
 ///
@@ -93,6 +94,8 @@ constexpr BlockRange from_hidden() {
     return {Rule::from_input.end(), 0};
   }
 }
+template <class Rule>
+inline constexpr bool has_from_hidden = requires { Rule::from_hidden; };
 template <class Rule>
 inline constexpr bool has_halfway = requires { Rule::halfway; } || requires { Rule::from_halfway; };
 
@@ -175,7 +178,7 @@ concept Rule =
       requires R::state.first >= 0 && R::state.count > 0 && R::state.end() <= int(R::blocks);
     } &&
     // where W h_<t-1> adds into, if it does
-    detail::HasHidden<detail::Where<(detail::from_hidden<R>().count != 0), R>> &&
+    detail::HasHidden<detail::Where<detail::has_from_hidden<R>, R>> &&
     // forward and backward, with the rule's own parameters or without, and those of a second product
     detail::HasFunctions<detail::Where<detail::vectors_of<R>() == 0, R>> &&
     detail::HasFunctionsOfVectors<detail::Where<(detail::vectors_of<R>() > 0), R>> &&

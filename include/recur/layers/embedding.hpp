@@ -9,7 +9,7 @@ namespace recur::inline RECUR_ISA {
 
 /// Options of Embedding.
 struct EmbeddingOptions {
-  int padding = -1;  ///< a kind whose gradient stays zero, PyTorch's padding_idx; none, where it is negative
+  int padding = -1;  ///< a kind whose gradient is zero after bptt, PyTorch's padding_idx; none, where it is negative
 };
 
 /// y_t = E's column of token x_t, with E: F x K, a column of F features for each of K kinds; of a series y_t = E x_t, as
@@ -83,7 +83,8 @@ class Embedding : public LayerOf<Embedding<Scalar_, Kinds, Features>> {
   /// Throw std::invalid_argument where E, or the workspace, has another shape than this layer's.
   ///@{
   void require_shapes(const char* where) const {
-    require(E.size() > 0 && padding_ < E.cols(), where, ": E must be F x K, got ", shape(E));
+    require(E.size() > 0, where, ": E must be F x K, got ", shape(E));
+    require(padding_ < E.cols(), where, ": E must have a column for the padding, ", padding_, ", got ", shape(E));
   }
   void require_workspace(const char* where, const Workspace& work) const {
     require_equal(where, "the trace's outputs", work.y.features(), "outputs()", outputs());
@@ -124,8 +125,9 @@ class Embedding : public LayerOf<Embedding<Scalar_, Kinds, Features>> {
     }
     chunk.barrier();
     const auto share = chunk.share_of_rows(outputs());
-    add_outer(detail::some_rows(dy.matrix(), share), x.columns(chunk.column(), chunk.columns()),
-              detail::some_rows(gradient.E, share));
+    auto dE = detail::some_rows(gradient.E, share);
+    add_outer(detail::some_rows(dy.matrix(), share), x.columns(chunk.column(), chunk.columns()), dE);
+    if (padding_ >= 0) dE.col(padding_).setZero();
     chunk.barrier();
   }
   ///@}
@@ -142,6 +144,7 @@ class Embedding : public LayerOf<Embedding<Scalar_, Kinds, Features>> {
       y = E.col(x.id);
     } else {
       require(x.rows() == inputs(), "step: the network has other shapes than when the stream was made");
+      require(x.data() != y.data(), "step: x must not be what the step before gave, which is overwritten");
       y.setZero();
       detail::add_product(detail::in_place(E, detail::Accumulation::in_sequence), x, y);
     }
@@ -157,14 +160,10 @@ class Embedding : public LayerOf<Embedding<Scalar_, Kinds, Features>> {
     y.setZero();
     detail::add_product(work.E.lhs(), x, y);
   }
-  void add_outer(const auto& d, const int* tokens, auto&& dE) const {
-    for (Index j = 0; j < d.cols(); ++j)
-      if (tokens[j] != padding_) dE.col(tokens[j]) += d.col(j);
+  static void add_outer(const auto& d, const int* tokens, auto& dE) {
+    for (Index j = 0; j < d.cols(); ++j) dE.col(tokens[j]) += d.col(j);
   }
-  void add_outer(const auto& d, const auto& x, auto&& dE) const {
-    detail::add_outer_product(d, x, dE);
-    if (padding_ >= 0) dE.col(padding_).setZero();
-  }
+  static void add_outer(const auto& d, const auto& x, auto& dE) { detail::add_outer_product(d, x, dE); }
 
   int padding_;
 };

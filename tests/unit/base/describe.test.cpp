@@ -64,7 +64,7 @@ TEST_CASE("A rule has a name or a description; one without is known by its block
   CHECK(GruResetBefore<float>(1, 2).description() == "GRU reset before logistic tanh 1 -> 2");
   CHECK(IndRnn<float>(1, 2).description() == "IndRNN relu 1 -> 2");
   CHECK(MinGru<float>(1, 2).description() == "minGRU logistic identity 1 -> 2");
-  CHECK(MinLstm<float>(1, 2).description() == "minLSTM logistic identity 1 -> 2");
+  CHECK(MinLstm<float>(1, 2).description() == "minLSTM identity 1 -> 2");
   CHECK(Qrnn<float>(1, 2).description() == "QRNN logistic tanh 1 -> 2");
   CHECK(RgLru<float>(1, 2).description() == "RG-LRU 8 1 -> 2");
   CHECK(Cell<LstmRule<HardTanh, Clipped<Relu>>, float>(1, 2, {.candidate = {.limit = 3}}).description() ==

@@ -214,6 +214,7 @@ TEST_CASE("The Rule concept rejects gaps, ranges outside the record, and what is
   STATIC_REQUIRE(!Rule<Ranges<BlockRange{0, 0}, BlockRange{0, 1}>>);                    // empty
   STATIC_REQUIRE(!Rule<Ranges<BlockRange{0, 1}, BlockRange{0, 1}, BlockRange{0, 2}>>);  // h is not carried
   STATIC_REQUIRE(!Rule<Ranges<BlockRange{0, 1}, BlockRange{0, 1}, BlockRange{2, 2}>>);
+  STATIC_REQUIRE(!Rule<Ranges<BlockRange{0, 1}, BlockRange{0, 0}>>);
   STATIC_REQUIRE(!Rule<NoProduct<BlockRange{1, 0}>>);  // nothing is
   STATIC_REQUIRE(!Rule<NoProduct<BlockRange{2, 2}>>);
   STATIC_REQUIRE(!Rule<NoHiddenState>);

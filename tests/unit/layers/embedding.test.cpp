@@ -4,6 +4,11 @@
 #include "numbers.hpp"
 
 #include <recur/layers/embedding.hpp>
+#include <recur/layers/layer_norm.hpp>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 using namespace recur;
 using namespace recur_test;
@@ -85,6 +90,41 @@ TEST_CASE("The padding of an Embedding starts at zero and stays there", "[embedd
   CHECK(plain.layer<0>().E.isApprox(gradient.layer<0>().E, 1e-13));
 }
 
+#ifdef _OPENMP
+TEST_CASE("No bit of an Embedding or a LayerNorm depends on the number of threads", "[embedding][layer_norm][team]") {
+  std::mt19937 rng(8);
+  const Sequence net(randomized(Embedding<double>(90, 101, {.padding = 7}), rng),
+                     randomized(LayerNorm<double>(101), rng), randomized(Elman<double>(101, 93), rng, 0.1),
+                     randomized(LayerNorm<double>(93), rng));
+  auto tokens = random_tokens(90, 29, 40, rng);
+  std::vector<Index> lengths;
+  for (Index n = 0; n < 29; ++n) lengths.push_back(n * 13 % 41);
+  tokens.set_lengths(lengths);
+  auto x = random_series(90, 29, 40, rng);
+  const auto dy = random_series(93, 29, 40, rng);
+  std::vector<VectorOf<double>> gradients;
+  std::vector<MatrixOf<double>> outputs;
+  const auto run = [&](const auto& input) {
+    auto trace = net.trace();
+    auto gradient = zeros_like(net);
+    outputs.push_back(net.forward(input, trace).matrix());
+    bptt(net, input, trace, dy, gradient);
+    gradients.push_back(parameters_of(gradient));
+  };
+  const int before = omp_get_max_threads();
+  for (const int threads : {1, 2, 3}) {
+    omp_set_num_threads(threads);
+    run(tokens);
+    run(x);
+  }
+  omp_set_num_threads(before);
+  for (std::size_t i = 2; i < 6; ++i) {
+    CHECK(identical(outputs[i], outputs[i % 2]));
+    CHECK(identical(gradients[i], gradients[i % 2]));
+  }
+}
+#endif
+
 TEST_CASE("A stream takes tokens through an Embedding", "[embedding]") {
   std::mt19937 rng(7);
   const auto net = network();
@@ -104,5 +144,9 @@ TEST_CASE("What does not fit an Embedding is said", "[embedding]") {
   CHECK(message_of([&] { layer.forward(tokens); }) ==
         "forward: x(0, 1) must be in 0 .. 2 (inputs() kinds of tokens), got 3");
   CHECK(layer.description() == "Embedding 3 -> 2");
+  Embedding<float> padded(3, 2, {.padding = 2});
+  padded.E.resize(2, 2);
+  CHECK(message_of([&] { padded.forward(Series<float>(2, 1, 1)); }) ==
+        "forward: E must have a column for the padding, 2, got 2x2");
   CHECK(Embedding<float>(3, 2, {.padding = 1}).cast<double>().description() == "Embedding 3 -> 2 padding 1");
 }
