@@ -30,8 +30,8 @@ Tensor in_order(const recur::MatrixOf<float>& ours, const std::vector<Index>& or
 template <class Module, class Options, class Cell>
 class TorchTraining : public Training {
  public:
-  /// Tokens of many kinds go through an Embedding of `hidden` features, as LibTorch's users have them; of few kinds they
-  /// are one-hot vectors, and the network is recur's own.
+  /// Tokens of many kinds go through an Embedding of `hidden` features, as LibTorch's users have them; of few kinds
+  /// they are one-hot vectors, and the network is recur's own.
   explicit TorchTraining(const Task& task)
       : task_(task), embeds_(task.tokens && task.inputs > 1000), embedding_(embeds_ ? task.inputs : 1, task.hidden),
         rnn_(Options(embeds_ ? task.hidden : task.inputs, task.hidden).num_layers(task.layers)),

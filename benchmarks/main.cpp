@@ -1,6 +1,7 @@
-// recur beside its peers: forward and train of one layer on many shapes, from one small step to wide layers; batches that
-// are half padding; single steps; and whole steps of training. Names are paths: forward/elman/recur/I:32/H:64/N:1/T:128,
-// train/lstm/onednn/I:32/..., padded/train/gru/half/I:..., step/elman/recur-fixed/..., training/words/recur.
+// recur beside its peers: forward and train of one layer on many shapes, from one small step to wide layers; batches
+// that are half padding; single steps; and whole steps of training. Names are paths:
+// forward/elman/recur/I:32/H:64/N:1/T:128, train/lstm/onednn/I:32/..., padded/train/gru/half/I:...,
+// step/elman/recur-fixed/..., training/words/recur.
 #include "library.hpp"
 #include "machine.hpp"
 #include "step.hpp"

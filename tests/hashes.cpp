@@ -177,6 +177,11 @@ void everything(const std::string& type) {
   const auto nested =
       randomized(Sequence(Sequence(Dropout<Scalar>(6, 0.4), Lstm<Scalar, 6, 16>()), Readout<Scalar, 16, 3>()), rng);
   all_ways(type + ", nested", nested, 6, 30);
+  all_ways(type + ", embedded",
+           randomized(Sequence(Embedding<Scalar>(9, 90, {.padding = 2}), LayerNorm<Scalar>(90), MinGru<Scalar>(90, 41),
+                               LayerNorm<Scalar>(41)),
+                      rng, 0.2),
+           29, 60);
   all_ways(type + ", dropout first", randomized(Sequence(Dropout<Scalar>(90, 0.4), Readout<Scalar>(90, 100)), rng, 0.2),
            37, 46);
 }

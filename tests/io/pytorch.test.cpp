@@ -1,4 +1,5 @@
-// PyTorch's names and layouts. That its numbers come of them is for oracles/pytorch.test.cpp and oracles/round_trip.py to say.
+// PyTorch's names and layouts. That its numbers come of them is for oracles/pytorch.test.cpp and oracles/round_trip.py
+// to say.
 #include "catch.hpp"
 #include "cells.hpp"
 #include "folder.hpp"

@@ -17,8 +17,8 @@ namespace recur::inline RECUR_ISA {
 /// with the input weights U: (G_u H) x I, the recurrent weights W: (G_w H) x H and the bias b: (G H), for a rule whose
 /// inputs reach G_u blocks, whose hidden state reaches G_w and that has G pre-activation blocks altogether: all 1 for
 /// the Elman network, all 4 for the LSTM; for a rule without a product with h_<t-1> G_w is 0, and there is no W.
-/// `cell.U` and its like are plain Eigen matrices. Sizes are given to the
-/// constructor, or fixed as template arguments. All parameters start at zero.
+/// `cell.U` and its like are plain Eigen matrices. Sizes are given to the constructor, or fixed as template arguments.
+/// All parameters start at zero.
 template <Rule Rule_, class Scalar_ = float, int Inputs = Dynamic, int Hidden = Dynamic>
 class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   static_assert(detail::compiles<&detail::call_pointwise<Rule_, Scalar_>>);  // the rule is pointwise

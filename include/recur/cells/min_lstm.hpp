@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The minimal LSTM (L. Feng, F. Tung, M. O. Ahmed, Y. Bengio, H. Hajimirsadegh, "Were RNNs all we needed?", 2024), whose
-/// gates and candidate see the inputs alone.
+/// The minimal LSTM (L. Feng, F. Tung, M. O. Ahmed, Y. Bengio, H. Hajimirsadegh, "Were RNNs all we needed?", 2024),
+/// whose gates and candidate see the inputs alone.
 
 #include "cell.hpp"
 

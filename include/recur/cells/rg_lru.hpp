@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The real-gated linear recurrent unit (S. De, S. L. Smith et al., "Griffin: mixing gated linear recurrences with local
-/// attention for efficient language models", 2024), whose gates see the inputs alone.
+/// The real-gated linear recurrent unit (S. De, S. L. Smith et al., "Griffin: mixing gated linear recurrences with
+/// local attention for efficient language models", 2024), whose gates see the inputs alone.
 
 #include "cell.hpp"
 #include "more_activations.hpp"

@@ -36,12 +36,14 @@
 ///
 /// The two ranges may overlap in part (GRU) or whole; their union, which must have no gap, has the bias. A rule without
 /// from_hidden has no product with h_<t-1>, and so its cell no W: all products of a series are one, and the steps are
-/// a single pass over the records (IndRnnRule, MinGruRule). Its states need not have h among them; of the step before,
-/// rules see what they have called their state, and nothing else. A forward of many
-/// lines is worth EIGEN_ALWAYS_INLINE: called for a packet at a time, it is slower where the compiler leaves it a
-/// function (the step of an LSTM of 32 units by a sixth).
+/// a single pass over the records (IndRnnRule, MinGruRule). Its states need not have h among them. Of the step
+/// before, a rule may read its states alone: before[k] of other blocks does not survive from one call to the next, and
+/// what is added to d_before[k] of them is lost.
 ///
-/// backward is given d_now, dL/d(record), with the state blocks filled, and leaves dL/d(pre-activation) in the
+/// A forward of many lines is worth EIGEN_ALWAYS_INLINE: called for a packet at a time, it is slower where the compiler
+/// leaves it a function (the step of an LSTM of 32 units by a sixth).
+///
+/// backward is given d_now, dL/d(record), with h and the state blocks filled, and leaves dL/d(pre-activation) in the
 /// pre-activation blocks; to d_before it adds what reaches the states of the step before directly, other than through
 /// W. Pre-activation blocks that are not states hold anything on entry and must be assigned.
 ///
@@ -85,20 +87,20 @@ constexpr int vectors_of() {
     return 0;
   }
 }
-/// The blocks that W h_<t-1> adds into; none, where there is no such product.
-template <class Rule>
-constexpr BlockRange from_hidden() {
-  if constexpr (requires { Rule::from_hidden; }) {
-    return Rule::from_hidden;
-  } else {
-    return {Rule::from_input.end(), 0};
-  }
-}
 template <class Rule>
 inline constexpr bool has_from_hidden = requires { Rule::from_hidden; };
 template <class Rule>
 inline constexpr bool has_halfway = requires { Rule::halfway; } || requires { Rule::from_halfway; };
 
+/// The blocks that W h_<t-1> adds into; none, where there is no such product.
+template <class Rule>
+constexpr BlockRange from_hidden() {
+  if constexpr (has_from_hidden<Rule>) {
+    return Rule::from_hidden;
+  } else {
+    return {Rule::from_input.end(), 0};
+  }
+}
 /// The blocks that the second product adds into; none, where there is no such product.
 template <class Rule>
 constexpr BlockRange from_halfway() {

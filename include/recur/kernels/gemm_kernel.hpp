@@ -48,8 +48,9 @@ EIGEN_ALWAYS_INLINE Packet multiply_add(const Packet& a, const Packet& b, const 
   return Eigen::internal::pmadd(a, b, c);
 }
 
-/// Keeps a packet in its register. A compiler may rather load it again for each use, as g++ does for AMD's Zen: 16 loads
-/// for the 12 multiply-adds of a tile instead of 7, and the loads are the limit. Only x86 has multiply-adds that load.
+/// Keeps a packet in its register. A compiler may rather load it again for each use, as g++ does for AMD's Zen: 16
+/// loads for the 12 multiply-adds of a tile instead of 7, and the loads are the limit. Only x86 has multiply-adds that
+/// load.
 template <int Lanes, class Packet>
 EIGEN_ALWAYS_INLINE void keep_in_register([[maybe_unused]] Packet& packet) {
   if constexpr (Lanes > 1) {
@@ -217,8 +218,8 @@ EIGEN_ALWAYS_INLINE void for_strips(Index row, Index rows, const Strip& strip) {
 }
 
 /// One strip of rows of C against all columns from `column` on, the widest tiles first. The strip that comes next,
-/// where there is one, is fetched meanwhile, and the next tile of C, if it is wide; otherwise the columns of B that come
-/// next.
+/// where there is one, is fetched meanwhile, and the next tile of C, if it is wide; otherwise the columns of B that
+/// come next.
 template <int Lanes, int Packets, int Columns, class Scalar>
 void strip_times_columns(const Scalar* a, Index a_stride, const Multiplier<Scalar>& by, Index depth,
                          const Target<Scalar>& to, Index column, Index columns, const Scalar* next) {

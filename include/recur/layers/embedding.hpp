@@ -12,8 +12,8 @@ struct EmbeddingOptions {
   int padding = -1;  ///< a kind whose gradient is zero after bptt, PyTorch's padding_idx; none, where it is negative
 };
 
-/// y_t = E's column of token x_t, with E: F x K, a column of F features for each of K kinds; of a series y_t = E x_t, as
-/// if tokens were one-hot. All parameters start at zero; initialize() draws them from a normal distribution, but for
+/// y_t = E's column of token x_t, with E: F x K, a column of F features for each of K kinds; of a series y_t = E x_t,
+/// as if tokens were one-hot. All parameters start at zero; initialize() draws them from a normal distribution, but for
 /// those of the padding, as PyTorch does.
 ///
 ///     recur::Sequence net(recur::Embedding<float>(10000, 200), recur::Lstm<float>(200, 200), ...);
@@ -33,8 +33,8 @@ class Embedding : public LayerOf<Embedding<Scalar_, Kinds, Features>> {
   explicit Embedding(EmbeddingOptions options = {})
     requires(Kinds != Dynamic && Features != Dynamic)
       : Embedding(Kinds, Features, options) {}
-  /// Throws std::invalid_argument unless kinds > 0 and features > 0, equal to sizes that are fixed, and padding < kinds,
-  /// and where E would have too many numbers.
+  /// Throws std::invalid_argument unless kinds > 0 and features > 0, equal to sizes that are fixed, and padding <
+  /// kinds, and where E would have too many numbers.
   Embedding(Index kinds, Index features, EmbeddingOptions options = {}) : padding_(std::max(-1, options.padding)) {
     require(kinds > 0 && features > 0, "Embedding: kinds > 0 and features > 0 expected, got ", kinds, " and ",
             features);

@@ -55,11 +55,10 @@ namespace recur::inline RECUR_ISA {
 /// last read of dy and of whatever the next chunk overwrites: with unequal lengths a column is another thread's then.
 /// All threads call it equally often. forward_steps and backward_steps must not throw.
 ///
-/// A layer with parameters of its own has static void visit(f, name, layers ...), as Cell, and void start(auto& rng) where
-/// initialize() is to start them otherwise than those of other layers, as LayerNorm. Of layers in a row, all but
-/// the first are prepared with pass.in_a_row(false): they read no tokens, and their dL/dx is always wanted. A
-/// layer whose children are a vector says State, causal, takes_tokens, inputs(), outputs() and memory() itself: see
-/// Stack.
+/// A layer with parameters of its own has static void visit(f, name, layers ...), as Cell, and void start(auto& rng)
+/// where initialize() is to start them otherwise than those of other layers, as LayerNorm. Of layers in a row, all but
+/// the first are prepared with pass.in_a_row(false): they read no tokens, and their dL/dx is always wanted. A layer
+/// whose children are a vector says State, causal, takes_tokens, inputs(), outputs() and memory() itself: see Stack.
 template <class L>
 concept Layer = requires(const L& layer, L& gradient, typename L::Workspace& work, const typename L::Workspace& done,
                          const Pass& pass, const Chunk& chunk, SeriesView<const typename L::Scalar> x,

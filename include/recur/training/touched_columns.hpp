@@ -36,7 +36,8 @@ class TouchedColumns {
   template <class Net>
   TouchedColumns(const Net&, const typename Net::Trace&, const SeriesView<const typename Net::Scalar>&, Net&) {}
 
-  /// f(some numbers of the gradient, the same of the second model ...), until they were all that may be other than zero.
+  /// f(some numbers of the gradient, the same of the second model ...), until they were all that may be other than
+  /// zero.
   template <Parameterized Net>
   void visit(auto&& f, Net& gradient, auto&... others) const {
     recur::visit(

@@ -61,8 +61,8 @@ void require_run(const TrainState<Net>& run, Index sequences, Index batch, Index
           " steps in this epoch, of which the data has ", batches);
 }
 
-/// Throws where all parameters are zero, but for those of layers that have a start of their own (the gain of a LayerNorm
-/// is 1 from the beginning): then all gradients but those of the last biases are zero, and nothing is learnt.
+/// Throws where all parameters are zero, but for those of layers that have a start of their own (the gain of a
+/// LayerNorm is 1 from the beginning): then all gradients but those of the last biases are zero, and nothing is learnt.
 template <class Net>
 void require_initialized(const Net& net) {
   bool zero = true;

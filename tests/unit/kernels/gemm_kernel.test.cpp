@@ -1,6 +1,7 @@
 // What compilers make of the hot loop of all products. Each packet of A is to be loaded once at each k, and each number
-// of B be broadcast once: where a compiler loads again for each multiply-add, as g++ does for Zen if it is let, the loads
-// are the limit, and products run at two thirds of the speed. No time shows that on a machine that has loads to spare.
+// of B be broadcast once: where a compiler loads again for each multiply-add, as g++ does for Zen if it is let, the
+// loads are the limit, and products run at two thirds of the speed. No time shows that on a machine that has loads to
+// spare.
 #include "catch.hpp"
 
 #ifdef RECUR_COMPILER
