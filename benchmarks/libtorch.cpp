@@ -29,6 +29,7 @@ struct Lstm {
   using Options = torch::nn::LSTMOptions;
   static inline const GateOrder order{{0, 1, 2, 3}, {0, 1, 2, 3}, {0, 1, 2, 3}};
 };
+struct ProjectedLstm : Lstm {};
 struct Gru {  // r, z, n and, of the second bias, n: ours are n, r, z in U, r, z, q in W, and n, r, z, q in b
   using Module = torch::nn::GRU;
   using Options = torch::nn::GRUOptions;
@@ -38,22 +39,23 @@ struct Gru {  // r, z, n and, of the second bias, n: ours are n, r, z in U, r, z
 template <class Cell>
 class Rnn : public Run {
  public:
-  explicit Rnn(const Problem& p)
-      : hidden_(p.shape.hidden), rnn_(typename Cell::Options(p.shape.inputs, p.shape.hidden)) {
+  explicit Rnn(const Problem& p) : hidden_(p.shape.hidden), rnn_(options(p)) {
     const auto& [inputs, hidden, batch, steps] = p.shape;
+    const Index outputs = p.outputs();
     x_ = view(p.x.data(), {steps, batch, inputs}).clone().requires_grad_();
-    dy_ = view(p.dy.data(), {steps, batch, hidden}).clone();
-    for (Index first = 0; first < p.initial.rows(); first += hidden) {
-      const Matrix part = p.initial.middleRows(first, hidden);
-      state_.push_back(view(part.data(), {1, batch, hidden}).clone().requires_grad_());
-    }
+    dy_ = view(p.dy.data(), {steps, batch, outputs}).clone();
+    const auto add_state = [&](const Matrix& part) {
+      state_.push_back(view(part.data(), {1, part.cols(), part.rows()}).clone().requires_grad_());
+    };
+    add_state(p.initial.topRows(outputs));
+    if (p.initial.rows() > outputs) add_state(p.initial.bottomRows(hidden));
 
     const torch::NoGradGuard set_not_learnt;
     auto parameters = rnn_->named_parameters();
     const Matrix U = to_order(Cell::order.U, p.U, hidden), W = to_order(Cell::order.W, p.W, hidden);
     const Matrix b = to_order(Cell::order.b, p.b, hidden);
     parameters["weight_ih_l0"].copy_(view(U.data(), {inputs, U.rows()}).t());
-    parameters["weight_hh_l0"].copy_(view(W.data(), {hidden, W.rows()}).t());
+    parameters["weight_hh_l0"].copy_(view(W.data(), {outputs, W.rows()}).t());
     parameters["bias_ih_l0"].copy_(view(b.data(), {U.rows()}));
     // A second bias, of every gate, which nobody else has; but the last gate's where ours has one too.
     Tensor second = parameters["bias_hh_l0"].zero_();
@@ -63,6 +65,10 @@ class Rnn : public Run {
     leaves_ = {parameters["weight_ih_l0"], parameters["weight_hh_l0"], parameters["bias_ih_l0"], x_};
     leaves_.insert(leaves_.end(), state_.begin(), state_.end());
     if (of_second > 0) leaves_.push_back(second);
+    if constexpr (is_projected) {
+      parameters["weight_hr_l0"].copy_(view(p.R.data(), {hidden, outputs}).t());
+      leaves_.push_back(parameters["weight_hr_l0"]);
+    }
   }
 
   void forward() override {
@@ -79,18 +85,26 @@ class Rnn : public Run {
     Matrix db = columns(gradients_[2]).reshaped(), d_initial = columns(gradients_[4]);
     if (state_.size() == 2) d_initial = stacked(d_initial, columns(gradients_[5]));
     const std::size_t second = 4 + state_.size();
-    if (gradients_.size() > second) db = stacked(db, columns(gradients_[second]).bottomRows(hidden_));
+    if (!is_projected && gradients_.size() > second) db = stacked(db, columns(gradients_[second]).bottomRows(hidden_));
     all.insert(all.end(), {{"dU", from_order(Cell::order.U, columns(gradients_[0].t()), hidden_)},
                            {"dW", from_order(Cell::order.W, columns(gradients_[1].t()), hidden_)},
                            {"db", from_order(Cell::order.b, db, hidden_)},
                            {"dx", columns(gradients_[3])},
                            {"d_initial", d_initial}});
+    if (is_projected) all.emplace_back("dR", columns(gradients_.back().t()));
     return all;
   }
 
  private:
+  static constexpr bool is_projected = std::is_same_v<Cell, ProjectedLstm>;
+
+  static typename Cell::Options options(const Problem& p) {
+    typename Cell::Options sizes(p.shape.inputs, p.shape.hidden);
+    if constexpr (is_projected) sizes.proj_size(p.outputs());
+    return sizes;
+  }
   void run() {
-    if constexpr (std::is_same_v<Cell, Lstm>) {
+    if constexpr (std::is_base_of_v<Lstm, Cell>) {
       y_ = std::get<0>(rnn_->forward(x_, std::tuple(state_[0], state_[1])));
     } else {
       y_ = std::get<0>(rnn_->forward(x_, state_[0]));
@@ -140,7 +154,7 @@ Library libtorch_library() {
   (void)once;
   return {"libtorch",
           "LibTorch " TORCH_VERSION " on " + blas(),
-          {{"elman", make<Elman>}, {"lstm", make<Lstm>}, {"gru", make<Gru>}}};
+          {{"elman", make<Elman>}, {"lstm", make<Lstm>}, {"gru", make<Gru>}, {"lstm-proj", make<ProjectedLstm>}}};
 }
 
 }  // namespace bench

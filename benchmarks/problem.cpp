@@ -15,21 +15,25 @@ std::string path(Work work, const std::string& cell, const std::string& library,
 }
 
 double Problem::operations(Work work) const {
-  const Index multiply_adds = (U.size() + W.size()) * shape.batch * shape.steps;
+  const Index multiply_adds = (U.size() + W.size() + R.size()) * shape.batch * shape.steps;
   return (work == Work::train ? 6.0 : 2.0) * static_cast<double>(multiply_adds);
 }
 
 namespace {
 
 template <class Cell>
-Problem problem_of(const char* name, const Shape& shape) {
+Problem problem_of(const char* name, const Shape& shape, Cell cell) {
   const auto& [inputs, hidden, batch, steps] = shape;
   std::mt19937 rng(1);
-  Cell cell(inputs, hidden);
   recur::initialize(cell, rng);
-  recur::Series<float> initial(cell.state(1).rows(), batch, 1), x(inputs, batch, steps), dy(hidden, batch, steps);
+  recur::Series<float> initial(cell.state(1).rows(), batch, 1), x(inputs, batch, steps),
+      dy(cell.outputs(), batch, steps);
   for (auto* series : {&initial, &x, &dy}) series->setRandom(rng);
-  return {name, shape, cell.U, cell.W, cell.b, initial.matrix(), x, dy, cell.P};
+  return {name, shape, cell.U, cell.W, cell.b, initial.matrix(), x, dy, cell.P, cell.R};
+}
+template <class Cell>
+Problem problem_of(const char* name, const Shape& shape) {
+  return problem_of(name, shape, Cell(shape.inputs, shape.hidden));
 }
 
 }  // namespace
@@ -39,6 +43,10 @@ Problem lstm(const Shape& shape) { return problem_of<recur::Lstm<float>>("lstm",
 Problem gru(const Shape& shape) { return problem_of<recur::Gru<float>>("gru", shape); }
 Problem indrnn(const Shape& shape) { return problem_of<recur::IndRnn<float>>("indrnn", shape); }
 Problem mingru(const Shape& shape) { return problem_of<recur::MinGru<float>>("mingru", shape); }
+
+Problem lstm_proj(const Shape& shape) {
+  return problem_of("lstm-proj", shape, recur::ProjectedLstm<float>(shape.inputs, shape.hidden, shape.hidden / 2));
+}
 
 Problem padded(Problem problem) {
   const auto& [inputs, hidden, batch, steps] = problem.shape;

@@ -41,21 +41,24 @@ struct Problem {
   Matrix initial;  ///< the state: h, for the LSTM h and then c
   recur::Series<float> x, dy;
   Matrix P = {};  ///< the rule's own parameters
+  Matrix R = {};  ///< of the projected LSTM, whose outputs are half as many as its hidden units
 
+  /// The height of h and y.
+  Index outputs() const { return W.cols(); }
   /// Floating-point operations, a multiply-add counted twice: forward is two products, train two more for each of dW
   /// and dU, dx and dh.
   double operations(Work work) const;
 };
 Problem elman(const Shape& shape), lstm(const Shape& shape), gru(const Shape& shape), indrnn(const Shape& shape),
-    mingru(const Shape& shape);
+    mingru(const Shape& shape), lstm_proj(const Shape& shape);
 
 /// The cells, in the order of the tables, by the names that stand in paths.
 struct CellKind {
   const char* name;
   Problem (*problem)(const Shape& shape);
 };
-inline constexpr CellKind cells[] = {
-    {"elman", elman}, {"lstm", lstm}, {"gru", gru}, {"indrnn", indrnn}, {"mingru", mingru}};
+inline constexpr CellKind cells[] = {{"elman", elman},         {"lstm", lstm},     {"gru", gru},
+                                     {"lstm-proj", lstm_proj}, {"indrnn", indrnn}, {"mingru", mingru}};
 
 /// Those whose batches are padded.
 inline constexpr Shape padded_shapes[] = {{32, 64, 16, 128}, {128, 128, 32, 64}, {256, 256, 64, 128}};
@@ -74,8 +77,8 @@ Matrix from_order(const std::vector<int>& order, const Matrix& matrix, Index hid
 /// One matrix above the other.
 Matrix stacked(const Matrix& upper, const Matrix& lower);
 
-/// What came out, in recur's layout and order: y, and after train dU, db, dx, d_initial, and dW and dP where there are
-/// such.
+/// What came out, in recur's layout and order: y, and after train dU, db, dx, d_initial, and dW, dP and dR where there
+/// are such.
 using Results = std::vector<std::pair<std::string, Matrix>>;
 
 /// Where the results differ by more than `tolerance` times the largest entry of ours; empty where they agree.

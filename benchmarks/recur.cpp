@@ -29,12 +29,13 @@ class Recur : public Run {
 
  public:
   explicit Recur(const Problem& problem)
-      : cell_(problem.shape.inputs, problem.shape.hidden), gradient_(recur::zeros_like(cell_)),
-        x_(problem.x.cast<Scalar>()), dy_(problem.dy.cast<Scalar>()), initial_(problem.initial.cast<Scalar>()) {
+      : cell_(made(problem)), gradient_(recur::zeros_like(cell_)), x_(problem.x.cast<Scalar>()),
+        dy_(problem.dy.cast<Scalar>()), initial_(problem.initial.cast<Scalar>()) {
     cell_.U = problem.U.cast<Scalar>();
     cell_.W = problem.W.cast<Scalar>();
     cell_.b = problem.b.cast<Scalar>();
     cell_.P = problem.P.cast<Scalar>();
+    cell_.R = problem.R.cast<Scalar>();
   }
   void forward() override {
     const Threads guard(threads);
@@ -54,6 +55,7 @@ class Recur : public Run {
       all.insert(all.end(),
                  {{"db", plain(gradient_.b)}, {"dx", plain(dx_.matrix())}, {"d_initial", plain(d_initial_)}});
       if (gradient_.P.size() > 0) all.emplace_back("dP", plain(gradient_.P));
+      if (gradient_.R.size() > 0) all.emplace_back("dR", plain(gradient_.R));
     }
     return all;
   }
@@ -67,6 +69,14 @@ class Recur : public Run {
   }
 
  private:
+  static Cell made(const Problem& problem) {
+    if constexpr (Cell::is_projected) {
+      return {problem.shape.inputs, problem.shape.hidden, problem.outputs()};
+    } else {
+      return {problem.shape.inputs, problem.shape.hidden};
+    }
+  }
+
   Cell cell_, gradient_;
   recur::Series<Scalar> x_, dy_, dx_;
   typename Cell::State initial_, d_initial_;
@@ -79,11 +89,9 @@ std::unique_ptr<Run> make(const Problem& problem) {
 }
 template <class Scalar, int threads = 1>
 std::map<std::string, Library::Make> make_cells() {
-  return {{"elman", make<recur::Elman<Scalar>, threads>},
-          {"lstm", make<recur::Lstm<Scalar>, threads>},
-          {"gru", make<recur::Gru<Scalar>, threads>},
-          {"indrnn", make<recur::IndRnn<Scalar>, threads>},
-          {"mingru", make<recur::MinGru<Scalar>, threads>}};
+  return {{"elman", make<recur::Elman<Scalar>, threads>},   {"lstm", make<recur::Lstm<Scalar>, threads>},
+          {"gru", make<recur::Gru<Scalar>, threads>},       {"lstm-proj", make<recur::ProjectedLstm<Scalar>, threads>},
+          {"indrnn", make<recur::IndRnn<Scalar>, threads>}, {"mingru", make<recur::MinGru<Scalar>, threads>}};
 }
 
 }  // namespace

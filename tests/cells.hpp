@@ -1,5 +1,5 @@
-// The rules that tests have beside those of the library, and random networks, series and states. `Rules` are all of
-// both, for the hashes; the laws have theirs in laws/*_cells.cpp and laws/cells_without_product.cpp.
+// The rules that tests have beside those of the library, and random networks, series and states. `Rules` are those
+// that project nothing, for the hashes; the laws have theirs in laws/*_cells.cpp and laws/cells_without_product.cpp.
 #pragma once
 
 #include <recur/recur.hpp>
@@ -58,6 +58,38 @@ struct TwoStates {
     d_now[g] = d_now[c] * (before[c] - now[a]) * recur::Logistic().slope(now[g]);
     d_now[a] = d_now[c] * (1 - now[g]) * recur::Tanh().slope(now[a]);
     d_before[c] += d_now[c] * now[g];
+  }
+};
+
+/// q_t = f(a_t), h_t = R q_t: a projected rule that carries h alone.
+struct ProjectedElman {
+  enum Block { q, blocks };
+  static constexpr recur::BlockRange from_input{q, 1}, from_hidden{q, 1}, state{q, 0};
+  static constexpr int projected = q;
+
+  void forward(const auto&, auto& now) const { now[q] = recur::Tanh().value(now[q]); }
+  void backward(const auto&, const auto& now, auto& d_now, auto&) const { d_now[q] *= recur::Tanh().slope(now[q]); }
+};
+
+/// A projected rule with parameters of its own, whose inputs reach one of its blocks alone:
+/// q_t = g + p c_<t-1>, c_t = f c_<t-1> + (1 - f) g.
+struct ProjectedLeak {
+  enum Block { c, f, g, q, blocks };
+  enum Vector { p, vectors };
+  static constexpr recur::BlockRange from_input{g, 1}, from_hidden{f, 2}, state{c, 1};
+  static constexpr int projected = q;
+
+  void forward(const auto& before, auto& now, const auto& own) const {
+    now[f] = recur::Logistic().value(now[f]);
+    now[g] = recur::Tanh().value(now[g]);
+    now[q] = now[g] + own[p] * before[c];
+    now[c] = now[f] * before[c] + (1 - now[f]) * now[g];
+  }
+  void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& own, auto& d_own) const {
+    d_own[p] += d_now[q] * before[c];
+    d_now[f] = d_now[c] * (before[c] - now[g]) * recur::Logistic().slope(now[f]);
+    d_now[g] = (d_now[q] + d_now[c] * (1 - now[f])) * recur::Tanh().slope(now[g]);
+    d_before[c] += d_now[c] * now[f] + d_now[q] * own[p];
   }
 };
 

@@ -45,6 +45,7 @@
 #include "cells/gru.hpp"               // Gru, GruResetBefore: gated recurrent units
 #include "cells/lstm.hpp"              // Lstm: long short-term memory
 #include "cells/peephole_lstm.hpp"     // ... whose gates see the cell state
+#include "cells/projected_lstm.hpp"    // ... whose hidden state is a projection: nn.LSTM with proj_size
 #include "cells/indrnn.hpp"            // IndRnn: each unit sees its own past alone
 #include "cells/min_gru.hpp"           // MinGru, whose gate sees the inputs alone
 #include "cells/min_lstm.hpp"          // MinLstm, whose gates do

@@ -60,6 +60,19 @@ TEST_CASE("Gates go where they belong, and the two biases are summed", "[io][pyt
     CHECK(cell.W == numbered(8, 2, 101));
     CHECK(cell.b == VectorOf<float>(numbered(8, 1, 201) + numbered(8, 1, 301)));
   }
+  SECTION("nn.LSTM with proj_size") {
+    SafetensorsWriter file;
+    file.add("weight_ih_l0", numbered(12, 4, 1));
+    file.add("weight_hh_l0", numbered(12, 2, 101));
+    file.add("weight_hr_l0", numbered(2, 3, 401));
+    ProjectedLstm<float> cell(4, 3, 2);
+    load_pytorch(opened(file), cell);
+    CHECK(cell.W == numbered(12, 2, 101));
+    CHECK(cell.R == numbered(2, 3, 401));
+    CHECK(refusal(file, ProjectedLstm<float>(4, 3, 4)) ==
+          "model: tensor 'weight_hh_l0' must have shape [12, 4], got [12, 2]");
+    CHECK(refusal(file, Lstm<float>(4, 3)) == "model: tensor 'weight_hh_l0' must have shape [12, 3], got [12, 2]");
+  }
   SECTION("nn.GRU: r, z, n; U's rows are n, r, z, W's r, z, q, and b's n, r, z, q") {
     SafetensorsWriter file;
     add_module(file, "", 3);
@@ -108,6 +121,7 @@ TEMPLATE_TEST_CASE("What is saved is what is loaded, for every kind of network",
   };
   check(Elman<TestType>(3, 1));
   check(Elman<TestType, Relu>(1, 2));
+  check(ProjectedLstm<TestType>(3, 4, 2));
   check(Stack<Gru<TestType>>(3, 2, 3));
   const auto both_ways = check(Stack<Bidirectional<Lstm<TestType>>>(3, 2, 2));
   CHECK(both_ways.tensors().size() == 16);

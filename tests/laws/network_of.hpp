@@ -110,13 +110,13 @@ class NetworkOf : public ForwardOf<Net, AnyNetwork> {
 
 template <class Rule>
 struct CellOf : AnyCell {
-  std::unique_ptr<AnyNetwork> make(Index inputs, Index hidden) const override {
-    return std::make_unique<NetworkOf<recur::Cell<Rule, double>>>(recur::Cell<Rule, double>(inputs, hidden));
+  std::unique_ptr<AnyNetwork> make(Index inputs, Index outputs) const override {
+    return std::make_unique<NetworkOf<recur::Cell<Rule, double>>>(cell_of_sizes<double>(inputs, outputs));
   }
-  std::unique_ptr<AnyForward<float>> make_float(Index inputs, Index hidden, std::mt19937& rng,
+  std::unique_ptr<AnyForward<float>> make_float(Index inputs, Index outputs, std::mt19937& rng,
                                                 double limit) const override {
-    using Net = recur::Cell<Rule, float>;
-    return std::make_unique<ForwardOf<Net, AnyForward<float>>>(randomized(Net(inputs, hidden), rng, limit));
+    return std::make_unique<ForwardOf<recur::Cell<Rule, float>, AnyForward<float>>>(
+        randomized(cell_of_sizes<float>(inputs, outputs), rng, limit));
   }
   std::pair<Series<double>, NamedMatrices> run_fixed(const NamedMatrices& parameters, SeriesView<const double> x,
                                                      SeriesView<const double> dy) const override {
@@ -133,14 +133,29 @@ struct CellOf : AnyCell {
     auto before = fixed.template record<1>(), now = before;
     for (Index t = 0; t < x.steps(); ++t) {
       fixed.step(recur::VectorOf<double, 3>(x[t]), before, now);
-      y[t] = now.template middleRows<5>(5 * Rule::h);
+      if constexpr (projects) {
+        y[t] = now.template topRows<5>();
+      } else {
+        y[t] = now.template middleRows<5>(5 * Rule::h);
+      }
       before = now;
     }
     return y;
   }
 
  private:
-  using Fixed = recur::Cell<Rule, double, 3, 5>;
+  static constexpr bool projects = recur::Cell<Rule, double>::is_projected;
+  using Fixed = recur::Cell<Rule, double, 3, projects ? 7 : 5, 5>;
+
+  /// Where h is projected, there are two units more.
+  template <class Scalar>
+  static recur::Cell<Rule, Scalar> cell_of_sizes(Index inputs, Index outputs) {
+    if constexpr (projects) {
+      return {inputs, outputs + 2, outputs};
+    } else {
+      return {inputs, outputs};
+    }
+  }
 };
 
 template <class Rule>

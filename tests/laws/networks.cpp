@@ -8,7 +8,7 @@ namespace recur_test {
 const std::vector<NamedCell>& all_cells() {
   static const auto cells = [] {
     std::vector<NamedCell> all;
-    for (auto cells : {plain_cells, gated_cells, cells_without_product})
+    for (auto cells : {plain_cells, gated_cells, cells_without_product, projected_cells})
       for (auto& each : cells()) all.push_back(std::move(each));
     return all;
   }();

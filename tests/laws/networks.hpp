@@ -1,6 +1,6 @@
 // The networks that every law is tested for, each behind one small virtual class: a network is compiled once, and so is
 // a law. A new cell or layer is one more line of plain_cells.cpp, gated_cells.cpp,
-// cells_without_product.cpp or layers.cpp.
+// cells_without_product.cpp, projected_cells.cpp or layers.cpp.
 #pragma once
 
 #include <recur/series/series.hpp>
@@ -63,13 +63,13 @@ struct AnyNetwork : AnyForward<double> {
   virtual Series<double> stream(SeriesView<const double> x) const = 0;
 };
 
-/// A cell of any size.
+/// A cell of any size; of one whose hidden state is projected, `outputs` are the numbers of h.
 struct AnyCell {
   virtual ~AnyCell() = default;
-  virtual std::unique_ptr<AnyNetwork> make(Index inputs, Index hidden) const = 0;
-  virtual std::unique_ptr<AnyForward<float>> make_float(Index inputs, Index hidden, std::mt19937& rng,
+  virtual std::unique_ptr<AnyNetwork> make(Index inputs, Index outputs) const = 0;
+  virtual std::unique_ptr<AnyForward<float>> make_float(Index inputs, Index outputs, std::mt19937& rng,
                                                         double limit) const = 0;
-  /// y and the gradient, by a cell of 3 inputs and 5 hidden units that are fixed at compile time.
+  /// y and the gradient, by a cell of 3 inputs and 5 outputs that are fixed at compile time.
   virtual std::pair<Series<double>, NamedMatrices> run_fixed(const NamedMatrices& parameters,
                                                              SeriesView<const double> x,
                                                              SeriesView<const double> dy) const = 0;
@@ -93,6 +93,7 @@ std::vector<NamedNetwork> all_networks();
 std::vector<NamedCell> plain_cells();
 std::vector<NamedCell> gated_cells();
 std::vector<NamedCell> cells_without_product();
+std::vector<NamedCell> projected_cells();
 std::vector<NamedNetwork> networks_of_layers();
 
 /// Whether two lists of matrices are the same to the bit but for the sign of a zero.

@@ -3,8 +3,8 @@
 
 Run it with no arguments (Debian: apt-get install python3-torch); the same bytes every time on one PyTorch.
 
-    embedding = nn.Embedding(11, 6, padding_idx=2), rnn = nn.LSTM(6, 5, 2), norm = nn.LayerNorm(5, eps=1e-3),
-    fc = nn.Linear(5, 4):  y = fc(norm(rnn(embedding(x))))
+    embedding = nn.Embedding(11, 6, padding_idx=2), rnn = nn.LSTM(6, 5, 2, proj_size=3),
+    norm = nn.LayerNorm(3, eps=1e-3), fc = nn.Linear(3, 4):  y = fc(norm(rnn(embedding(x))))
 
 <f64 or f32>.safetensors holds the module's state_dict, which PyTorch's users save, and besides
 
@@ -29,9 +29,9 @@ class Module(nn.Module):
     def __init__(self):
         super().__init__()
         self.embedding = nn.Embedding(11, 6, padding_idx=2)
-        self.rnn = nn.LSTM(6, 5, 2)
-        self.norm = nn.LayerNorm(5, eps=1e-3)
-        self.fc = nn.Linear(5, 4)
+        self.rnn = nn.LSTM(6, 5, 2, proj_size=3)
+        self.norm = nn.LayerNorm(3, eps=1e-3)
+        self.fc = nn.Linear(3, 4)
 
     def forward(self, x):
         return self.fc(self.norm(self.rnn(self.embedding(x))[0]))

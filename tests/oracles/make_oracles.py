@@ -5,10 +5,10 @@ Run it with no arguments (Debian: apt-get install python3-torch); it rewrites th
 the same bytes every time on one PyTorch. The tests read only those files and need no Python.
 
 One case a file, <cell>_l<layers>_d<directions>_<f64 or f32>_<name>.safetensors. __metadata__ says `cell` (rnn_tanh,
-rnn_relu, lstm, gru), `layers`, `bidirectional` (true, false), and, where the sequences are of unequal lengths,
+rnn_relu, lstm, lstm_proj, gru), `layers`, `bidirectional` (true, false), and, where the sequences are of unequal lengths,
 `lengths` (as 2,9,1,6). The tensors, named and shaped as PyTorch has them, are
 
-    x [T, N, I], h0 [layers D, N, H], (c0), every parameter        given
+    x [T, N, I], h0 [layers D, N, H], (c0), every parameter        given; of lstm_proj h0 is [layers D, N, P]
     y [T, N, D H], hn [layers D, N, H], (cn)                       the results
     dy, dhn, (dcn)                                                 given, for L = sum(y*dy) + sum(hn*dhn) + sum(cn*dcn)
     grad.x, grad.h0, (grad.c0), grad.weight_ih_l0 ...              dL/dx and so on
@@ -37,6 +37,12 @@ class Cell(NamedTuple):
     module: callable  # (inputs, hidden, layers, bidirectional=...) -> the PyTorch module
     states: str = "h"  # one letter a state, in PyTorch's order: h gives h0, hn, dhn and grad.h0
     kinked: bool = False  # the cases must keep away from the kink, where rounding would choose the slope
+    outputs: callable = lambda hidden: hidden  # the height of h and y; PyTorch wants proj_size < hidden_size
+
+
+def projected(hidden):
+    """A height for lstm_proj's h."""
+    return hidden // 2 + 1 if hidden > 2 else 1
 
 
 CELLS = {
@@ -44,6 +50,13 @@ CELLS = {
     "rnn_relu": Cell(lambda *sizes, **options: nn.RNN(*sizes, nonlinearity="relu", **options), kinked=True),
     "lstm": Cell(nn.LSTM, states="hc"),
     "gru": Cell(nn.GRU),
+    "lstm_proj": Cell(
+        lambda inputs, hidden, *sizes, **options: nn.LSTM(
+            inputs, hidden, *sizes, proj_size=projected(hidden), **options
+        ),
+        states="hc",
+        outputs=projected,
+    ),
 }
 
 
@@ -158,7 +171,10 @@ def make(cell_name, case, dtype_name):
 
     module = cell.module(case.inputs, case.hidden, case.layers, bidirectional=case.directions == 2).to(dtype)
     fill(module, rng)
-    state_shape = (case.layers * case.directions, case.batch, case.hidden)
+    heights = {"h": cell.outputs(case.hidden), "c": case.hidden}
+
+    def normal_state(s):
+        return normal(case.layers * case.directions, case.batch, heights[s])
 
     x = normal(case.steps, case.batch, case.inputs)
     lengths = case.lengths or [case.steps] * case.batch
@@ -166,13 +182,13 @@ def make(cell_name, case, dtype_name):
     if case.padding is not None:
         x[past_end] = case.padding
     x.requires_grad_()
-    start = [normal(*state_shape).requires_grad_() for _ in cell.states]
+    start = [normal_state(s).requires_grad_() for s in cell.states]
 
     y, final = run(module, x, start, case.lengths)
     if cell.kinked:
         check_kinks(module, x, start[0], lengths, y)
 
-    dy, d_final = normal(*y.shape), [normal(*state_shape) for _ in final]
+    dy, d_final = normal(*y.shape), [normal_state(s) for s in cell.states]
     loss = (y * dy).sum() + sum((state * d).sum() for state, d in zip(final, d_final))
     loss.backward()
 
@@ -209,5 +225,7 @@ if __name__ == "__main__":
         old.unlink()
     for cell_name in CELLS:
         for case in CASES:
+            if cell_name == "lstm_proj" and case.hidden == 1:
+                continue  # nothing is less
             for dtype_name in case.dtypes:
                 make(cell_name, case, dtype_name)

@@ -8,7 +8,7 @@ using namespace recur_test;
 
 namespace {
 
-/// h and c of all layers and directions: [layers * directions, N, H] each.
+/// h and c of all layers and directions: [layers * directions, N, H] each, where it is projected h of P.
 States states(const Safetensors& file, const std::string& before, const std::string& after) {
   States result;
   const std::string h = before + "h" + after, c = before + "c" + after;
@@ -40,7 +40,8 @@ void run(Module module, const Safetensors& file, double tolerance) {
     if (name.starts_with("weight_") || name.starts_with("bias_")) parameters.add(name, tensor);
   const auto computed = module({.parameters = Safetensors::parse(parameters.bytes(), file.name()),
                                 .inputs = file.shape("x").at(2),
-                                .hidden = file.shape("h0").at(2),
+                                .hidden = file.shape(file.contains("c0") ? "c0" : "h0").at(2),
+                                .outputs = file.shape("h0").at(2),
                                 .layers = std::stoi(file.metadata("layers")),
                                 .x = series(file, "x"),
                                 .dy = series(file, "dy"),

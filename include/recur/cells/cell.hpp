@@ -19,10 +19,20 @@ namespace recur::inline RECUR_ISA {
 /// the Elman network, all 4 for the LSTM; for a rule without a product with h_<t-1> G_w is 0, and there is no W.
 /// `cell.U` and its like are plain Eigen matrices. Sizes are given to the constructor, or fixed as template arguments.
 /// All parameters start at zero.
-template <Rule Rule_, class Scalar_ = float, int Inputs = Dynamic, int Hidden = Dynamic>
-class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
+///
+/// Of a rule whose hidden state is projected, h_t = R q_t with R: P x H, the outputs and h_t have P numbers, and W is
+/// (G_w H) x P. For all others P is H.
+template <Rule Rule_, class Scalar_ = float, int Inputs = Dynamic, int Hidden = Dynamic, int Outputs = Hidden>
+class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
+  static_assert(detail::is_projected<Rule_> || Outputs == Hidden,
+                "Cell: only rules whose hidden state is projected have other outputs than hidden units");
   static_assert(detail::compiles<&detail::call_pointwise<Rule_, Scalar_>>);  // the rule is pointwise
   using Sizes = detail::RuleSizes<Rule_>;
+  /// The rows of so many blocks of a record, and of h where it is projected; Dynamic where they are not known.
+  static constexpr int rows_of_blocks(int count) {
+    if (!detail::is_projected<Rule_>) return times(count, Hidden);
+    return Hidden == Dynamic || Outputs == Dynamic ? Dynamic : Outputs + count * Hidden;
+  }
   using Recurrence = detail::Recurrence<Rule_, Scalar_>;
 
  public:
@@ -30,68 +40,84 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   ///@{
   using Rule = Rule_;
   using Scalar = Scalar_;
-  static constexpr int inputs_at_compile_time = Inputs, outputs_at_compile_time = Hidden;
+  static constexpr int inputs_at_compile_time = Inputs, outputs_at_compile_time = Outputs;
   static constexpr int hidden_at_compile_time = Hidden;
   static constexpr bool causal = true, takes_tokens = true;
   ///@}
-  static constexpr int blocks = Sizes::blocks;  ///< of H rows, in a record
+  static constexpr int blocks = Sizes::blocks;                      ///< of H rows, in a record
+  static constexpr bool is_projected = detail::is_projected<Rule>;  ///< whether h_t = R q_t
 
-  /// The types of U, W, b and P.
+  /// The types of U, W, b, P and R.
   ///@{
   using MatrixU = MatrixOf<Scalar, times(Rule::from_input.count, Hidden), Inputs>;
-  using MatrixW = MatrixOf<Scalar, times(Sizes::recurrent, Hidden), Hidden>;
+  using MatrixW = MatrixOf<Scalar, times(Sizes::recurrent, Hidden), Outputs>;
   using VectorB = VectorOf<Scalar, times(Sizes::pre_activations.count, Hidden)>;
   using MatrixP = MatrixOf<Scalar, Hidden, Sizes::vectors>;
+  using MatrixR = MatrixOf<Scalar, is_projected ? Outputs : 0, Hidden>;
   ///@}
   alignas(alignment<MatrixU>) MatrixU U;  ///< input weights, (G_u H) x I
-  alignas(alignment<MatrixW>) MatrixW W;  ///< recurrent weights, (G_w H) x H
+  alignas(alignment<MatrixW>) MatrixW W;  ///< recurrent weights, (G_w H) x P
   alignas(alignment<VectorB>) VectorB b;  ///< bias, G H
   alignas(alignment<MatrixP>) MatrixP P;  ///< the rule's own parameters, where it has some
+  alignas(alignment<MatrixR>) MatrixR R;  ///< P x H, where h_t is projected
   [[no_unique_address]] Rule rule;        ///< with its constants
 
-  /// What is carried from step to step: the rule's state blocks for N sequences, (states H) x N; for the Elman network
-  /// h_0, H x N. A state without columns stands for zero.
-  using State = MatrixOf<Scalar, times(Rule::state.count, Hidden), Dynamic>;
-  /// What one step keeps, (blocks H) x N; for the Elman network h_t.
+  /// What is carried from step to step: the rule's state blocks for N sequences, (states H) x N, before them h where it
+  /// is projected, (P + states H) x N; for the Elman network h_0, H x N. A state without columns stands for zero.
+  using State = MatrixOf<Scalar, rows_of_blocks(Rule::state.count), Dynamic>;
+  /// What one step keeps, (blocks H) x N, or (P + blocks H) x N; for the Elman network h_t.
   template <int Batch = Dynamic>
-  using Record = MatrixOf<Scalar, times(blocks, Hidden), Batch>;
+  using Record = MatrixOf<Scalar, rows_of_blocks(blocks), Batch>;
 
   /// Sizes as the template arguments give them.
   Cell()
-    requires(Inputs != Dynamic && Hidden != Dynamic)
-      : Cell(Inputs, Hidden) {}
+    requires(Inputs != Dynamic && Hidden != Dynamic && Outputs != Dynamic)
+  {
+    set_zero(Inputs, Hidden, Outputs);
+  }
   /// Throws std::invalid_argument unless inputs > 0 and hidden > 0, equal to sizes that are fixed, and where a matrix
   /// would have too many numbers.
-  Cell(Index inputs, Index hidden, Rule rule_ = {}) : rule(rule_) {
-    require(inputs > 0 && hidden > 0, "Cell: inputs > 0 and hidden > 0 expected, got ", inputs, " and ", hidden);
-    detail::require_fixed("Cell: inputs", inputs, Inputs);
-    detail::require_fixed("Cell: hidden", hidden, Hidden);
-    if constexpr (Inputs == Dynamic || Hidden == Dynamic) detail::require_units_alike();
-    detail::checked_product("Cell: blocks x hidden x inputs", blocks, hidden, inputs);
-    detail::checked_product("Cell: blocks x hidden x hidden", blocks, hidden, hidden);
-    U.setZero(Rule::from_input.count * hidden, inputs);
-    W.setZero(Sizes::recurrent * hidden, hidden);
-    b.setZero(Sizes::pre_activations.count * hidden);
-    P.setZero(hidden, Sizes::vectors);
+  Cell(Index inputs, Index hidden, Rule rule_ = {})
+    requires(!is_projected)
+      : rule(rule_) {
+    set_zero(inputs, hidden, hidden);
+  }
+  /// The same for a rule whose hidden state is projected; outputs > 0.
+  Cell(Index inputs, Index hidden, Index outputs, Rule rule_ = {})
+    requires(is_projected)
+      : rule(rule_) {
+    set_zero(inputs, hidden, outputs);
   }
 
-  Index inputs() const { return U.cols(); }   ///< I
-  Index hidden() const { return W.cols(); }   ///< H
-  Index outputs() const { return hidden(); }  ///< H
-  /// "Elman tanh 8 -> 32": see describe.hpp.
-  std::string description() const { return detail::describe_rule(rule) + detail::describe_sizes(inputs(), hidden()); }
+  Index inputs() const { return U.cols(); }                            ///< I
+  Index hidden() const { return is_projected ? R.cols() : W.cols(); }  ///< H
+  Index outputs() const { return W.cols(); }                           ///< P, or H where nothing is projected
+  /// "Elman tanh 8 -> 32", "projected LSTM of 64 8 -> 32": see describe.hpp.
+  std::string description() const {
+    const std::string of_hidden = is_projected ? " of " + std::to_string(hidden()) : "";
+    return detail::describe_rule(rule) + of_hidden + detail::describe_sizes(inputs(), outputs());
+  }
 
-  /// f(name, U ...), then W where there is one, b and, where the rule has parameters of its own, P.
+  /// f(name, U ...), then W where there is one, b, P where the rule has parameters of its own, and R where h_t is
+  /// projected.
   static void visit(auto&& f, const Name& name, auto&... cells) {
     f(Name(name, "U"), cells.U...);
     if constexpr (Sizes::recurrent > 0) f(Name(name, "W"), cells.W...);
     f(Name(name, "b"), cells.b...);
     if constexpr (Sizes::vectors > 0) f(Name(name, "P"), cells.P...);
+    if constexpr (is_projected) f(Name(name, "R"), cells.R...);
   }
   /// The same cell with its parameters in another type.
   template <class Other>
-  Cell<Rule, Other, Inputs, Hidden> cast() const {
-    Cell<Rule, Other, Inputs, Hidden> result(inputs(), hidden(), rule);
+  Cell<Rule, Other, Inputs, Hidden, Outputs> cast() const {
+    using Result = Cell<Rule, Other, Inputs, Hidden, Outputs>;
+    Result result = [&] {
+      if constexpr (is_projected) {
+        return Result(inputs(), hidden(), outputs(), rule);
+      } else {
+        return Result(inputs(), hidden(), rule);
+      }
+    }();
     visit([](const Name&, auto& to, const auto& from) { to = from.template cast<Other>(); }, Name(), result, *this);
     return result;
   }
@@ -101,11 +127,11 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   /// A zero record for step().
   template <int Batch = Dynamic>
   Record<Batch> record(Index batch = Batch == Dynamic ? 1 : Batch) const {
-    return Record<Batch>::Zero(blocks * hidden(), batch);
+    return Record<Batch>::Zero(stepper().record_rows(), batch);
   }
 
-  /// One step: from x_t, I x N, and the record of the step before to that of this one, both (blocks H) x N. For the
-  /// Elman network the records are h_<t-1> and h_t. Allocates nothing.
+  /// One step: from x_t, I x N, and the record of the step before to that of this one, both of record()'s shape. For
+  /// the Elman network the records are h_<t-1> and h_t. Allocates nothing.
   /// Throws std::invalid_argument where shapes differ; where they are fixed, that is an error when compiling.
   template <class X, class Before, class Now>
   void step(const Eigen::PlainObjectBase<X>& x, const Eigen::PlainObjectBase<Before>& before,
@@ -113,7 +139,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
     constexpr int batch = Now::ColsAtCompileTime;
     static_assert(fits(X::RowsAtCompileTime, Inputs), "step: x must have as many rows as the cell has inputs");
     static_assert(
-        fits(Before::RowsAtCompileTime, times(blocks, Hidden)) && fits(Now::RowsAtCompileTime, times(blocks, Hidden)),
+        fits(Before::RowsAtCompileTime, rows_of_blocks(blocks)) && fits(Now::RowsAtCompileTime, rows_of_blocks(blocks)),
         "step: a record must have as many rows as the rule's blocks times the cell's hidden units");
     static_assert(fits(X::ColsAtCompileTime, batch) && fits(Before::ColsAtCompileTime, batch),
                   "step: x and both records must have one column for each sequence of the batch");
@@ -123,8 +149,9 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
                   "step: x and both records must be column-major");
     require_shapes("step");
     require_equal("step", "x.rows()", x.rows(), "inputs()", inputs());
-    require_equal("step", "before.rows()", before.rows(), "blocks * hidden()", blocks * hidden());
-    require_equal("step", "now.rows()", now.rows(), "blocks * hidden()", blocks * hidden());
+    const char* const rows = is_projected ? "outputs() + blocks * hidden()" : "blocks * hidden()";
+    require_equal("step", "before.rows()", before.rows(), rows, stepper().record_rows());
+    require_equal("step", "now.rows()", now.rows(), rows, stepper().record_rows());
     require_equal("step", "before.cols()", before.cols(), "x.cols()", x.cols());
     require_equal("step", "now.cols()", now.cols(), "x.cols()", x.cols());
     require(static_cast<const void*>(before.data()) != static_cast<const void*>(now.data()),
@@ -162,7 +189,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   /// The state in the memory, to be read or written. Throws as clear() does; `where` begins the message.
   auto state_in(const char* where, auto& memory) const {
     require_memory(where, memory);
-    return stepper().rows(memory.records_[memory.now_].record, Rule::state);
+    return stepper().states(memory.records_[memory.now_].record);
   }
   /// One step of one sequence, x_t a vector or a Token. Returns where h_t begins. For Stream.
   EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, Memory& memory) const noexcept {
@@ -172,7 +199,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
     if constexpr (requires { x.rows(); })
       require(x.rows() == inputs(), "step: the network has other shapes than when the stream was made");
     step_in_place<detail::Accumulation::interleaved, 1>(x, before, now, memory.now_ != 0);
-    return now.data() + Rule::h * hidden();
+    return now.data() + stepper().row_of_h();
   }
 
   // ---- A layer: see Layer ----
@@ -180,13 +207,15 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   /// The memory that a call works in.
   using Workspace = CellWorkspace<Scalar>;
 
-  /// Throws std::invalid_argument where U, W, b and P, which are public, have shapes that do not fit.
+  /// Throws std::invalid_argument where U, W, b, P and R, which are public, have shapes that do not fit.
   void require_shapes(const char* where) const {
-    const bool right = hidden() > 0 && U.cols() > 0 && U.rows() == Rule::from_input.count * hidden() &&
+    const bool right = hidden() > 0 && outputs() > 0 && U.cols() > 0 && U.rows() == Rule::from_input.count * hidden() &&
                        W.rows() == Sizes::recurrent * hidden() && b.size() == Sizes::pre_activations.count * hidden();
-    require(right, where, ": U must be ", Rule::from_input.count, " H x I, W ", Sizes::recurrent, " H x H, b ",
-            Sizes::pre_activations.count, " H, got U ", shape(U), ", W ", shape(W), ", b ", shape(b));
+    require(right, where, ": U must be ", Rule::from_input.count, " H x I, W ", Sizes::recurrent,
+            is_projected ? " H x P, b " : " H x H, b ", Sizes::pre_activations.count, " H, got U ", shape(U), ", W ",
+            shape(W), ", b ", shape(b));
     require_equal(where, "P.rows()", P.rows(), "hidden()", hidden());
+    if constexpr (is_projected) require_equal(where, "R.rows()", R.rows(), "outputs()", outputs());
   }
   /// Throws std::invalid_argument where the workspace was not prepared by a cell of these sizes.
   void require_workspace(const char* where, const Workspace& work) const {
@@ -194,7 +223,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   }
   /// What Layer asks for.
   ///@{
-  Index state_size() const { return Rule::state.count * hidden(); }
+  Index state_size() const { return stepper().end_of_states() - stepper().begin_of_states(); }
   auto states(auto& work) const { return Recurrence(*this).states(work); }
   auto d_states(auto& work) const { return Recurrence(*this).d_states(work); }
   auto& d_final(auto& work) const { return Recurrence::d_final(work); }
@@ -228,11 +257,29 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
   /// U, W and b are public: their shapes may have changed since the stream was made.
   void require_memory(const char* where, const Memory& memory) const {
     require_shapes(where);
-    require(memory.records_[0].record.rows() == blocks * hidden(), where,
+    require(memory.records_[0].record.rows() == stepper().record_rows(), where,
             ": the network has other shapes than when the stream was made");
   }
   static constexpr bool fits(int size, int expected) {
     return size == Dynamic || expected == Dynamic || size == expected;
+  }
+
+  /// All parameters, of these sizes.
+  void set_zero(Index inputs, Index hidden, Index outputs) {
+    require(inputs > 0 && hidden > 0, "Cell: inputs > 0 and hidden > 0 expected, got ", inputs, " and ", hidden);
+    require(outputs > 0, "Cell: outputs > 0 expected, got ", outputs);
+    detail::require_fixed("Cell: inputs", inputs, Inputs);
+    detail::require_fixed("Cell: hidden", hidden, Hidden);
+    detail::require_fixed("Cell: outputs", outputs, Outputs);
+    if constexpr (Inputs == Dynamic || Hidden == Dynamic || Outputs == Dynamic) detail::require_units_alike();
+    detail::checked_product("Cell: blocks x hidden x inputs", blocks, hidden, inputs);
+    detail::checked_product("Cell: blocks x hidden x hidden", blocks, hidden, hidden);
+    detail::checked_product("Cell: blocks x hidden x outputs", blocks, hidden, outputs);
+    U.setZero(Rule::from_input.count * hidden, inputs);
+    W.setZero(Sizes::recurrent * hidden, outputs);
+    b.setZero(Sizes::pre_activations.count * hidden);
+    P.setZero(hidden, Sizes::vectors);
+    R.setZero(is_projected ? outputs : 0, hidden);
   }
 
   EIGEN_ALWAYS_INLINE detail::Step<Cell> stepper() const { return {{}, *this}; }
@@ -248,7 +295,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden>> {
       step.project_inputs(u, x, now);
     }
     const detail::StepProducts w{detail::in_place(step.rows_for_hidden(), order),
-                                 detail::in_place(step.rows_for_halfway(), order)};
+                                 detail::in_place(step.rows_for_halfway(), order), detail::in_place(R, order)};
     step.template step_forward<Batch>(w, before, now, backwards);
   }
 };

@@ -19,28 +19,29 @@ struct Recurrence;
 template <class Scalar>
 class CellWorkspace {
  public:
-  /// (blocks H) x (N + columns of all steps), where a batch of N sequences of one length T has N T.
+  /// (blocks H, and P before them where h is projected) x (N + columns of all steps), where a batch of N sequences of
+  /// one length T has N T.
   ConstMatrixView<Scalar> records() const { return records_.view(); }
   /// f(buffer) for everything that holds memory.
   void for_each_buffer(auto&& f) const {
-    f(records_), f(d_records_), f(d_final_), f(d_vectors_), f(h_before_), f(U_), f(W_), f(halfway_);
+    f(records_), f(d_records_), f(d_final_), f(d_vectors_), f(h_before_), f(U_), f(W_), f(halfway_), f(R_);
   }
 
  private:
   template <class, class>
   friend struct detail::Recurrence;
 
-  template <Rule, class, int, int>
+  template <Rule, class, int, int, int>
   friend class Cell;
 
   detail::EmptiedByMove<Index> batch_;
   bool of_tokens_ = false;  // whether backward has looked columns of dL/dU up
   detail::Buffer<Scalar> records_;
-  detail::Buffer<Scalar> d_records_;            // dL/d(record) of the step before a chunk, and of the chunk
-  detail::Buffer<Scalar> d_final_;              // dL/d(final state)
-  detail::Buffer<Scalar> d_vectors_;            // dL/dP, sequence by sequence
-  detail::Buffer<Scalar> h_before_;             // h_<t-1> of a chunk, close together
-  detail::PackBuffer<Scalar> U_, W_, halfway_;  // forward as they are, backward transposed
+  detail::Buffer<Scalar> d_records_;                // dL/d(record) of the step before a chunk, and of the chunk
+  detail::Buffer<Scalar> d_final_;                  // dL/d(final state)
+  detail::Buffer<Scalar> d_vectors_;                // dL/dP, sequence by sequence
+  detail::Buffer<Scalar> h_before_;                 // h_<t-1> of a chunk, close together
+  detail::PackBuffer<Scalar> U_, W_, halfway_, R_;  // forward as they are, backward transposed
 };
 
 namespace detail {
@@ -53,17 +54,19 @@ struct CellView {
   using Scalar = std::remove_const_t<Scalar_>;
   using Matrix = std::conditional_t<std::is_const_v<Scalar_>, ConstMatrixView<Scalar>, MatrixView<Scalar>>;
   using Vector = Eigen::Map<std::conditional_t<std::is_const_v<Scalar_>, const VectorOf<Scalar>, VectorOf<Scalar>>>;
-  static constexpr int hidden_at_compile_time = Dynamic;
+  static constexpr int hidden_at_compile_time = Dynamic, outputs_at_compile_time = Dynamic;
 
   Matrix U, W;
   Vector b;
-  Matrix P;
+  Matrix P, R;
   const Rule& rule;
 
   explicit CellView(auto& cell)
-      : U(view(cell.U)), W(view(cell.W)), b(cell.b.data(), cell.b.size()), P(view(cell.P)), rule(cell.rule) {}
+      : U(view(cell.U)), W(view(cell.W)), b(cell.b.data(), cell.b.size()), P(view(cell.P)), R(view(cell.R)),
+        rule(cell.rule) {}
   Index inputs() const { return U.cols(); }
-  Index hidden() const { return W.cols(); }
+  Index hidden() const { return is_projected<Rule> ? R.cols() : W.cols(); }
+  Index outputs() const { return W.cols(); }
 
  private:
   static Matrix view(auto& m) { return {m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.rows())}; }
@@ -73,8 +76,8 @@ struct CellView {
 template <class Rule, class Scalar>
 struct Recurrence : RuleSizes<Rule> {
   using Sizes = RuleSizes<Rule>;
-  using Sizes::all_blocks, Sizes::blocks, Sizes::from_hidden, Sizes::from_halfway, Sizes::hidden_block,
-      Sizes::pre_activations, Sizes::vectors;
+  using Sizes::from_hidden, Sizes::from_halfway, Sizes::is_projected, Sizes::made_block, Sizes::pre_activations,
+      Sizes::vectors;
   using Workspace = CellWorkspace<Scalar>;
   using Gradient = CellView<Rule, Scalar>;
 
@@ -84,25 +87,27 @@ struct Recurrence : RuleSizes<Rule> {
   explicit Recurrence(const auto& of) : cell(of) {}
   Recurrence(const Recurrence&) = delete;
 
-  static constexpr bool h_is_carried = Rule::state.first <= int(Rule::h) && int(Rule::h) < Rule::state.end();
+  static constexpr bool h_is_carried =
+      is_projected || (Rule::state.first <= made_block.first && made_block.first < Rule::state.end());
 
   Index hidden() const { return cell.hidden(); }
 
-  auto states(auto& work) const { return step.rows(work.records_.view(), Rule::state); }
-  auto d_states(auto& work) const { return step.rows(work.d_records_.view(), Rule::state); }
+  auto states(auto& work) const { return step.states(work.records_.view()); }
+  auto d_states(auto& work) const { return step.states(work.d_records_.view()); }
   static auto& d_final(auto& work) { return work.d_final_; }
   void require_workspace(const char* where, const Workspace& work) const {
-    require(work.records_.rows() == blocks * hidden(), where, ": the trace must be of this network, with records of ",
-            blocks * hidden(), " rows, got one of ", work.records_.rows());
+    require(work.records_.rows() == step.record_rows(), where, ": the trace must be of this network, with records of ",
+            step.record_rows(), " rows, got one of ", work.records_.rows());
   }
 
   void prepare_forward(const BatchLayout& layout, Workspace& work) const {
     const Index N = layout.batch();
     work.batch_ = N;
-    work.records_.resize(blocks * hidden(), N + layout.columns()).leftCols(N).setZero();
+    work.records_.resize(step.record_rows(), N + layout.columns()).leftCols(N).setZero();
     work.U_.for_columns(cell.U, layout.columns());
     if constexpr (from_hidden.count > 0) work.W_.for_steps(step.rows_for_hidden(), N, layout.steps());
     if constexpr (has_halfway<Rule>) work.halfway_.for_steps(step.rows_for_halfway(), N, layout.steps());
+    if constexpr (is_projected) work.R_.for_steps(cell.R, N, layout.steps());
   }
 
   /// All of b + U x_t, then the recurrence.
@@ -110,15 +115,15 @@ struct Recurrence : RuleSizes<Rule> {
     auto records = work.records_.view();
     const BatchLayout& layout = chunk.layout;
     chunk.for_own_columns([&](Index column, Index columns) {
-      auto a = step.rows(records, all_blocks, layout.record(chunk.first + 1) + column, columns);
+      auto a = step.columns(records, layout.record(chunk.first + 1) + column, columns);
       step.project_inputs(work.U_.lhs(), x.columns(chunk.column() + column, columns), a);
     });
     const auto products = products_of(work);
     for (Index t = chunk.first; t < chunk.end; ++t) {
       const auto own = chunk.own(t);
       if (own.count == 0) break;
-      const auto before = step.rows(std::as_const(records), all_blocks, layout.record(t) + own.first, own.count);
-      auto now = step.rows(records, all_blocks, layout.record(t + 1) + own.first, own.count);
+      const auto before = step.columns(std::as_const(records), layout.record(t) + own.first, own.count);
+      auto now = step.columns(records, layout.record(t + 1) + own.first, own.count);
       step.template step_forward<Dynamic>(products, before, now, t % 2 != 0);
     }
   }
@@ -127,7 +132,8 @@ struct Recurrence : RuleSizes<Rule> {
   SeriesView<const Scalar> output_columns(const Workspace& work) const {
     const auto records = work.records();
     const Index N = work.batch_;
-    return {records.data() + records.rows() * N + Rule::h * hidden(), hidden(), 1, records.cols() - N, records.rows()};
+    return {records.data() + records.rows() * N + step.row_of_h(), cell.outputs(), 1, records.cols() - N,
+            records.rows()};
   }
 
   void prepare_backward(const Pass& pass, Workspace& work) const {
@@ -137,12 +143,13 @@ struct Recurrence : RuleSizes<Rule> {
     // Columns, of h_before too, are a cache line further apart than they are high: sizes that are powers of two would
     // put all into the same few lines of the cache.
     constexpr Index line = 64 / sizeof(Scalar);
-    work.d_records_.resize(blocks * hidden() + line, N + columns);
+    work.d_records_.resize(step.record_rows() + line, N + columns);
     work.d_vectors_.resize(hidden(), vectors * N).setZero();
-    if (from_hidden.count > 0 && moves_hidden(layout)) work.h_before_.resize(hidden() + line, columns);
+    if (from_hidden.count > 0 && moves_hidden(layout)) work.h_before_.resize(cell.outputs() + line, columns);
     if constexpr (from_hidden.count > 0) work.W_.transpose_of(step.rows_for_hidden(), N, layout.steps());
     if (pass.wants_dx) work.U_.transpose_of(cell.U, layout.columns());
     if constexpr (has_halfway<Rule>) work.halfway_.transpose_of(step.rows_for_halfway(), N, layout.steps());
+    if constexpr (is_projected) work.R_.transpose_of(cell.R, N, layout.steps());
   }
 
   /// Back through time, then dL/dx and, in bulk, the gradients of the weights.
@@ -152,9 +159,9 @@ struct Recurrence : RuleSizes<Rule> {
     const auto records = std::as_const(work).records();
     auto d_records = work.d_records_.view();
     const auto d_column = [&](Index t) { return layout.record(t) - layout.record(chunk.first); };
-    auto d_chunk = step.rows(d_records, all_blocks, d_column(chunk.first + 1), chunk.columns());
+    auto d_chunk = step.columns(d_records, d_column(chunk.first + 1), chunk.columns());
     chunk.for_own_columns([&](Index column, Index columns) {
-      auto d_h = step.rows(d_chunk, hidden_block, column, columns);
+      auto d_h = step.rows_of_h(d_chunk, column, columns);
       if constexpr (!h_is_carried) d_h.setZero();  // else it has what comes from later steps
       if (!dy.empty()) d_h += dy.columns(column, columns);
     });
@@ -162,10 +169,10 @@ struct Recurrence : RuleSizes<Rule> {
     for (Index t = chunk.end; t-- > chunk.first;) {
       const auto own = chunk.own(t);
       if (own.count == 0) continue;
-      const auto before = step.rows(records, all_blocks, layout.record(t) + own.first, own.count);
-      const auto now = step.rows(records, all_blocks, layout.record(t + 1) + own.first, own.count);
-      auto d_before = step.rows(d_records, all_blocks, d_column(t) + own.first, own.count);
-      auto d_now = step.rows(d_records, all_blocks, d_column(t + 1) + own.first, own.count);
+      const auto before = step.columns(records, layout.record(t) + own.first, own.count);
+      const auto now = step.columns(records, layout.record(t + 1) + own.first, own.count);
+      auto d_before = step.columns(d_records, d_column(t) + own.first, own.count);
+      auto d_now = step.columns(d_records, d_column(t + 1) + own.first, own.count);
       step.step_backward(products, before, now, d_before, d_now, work.d_vectors_.view(), own.first, t % 2 != 0);
     }
     if (!dx.empty()) {  // dL/dx_t += U^T d_t
@@ -175,7 +182,7 @@ struct Recurrence : RuleSizes<Rule> {
     }
     [[maybe_unused]] const auto h_before = hidden_before(chunk, records, work);
     chunk.barrier();
-    // In bulk, each thread some rows: dL/dW += d_t h_<t-1>^T, dL/dU += d_t x_t^T, dL/db += d_t.
+    // In bulk, each thread some rows: dL/dW += d_t h_<t-1>^T, dL/dU += d_t x_t^T, dL/db += d_t, dL/dR += dL/dh_t q_t^T.
     const auto share_of = [&](BlockRange range) { return chunk.share_of_rows(range.count * hidden()); };
     if constexpr (from_hidden.count > 0) {
       const auto share = share_of(from_hidden);
@@ -188,6 +195,12 @@ struct Recurrence : RuleSizes<Rule> {
       const BlockRange halfway{Rule::halfway, 1};
       add_outer_product(d, step.rows(records, halfway, layout.record(chunk.first + 1), chunk.columns()),
                         some_rows(gradient.W, share));
+    }
+    if constexpr (is_projected) {
+      const auto share = chunk.share_of_rows(cell.outputs());
+      add_outer_product(some_rows(step.rows_of_h(d_chunk), share),
+                        step.rows(records, made_block, layout.record(chunk.first + 1), chunk.columns()),
+                        some_rows(gradient.R, share));
     }
     const auto share_U = share_of(Rule::from_input), share_b = share_of(pre_activations);
     add_outer_inputs(some_rows(step.rows(d_chunk, Rule::from_input), share_U),
@@ -205,7 +218,9 @@ struct Recurrence : RuleSizes<Rule> {
   }
 
  private:
-  static auto products_of(const Workspace& work) { return StepProducts{work.W_.lhs(), work.halfway_.lhs()}; }
+  static auto products_of(const Workspace& work) {
+    return StepProducts{work.W_.lhs(), work.halfway_.lhs(), work.R_.lhs()};
+  }
 
   /// Some rows of dL/dU += d x^T: for tokens, each column of d goes to the column of its token.
   static void add_outer_inputs(const auto& d, const auto& x, Gradient& gradient, Team::Share share) {
@@ -217,21 +232,21 @@ struct Recurrence : RuleSizes<Rule> {
 
   /// Whether h_<t-1> is copied to be contiguous: for unequal lengths, or records of 4 KiB and more.
   bool moves_hidden(const BatchLayout& layout) const {
-    return layout.has_unequal_lengths() || blocks * hidden() * static_cast<Index>(sizeof(Scalar)) >= 4096;
+    return layout.has_unequal_lengths() || step.record_rows() * static_cast<Index>(sizeof(Scalar)) >= 4096;
   }
   /// h_<t-1> for each column of a chunk.
   ConstMatrixView<Scalar> hidden_before(const Chunk& chunk, const auto& records, Workspace& work) const {
     const BatchLayout& layout = chunk.layout;
     if (from_hidden.count == 0 || !moves_hidden(layout))
-      return step.rows(records, hidden_block, layout.record(chunk.first), chunk.columns());
+      return step.rows_of_h(records, layout.record(chunk.first), chunk.columns());
     auto together = work.h_before_.view();
     for (Index t = chunk.first; t < chunk.end; ++t) {
       const auto own = chunk.own(t);
       if (own.count == 0) break;
-      step.rows(together, BlockRange{0, 1}, layout.column(t) - chunk.column() + own.first, own.count) =
-          step.rows(records, hidden_block, layout.record(t) + own.first, own.count);
+      step.part(together, 0, cell.outputs(), layout.column(t) - chunk.column() + own.first, own.count) =
+          step.rows_of_h(records, layout.record(t) + own.first, own.count);
     }
-    return {together.data(), hidden(), chunk.columns(), Eigen::OuterStride<>(together.colStride())};
+    return {together.data(), cell.outputs(), chunk.columns(), Eigen::OuterStride<>(together.colStride())};
   }
 };
 

@@ -66,6 +66,12 @@
 ///
 /// The last, called after backward, finds in d_now[q] what has come back through the product.
 ///
+/// A step may end in a product, h_t = R q_t, whose result is of another height than H (ProjectedLstmRule). Such a rule
+/// has no block h, for h_t stands in a record before all blocks, and its states begin at block 0 (there may be none):
+///
+///     static constexpr int projected = q;                       // h_t = R q_t: in backward dL/dq_t is in d_now[q]
+///     static constexpr BlockRange state{c, 1};                  // the first block; the state is h, then c
+///
 /// Files say what they hold, and loading into another cell is an error. For that a rule may have a name, or, where it
 /// has constants of its own, which are no parameters, put them into words:
 ///
@@ -91,6 +97,8 @@ template <class Rule>
 inline constexpr bool has_from_hidden = requires { Rule::from_hidden; };
 template <class Rule>
 inline constexpr bool has_halfway = requires { Rule::halfway; } || requires { Rule::from_halfway; };
+template <class Rule>
+inline constexpr bool is_projected = requires { Rule::projected; };
 
 /// The blocks that W h_<t-1> adds into; none, where there is no such product.
 template <class Rule>
@@ -108,6 +116,15 @@ constexpr BlockRange from_halfway() {
     return Rule::from_halfway;
   } else {
     return {from_hidden<Rule>().end(), 0};
+  }
+}
+/// The block that the step makes for what comes after it: h_t, or what h_t is projected from.
+template <class Rule>
+constexpr int made_block() {
+  if constexpr (is_projected<Rule>) {
+    return static_cast<int>(Rule::projected);
+  } else {
+    return static_cast<int>(Rule::h);
   }
 }
 /// The blocks that hold pre-activations, and so have a bias.
@@ -147,7 +164,22 @@ template <class R>
 concept HasHidden = requires {
   requires R::from_hidden.first >= 0 && R::from_hidden.count > 0 && R::from_hidden.end() <= int(R::blocks);
   requires R::from_input.first <= R::from_hidden.end() && R::from_hidden.first <= R::from_input.end();
-  requires R::state.first <= int(R::h) && int(R::h) < R::state.end();
+  requires is_projected<R> || (R::state.first <= made_block<R>() && made_block<R>() < R::state.end());
+};
+/// What a rule has whose hidden state is one of its blocks: that block, and states within the record.
+template <class R>
+concept HasOwnHidden = requires {
+  static_cast<int>(R::h);
+  requires int(R::h) >= 0 && int(R::h) < int(R::blocks);
+  requires R::state.first >= 0 && R::state.count > 0 && R::state.end() <= int(R::blocks);
+};
+/// What a rule has whose hidden state is projected: the block that it is projected from, states that begin at block 0,
+/// a product with h_<t-1>, and no second one.
+template <class R>
+concept HasProjection = requires {
+  requires int(R::projected) >= 0 && int(R::projected) < int(R::blocks);
+  requires R::state.first == 0 && R::state.count >= 0 && R::state.end() <= int(R::blocks);
+  requires has_from_hidden<R> && !has_halfway<R>;
 };
 
 /// A rule that has all that any is asked for.
@@ -160,9 +192,15 @@ struct HasEverything {
   void forward_halfway(const auto&...) const {}
   void backward_halfway(const auto&...) const {}
 };
+/// The same with a projection.
+struct HasEveryProjection {
+  enum Block { q, blocks };
+  static constexpr BlockRange from_hidden{q, 1}, state{0, 0};
+  static constexpr int projected = q;
+};
 /// R where something is asked of it. A conjunction, unlike a disjunction, lets compilers say which function is missing.
-template <bool asked, class R>
-using Where = std::conditional_t<asked, R, HasEverything>;
+template <bool asked, class R, class Otherwise = HasEverything>
+using Where = std::conditional_t<asked, R, Otherwise>;
 
 }  // namespace detail
 
@@ -171,14 +209,13 @@ using Where = std::conditional_t<asked, R, HasEverything>;
 template <class R>
 concept Rule =
     requires {
-      // the number of blocks, and the block of the hidden state
+      // the number of blocks, and where U x_t adds into, within the record
       static_cast<int>(R::blocks);
-      static_cast<int>(R::h);
-      requires int(R::h) >= 0 && int(R::h) < int(R::blocks);
-      // where U x_t adds into, and what is carried from step to step, within the record
       requires R::from_input.first >= 0 && R::from_input.count > 0 && R::from_input.end() <= int(R::blocks);
-      requires R::state.first >= 0 && R::state.count > 0 && R::state.end() <= int(R::blocks);
     } &&
+    // the hidden state, and what is carried from step to step
+    detail::HasOwnHidden<detail::Where<!detail::is_projected<R>, R>> &&
+    detail::HasProjection<detail::Where<detail::is_projected<R>, R, detail::HasEveryProjection>> &&
     // where W h_<t-1> adds into, if it does
     detail::HasHidden<detail::Where<detail::has_from_hidden<R>, R>> &&
     // forward and backward, with the rule's own parameters or without, and those of a second product

@@ -14,55 +14,82 @@ template <class Rule>
 struct RuleSizes {
   static constexpr int blocks = static_cast<int>(Rule::blocks);  ///< of H rows, in a record
   static constexpr int vectors = vectors_of<Rule>();             ///< of H numbers: the rule's own parameters
-  static constexpr BlockRange all_blocks{0, blocks};
-  static constexpr BlockRange hidden_block{static_cast<int>(Rule::h), 1};
+  static constexpr bool is_projected = detail::is_projected<Rule>;
+  static constexpr BlockRange made_block{detail::made_block<Rule>(), 1};  ///< of h, or what h is projected from
   static constexpr BlockRange pre_activations = detail::pre_activations<Rule>;
   static constexpr BlockRange from_hidden = detail::from_hidden<Rule>(), from_halfway = detail::from_halfway<Rule>();
   static constexpr int recurrent = from_hidden.count + from_halfway.count;  ///< blocks of rows of W
 };
 
 /// The left sides of a step's products.
-template <class Hidden, class Halfway>
+template <class Hidden, class Halfway, class Projection>
 struct StepProducts {
   Hidden hidden;
   Halfway halfway;
+  Projection projection;
 };
 /// The types follow from the arguments.
-template <class Hidden, class Halfway>
-StepProducts(Hidden, Halfway) -> StepProducts<Hidden, Halfway>;
+template <class Hidden, class Halfway, class Projection>
+StepProducts(Hidden, Halfway, Projection) -> StepProducts<Hidden, Halfway, Projection>;
 
-/// A step of a cell, which has U, W, b, P, its rule and Cell::hidden_at_compile_time. Records are columns, one for each
-/// sequence. Where H is known when compiling, and there is one column, it is straight-line code.
+/// A step of a cell, which has U, W, b, P, R, its rule and its sizes at compile time. Records are columns, one for each
+/// sequence: the blocks, before them h_t where it is projected. Where H is known when compiling, and there is one
+/// column, it is straight-line code.
 template <class Cell>
 struct Step : RuleSizes<typename Cell::Rule> {
   using Rule = typename Cell::Rule;
   using Scalar = typename Cell::Scalar;
   using Sizes = RuleSizes<Rule>;
-  using Sizes::all_blocks, Sizes::from_hidden, Sizes::from_halfway, Sizes::hidden_block, Sizes::pre_activations,
-      Sizes::vectors;
-  static constexpr int Hidden = Cell::hidden_at_compile_time;
+  using Sizes::blocks, Sizes::from_hidden, Sizes::from_halfway, Sizes::is_projected, Sizes::made_block,
+      Sizes::pre_activations, Sizes::vectors;
+  static constexpr int Hidden = Cell::hidden_at_compile_time, Outputs = Cell::outputs_at_compile_time;
 
   const Cell& cell;
 
   EIGEN_ALWAYS_INLINE Index hidden() const { return cell.hidden(); }
+  EIGEN_ALWAYS_INLINE Index outputs() const { return cell.outputs(); }
 
-  /// The rows of some blocks, in `count` columns of records from `column` on. Only two types come of it: expressions of
+  /// The row where block k begins, or that after the last block.
+  EIGEN_ALWAYS_INLINE Index row_of(Index k) const { return (is_projected ? outputs() : 0) + k * hidden(); }
+  /// The row where h begins.
+  EIGEN_ALWAYS_INLINE Index row_of_h() const { return is_projected ? 0 : row_of(made_block.first); }
+  Index record_rows() const { return row_of(blocks); }
+  /// The first row of the states, and one past their last.
+  ///@{
+  Index begin_of_states() const { return is_projected ? 0 : row_of(Rule::state.first); }
+  Index end_of_states() const { return row_of(Rule::state.end()); }
+  ///@}
+
+  /// Rows begin .. end - 1 of records, in `count` columns from `column` on. Only two types come of it: expressions of
   /// expressions would each be compiled anew.
-  auto rows(auto&& records, BlockRange range, Index column, Index count) const {
+  static auto part(auto&& records, Index begin, Index end, Index column, Index count) {
     using Data = std::remove_reference_t<decltype(*records.data())>;
     using View = std::conditional_t<std::is_const_v<Data>, ConstMatrixView<Scalar>, MatrixView<Scalar>>;
     const Index stride = records.colStride();
-    return View(records.data() + column * stride + range.first * hidden(), range.count * hidden(), count,
-                Eigen::OuterStride<>(stride));
+    return View(records.data() + column * stride + begin, end - begin, count, Eigen::OuterStride<>(stride));
+  }
+  /// Whole records; of them the rows of some blocks; of h; of the states.
+  ///@{
+  auto columns(auto&& records, Index column, Index count) const {
+    return part(records, 0, record_rows(), column, count);
+  }
+  auto rows(auto&& records, BlockRange range, Index column, Index count) const {
+    return part(records, row_of(range.first), row_of(range.end()), column, count);
   }
   auto rows(auto&& records, BlockRange range) const { return rows(records, range, 0, records.cols()); }
+  auto rows_of_h(auto&& records, Index column, Index count) const {
+    return part(records, row_of_h(), row_of_h() + outputs(), column, count);
+  }
+  auto rows_of_h(auto&& records) const { return rows_of_h(records, 0, records.cols()); }
+  auto states(auto&& records) const { return part(records, begin_of_states(), end_of_states(), 0, records.cols()); }
+  ///@}
 
   /// Some blocks of rows of W.
   template <int Count>
   auto rows_of_W(int first) const {
-    using Rows = MatrixOf<Scalar, times(Count, Hidden), Hidden>;
+    using Rows = MatrixOf<Scalar, times(Count, Hidden), Outputs>;
     return Eigen::Map<const Rows, Eigen::Unaligned, Eigen::OuterStride<>>(
-        cell.W.data() + first * hidden(), Count * hidden(), hidden(), Eigen::OuterStride<>(cell.W.colStride()));
+        cell.W.data() + first * hidden(), Count * hidden(), outputs(), Eigen::OuterStride<>(cell.W.colStride()));
   }
   /// The rows of W that meet h_<t-1>, and those of the second product inside the step, where the rule has one.
   auto rows_for_hidden() const { return rows_of_W<from_hidden.count>(0); }
@@ -80,7 +107,7 @@ struct Step : RuleSizes<typename Cell::Rule> {
   }
   /// The same for one step of one sequence. Keeps sizes known at compile time, so that loops unroll.
   EIGEN_ALWAYS_INLINE void project_input(const auto& u, const auto& x, auto& record) const {
-    Eigen::Map<VectorOf<Scalar, times(pre_activations.count, Hidden)>>(record.data() + pre_activations.first * hidden(),
+    Eigen::Map<VectorOf<Scalar, times(pre_activations.count, Hidden)>>(record.data() + row_of(pre_activations.first),
                                                                        cell.b.size()) = cell.b;
     auto a = rows(record, Rule::from_input);
     if constexpr (std::is_same_v<std::decay_t<decltype(x)>, Token>) {
@@ -90,17 +117,19 @@ struct Step : RuleSizes<typename Cell::Rule> {
     }
   }
 
-  /// a_t += W h_<t-1>, then the rule; now holds b + U x_t.
+  /// a_t += W h_<t-1>, then the rule, then h_t where it is projected; now holds b + U x_t.
   template <int Batch>
   EIGEN_ALWAYS_INLINE void step_forward(const auto& w, const auto& before, auto& now, bool backwards = false) const {
     if constexpr (from_hidden.count > 0)
-      add_product(w.hidden, block_of<Batch>(before, Rule::h), rows(now, from_hidden), backwards);
+      add_product(w.hidden, vectors_of<Batch, Outputs>(before, row_of_h(), outputs()), rows(now, from_hidden),
+                  backwards);
     if constexpr (has_halfway<Rule>) {
       for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
         auto piece_now = piece<Rows>(now, row, column);
         cell.rule.forward_halfway(piece<Rows>(before, row, column), piece_now);
       });
-      add_product(w.halfway, block_of<Batch>(now, Rule::halfway), rows(now, from_halfway), backwards);
+      add_product(w.halfway, vectors_of<Batch, Hidden>(now, row_of(Rule::halfway), hidden()), rows(now, from_halfway),
+                  backwards);
     }
     for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
       auto piece_now = piece<Rows>(now, row, column);
@@ -110,6 +139,11 @@ struct Step : RuleSizes<typename Cell::Rule> {
         cell.rule.forward(piece<Rows>(before, row, column), piece_now);
       }
     });
+    if constexpr (is_projected) {
+      auto h = rows_of_h(now);
+      h.setZero();
+      add_product(w.projection, vectors_of<Batch, Hidden>(now, row_of(made_block.first), hidden()), h, backwards);
+    }
   }
 
   /// The rule's derivative, then dL/dh_<t-1> += W^T dL/da_t. `own_sums` is where dL/dP is summed, for each sequence
@@ -117,6 +151,11 @@ struct Step : RuleSizes<typename Cell::Rule> {
   /// sequences' columns begin at `first`.
   void step_backward(const auto& w_transposed, const auto& before, const auto& now, auto& d_before, auto& d_now,
                      MatrixView<Scalar> own_sums, Index first, bool backwards) const {
+    if constexpr (is_projected) {
+      auto d_projected = rows(d_now, made_block);
+      d_projected.setZero();
+      add_product(w_transposed.projection, rows_of_h(d_now), d_projected, backwards);
+    }
     for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
       auto d_piece = piece<Rows>(d_now, row, column), d_piece_before = piece<Rows>(d_before, row, column);
       const auto piece_before = piece<Rows>(before, row, column), piece_now = piece<Rows>(now, row, column);
@@ -139,7 +178,7 @@ struct Step : RuleSizes<typename Cell::Rule> {
       });
     }
     if constexpr (from_hidden.count > 0)
-      add_product(w_transposed.hidden, rows(d_now, from_hidden), rows(d_before, hidden_block), backwards);
+      add_product(w_transposed.hidden, rows(d_now, from_hidden), rows_of_h(d_before), backwards);
   }
 
  private:
@@ -160,20 +199,20 @@ struct Step : RuleSizes<typename Cell::Rule> {
   template <int Rows>
   EIGEN_ALWAYS_INLINE auto piece(auto& record, Index row, Index column) const {
     using Data = std::remove_pointer_t<decltype(record.data())>;
-    return Blocks<Data, Rows>(record.data() + column * record.colStride() + row, hidden());
+    return Blocks<Data, Rows>(record.data() + column * record.colStride() + row_of(0) + row, hidden());
   }
   /// The same of the rule's own parameters.
   template <int Rows>
   EIGEN_ALWAYS_INLINE auto own_piece(Index row) const {
     return Blocks<const Scalar, Rows>(cell.P.data() + row, hidden());
   }
-  /// One block of a record, as a matrix.
-  template <int Batch>
-  auto block_of(const auto& record, int k) const {
+  /// `count` rows of records, for a product: of one record a vector of a size known when compiling, if it is.
+  template <int Batch, int Size>
+  auto vectors_of(const auto& records, Index begin, Index count) const {
     if constexpr (Batch == 1) {
-      return Eigen::Map<const VectorOf<Scalar, Hidden>>(record.data() + k * hidden(), hidden());
+      return Eigen::Map<const VectorOf<Scalar, Size>>(records.data() + begin, count);
     } else {
-      return rows(record, BlockRange{k, 1});
+      return part(records, begin, begin + count, 0, records.cols());
     }
   }
   /// Where in b those blocks begin that inputs reach.

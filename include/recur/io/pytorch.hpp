@@ -7,8 +7,8 @@
 ///     recur::load_pytorch("model.safetensors", net);                    // self.rnn = nn.LSTM(8, 32, 2), self.fc = ...
 ///     recur::save_pytorch("model.safetensors", net, {.modules = {"rnn", "fc"}});
 ///
-/// A cell is a layer of nn.RNN (Elman with Tanh or Relu), nn.GRU (Gru) or nn.LSTM (Lstm), a Stack is a module with
-/// num_layers, a Bidirectional one that is bidirectional; a Readout is nn.Linear, an Embedding nn.Embedding (whose
+/// A cell is a layer of nn.RNN (Elman with Tanh or Relu), nn.GRU (Gru) or nn.LSTM (Lstm; with proj_size
+/// ProjectedLstm), a Stack is a module with num_layers, a Bidirectional one that is bidirectional; a Readout is nn.Linear, an Embedding nn.Embedding (whose
 /// weight is E^T), a LayerNorm nn.LayerNorm. PyTorch has two biases where recur has one: they are summed when loaded,
 /// which changes no output; saved, the second is zero. (Of a GRU's n, the two are two in recur as well.) Without biases
 /// (bias=False) b is loaded as zero, and saved as two.
@@ -18,6 +18,7 @@
 #include "../cells/elman.hpp"
 #include "../cells/gru.hpp"
 #include "../cells/lstm.hpp"
+#include "../cells/projected_lstm.hpp"
 #include "../layers/sequence.hpp"
 #include "network.hpp"
 
@@ -51,6 +52,8 @@ template <>
 struct PytorchGates<LstmRule<>> {  // i, f, g, o
   static constexpr std::array input{0, 1, 2, 3}, hidden{0, 1, 2, 3}, input_bias{0, 1, 2, 3}, hidden_bias{0, 1, 2, 3};
 };
+template <>
+struct PytorchGates<ProjectedLstmRule> : PytorchGates<LstmRule<>> {};
 template <>
 struct PytorchGates<GruRule<>> {  // r, z, n of n, r, z; r, z, q; n, r, z, q
   static constexpr std::array input{1, 2, 0}, hidden{0, 1, 2}, input_bias{1, 2, 0}, hidden_bias{1, 2, 3};
@@ -142,13 +145,17 @@ class PytorchWalk {
   template <class Cell>
   void visit_cell(Cell& cell, const std::string& prefix, const std::string& number) {
     using Gates = PytorchGates<typename Cell::Rule>;
-    static_assert(requires { Gates::input; }, "PyTorch has no such cell: only Elman with Tanh or Relu, Gru and Lstm");
+    static_assert(
+        requires { Gates::input; },
+        "PyTorch has no such cell: only Elman with Tanh or Relu, Gru, Lstm and ProjectedLstm");
     const Index H = cell.hidden();
     f_(PytorchTensor{prefix + "weight_ih" + number, H, Gates::input}, cell.U);
     f_(PytorchTensor{prefix + "weight_hh" + number, H, Gates::hidden}, cell.W);
     f_(PytorchTensor{prefix + "bias_ih" + number, H, Gates::input_bias, PytorchTensor::first_bias}, cell.b);
     f_(PytorchTensor{prefix + "bias_hh" + number, H, Gates::hidden_bias, PytorchTensor::second_bias, Gates::input_bias},
        cell.b);
+    if constexpr (is_projected<typename Cell::Rule>)
+      f_(PytorchTensor{prefix + "weight_hr" + number, cell.outputs(), whole}, cell.R);
   }
 
   static constexpr std::array whole{0};

@@ -13,7 +13,7 @@ using States = std::vector<recur::MatrixOf<double>>;
 /// What a module is given. All numbers are in double, which holds those of float as they are.
 struct Given {
   const recur::Safetensors& parameters;
-  recur::Index inputs, hidden, layers;
+  recur::Index inputs, hidden, outputs, layers;  // outputs: of one direction
   recur::Series<double> x, dy;
   States initial, d_final;
 };
@@ -31,10 +31,29 @@ using Module = Computed (*)(const Given&);
 Module module_in_double(const std::string& cell, bool bidirectional);
 Module module_in_float(const std::string& cell, bool bidirectional);
 
+template <class Layer>
+Layer layer_of(const Given& given, recur::Index inputs) {
+  if constexpr (requires(Layer& layer) { layer.back; }) {
+    const auto half = layer_of<typename Layer::Layer>(given, inputs);
+    return Layer(half, half);
+  } else if constexpr (Layer::is_projected) {
+    return Layer(inputs, given.hidden, given.outputs);
+  } else {
+    return Layer(inputs, given.hidden);
+  }
+}
+template <class Net>
+Net made(const Given& given) {
+  std::vector<typename Net::Layer> layers{layer_of<typename Net::Layer>(given, given.inputs)};
+  while (std::ssize(layers) < given.layers)
+    layers.push_back(layer_of<typename Net::Layer>(given, layers.back().outputs()));
+  return Net(std::move(layers));
+}
+
 template <class Net>
 Computed compute(const Given& given) {
   using Scalar = typename Net::Scalar;
-  Net net(given.inputs, given.hidden, given.layers);
+  auto net = made<Net>(given);
   recur::load_pytorch(given.parameters, net);
 
   const auto x = given.x.template cast<Scalar>(), dy = given.dy.template cast<Scalar>();
@@ -77,6 +96,7 @@ Module module_of(const std::string& cell, bool bidirectional) {
   if (cell == "rnn_tanh") return in_directions<recur::Elman<Scalar>>(bidirectional);
   if (cell == "rnn_relu") return in_directions<recur::Elman<Scalar, recur::Relu>>(bidirectional);
   if (cell == "lstm") return in_directions<recur::Lstm<Scalar>>(bidirectional);
+  if (cell == "lstm_proj") return in_directions<recur::ProjectedLstm<Scalar>>(bidirectional);
   if (cell == "gru") return in_directions<recur::Gru<Scalar>>(bidirectional);
   return nullptr;
 }

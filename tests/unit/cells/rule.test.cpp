@@ -32,6 +32,31 @@ struct NoProduct {
   void backward(const auto&, const auto&, auto& d_now, auto&) const { d_now[f] = d_now[c] + d_now[h]; }
 };
 
+/// A rule whose hidden state is projected from From.
+template <int From, BlockRange States>
+struct Projected {
+  enum Block { c, f, blocks };
+  static constexpr BlockRange from_input{f, 1}, from_hidden{f, 1}, state = States;
+  static constexpr int projected = From;
+  void forward(const auto&, auto& now) const { now[c] = now[f]; }
+  void backward(const auto&, const auto&, auto& d_now, auto&) const { d_now[f] += d_now[c]; }
+};
+
+struct ProjectedWithoutHidden {
+  enum Block { c, f, blocks };
+  static constexpr BlockRange from_input{f, 1}, state{c, 1};
+  static constexpr int projected = f;
+  void forward(const auto&, auto&) const {}
+  void backward(const auto&, const auto&, auto&, auto&) const {}
+};
+
+struct ProjectedWithHalfway : Projected<1, BlockRange{0, 1}> {
+  static constexpr int halfway = c;
+  static constexpr BlockRange from_halfway{f, 1};
+  void forward_halfway(const auto&, auto&) const {}
+  void backward_halfway(const auto&, const auto&, auto&, auto&) const {}
+};
+
 struct NoHiddenState {
   enum Block { f, blocks };
   static constexpr BlockRange from_input{f, 1}, from_hidden{f, 1}, state{f, 1};
@@ -203,6 +228,20 @@ TEST_CASE("The Rule concept accepts rules", "[rule]") {
   STATIC_REQUIRE(Rule<Halfway<2, BlockRange{1, 1}>>);
   STATIC_REQUIRE(Rule<Halfway<2, BlockRange{0, 2}>>);
   STATIC_REQUIRE(Rule<GruResetBeforeRule<>>);
+  STATIC_REQUIRE(Rule<Projected<1, BlockRange{0, 1}>>);
+  STATIC_REQUIRE(Rule<Projected<0, BlockRange{0, 2}>>);
+  STATIC_REQUIRE(Rule<Projected<1, BlockRange{0, 0}>>);  // h alone is carried
+}
+
+TEST_CASE("The Rule concept asks a projected rule for a product with h alone, and states from the first block on",
+          "[rule]") {
+  STATIC_REQUIRE(!Rule<Projected<2, BlockRange{0, 1}>>);
+  STATIC_REQUIRE(!Rule<Projected<-1, BlockRange{0, 1}>>);
+  STATIC_REQUIRE(!Rule<Projected<1, BlockRange{1, 1}>>);
+  STATIC_REQUIRE(!Rule<Projected<1, BlockRange{0, 3}>>);
+  STATIC_REQUIRE(!Rule<Projected<1, BlockRange{0, -1}>>);
+  STATIC_REQUIRE(!Rule<ProjectedWithoutHidden>);
+  STATIC_REQUIRE(!Rule<ProjectedWithHalfway>);
 }
 
 TEST_CASE("The Rule concept rejects gaps, ranges outside the record, and what is missing", "[rule]") {

@@ -1,0 +1,10 @@
+#include "network_of.hpp"
+
+namespace recur_test {
+
+std::vector<NamedCell> projected_cells() {
+  return list_of(cell<recur::ProjectedLstmRule>("ProjectedLstm"), cell<ProjectedElman>("ProjectedElman"),
+                 cell<ProjectedLeak>("ProjectedLeak"));
+}
+
+}  // namespace recur_test
