@@ -42,6 +42,7 @@
 #include "cells/recurrence.hpp"        // ... and all steps of a series
 #include "cells/cell.hpp"              // Cell: a_t = b + W h_<t-1> + U x_t, then the rule
 #include "cells/elman.hpp"             // Elman: h_t = f(a_t)
+#include "cells/dense.hpp"             // Dense: y_t = f(U x_t + b), without a past
 #include "cells/gru.hpp"               // Gru, GruResetBefore: gated recurrent units
 #include "cells/lstm.hpp"              // Lstm: long short-term memory
 #include "cells/peephole_lstm.hpp"     // ... whose gates see the cell state

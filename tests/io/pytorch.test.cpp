@@ -94,6 +94,10 @@ TEST_CASE("Gates go where they belong, and the two biases are summed", "[io][pyt
     load_pytorch(opened(file), readout);
     CHECK(readout.V == numbered(2, 3, 1));
     CHECK(readout.c == VectorOf<float>(numbered(2, 1, 7)));
+    Dense<float, Identity> dense(3, 2);
+    load_pytorch(opened(file), dense);
+    CHECK(dense.U == numbered(2, 3, 1));
+    CHECK(dense.b == VectorOf<float>(numbered(2, 1, 7)));
   }
 }
 
@@ -122,6 +126,8 @@ TEMPLATE_TEST_CASE("What is saved is what is loaded, for every kind of network",
   check(Elman<TestType>(3, 1));
   check(Elman<TestType, Relu>(1, 2));
   check(ProjectedLstm<TestType>(3, 4, 2));
+  check(Sequence(Gru<TestType>(3, 4), Dense<TestType, Relu>(4, 6), Dense<TestType>(6, 5), Readout<TestType>(5, 2)),
+        {.modules = {"rnn", "head.0", "head.2", "head.4"}});
   check(Stack<Gru<TestType>>(3, 2, 3));
   const auto both_ways = check(Stack<Bidirectional<Lstm<TestType>>>(3, 2, 2));
   CHECK(both_ways.tensors().size() == 16);

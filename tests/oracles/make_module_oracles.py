@@ -4,7 +4,8 @@
 Run it with no arguments (Debian: apt-get install python3-torch); the same bytes every time on one PyTorch.
 
     embedding = nn.Embedding(11, 6, padding_idx=2), rnn = nn.LSTM(6, 5, 2, proj_size=3),
-    norm = nn.LayerNorm(3, eps=1e-3), fc = nn.Linear(3, 4):  y = fc(norm(rnn(embedding(x))))
+    norm = nn.LayerNorm(3, eps=1e-3), head = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 4)):
+    y = head(norm(rnn(embedding(x))))
 
 <f64 or f32>.safetensors holds the module's state_dict, which PyTorch's users save, and besides
 
@@ -31,10 +32,10 @@ class Module(nn.Module):
         self.embedding = nn.Embedding(11, 6, padding_idx=2)
         self.rnn = nn.LSTM(6, 5, 2, proj_size=3)
         self.norm = nn.LayerNorm(3, eps=1e-3)
-        self.fc = nn.Linear(3, 4)
+        self.head = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 4))
 
     def forward(self, x):
-        return self.fc(self.norm(self.rnn(self.embedding(x))[0]))
+        return self.head(self.norm(self.rnn(self.embedding(x))[0]))
 
 
 def make(name, dtype):

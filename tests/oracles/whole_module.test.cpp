@@ -14,9 +14,9 @@ namespace {
 template <class Scalar>
 void run_module(const Safetensors& file, double tolerance) {
   Agreement agree(file, tolerance);
-  const std::vector<std::string> modules{"embedding", "rnn", "norm", "fc"};
+  const std::vector<std::string> modules{"embedding", "rnn", "norm", "head.0", "head.2"};
   Sequence net(Embedding<Scalar>(11, 6, {.padding = 2}), Stack<ProjectedLstm<Scalar>>({{6, 5, 3}, {3, 5, 3}}),
-               LayerNorm<Scalar>(3, {.epsilon = 1e-3}), Readout<Scalar>(3, 4, {.bias = true}));
+               LayerNorm<Scalar>(3, {.epsilon = 1e-3}), Dense<Scalar>(3, 8), Readout<Scalar>(8, 4, {.bias = true}));
   load_pytorch(file, net, {.modules = modules, .ignore_others = true});
 
   const auto& shape = file.shape("x");  // [T, N]

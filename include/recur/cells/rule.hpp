@@ -36,7 +36,7 @@
 ///
 /// The two ranges may overlap in part (GRU) or whole; their union, which must have no gap, has the bias. A rule without
 /// from_hidden has no product with h_<t-1>, and so its cell no W: all products of a series are one, and the steps are
-/// a single pass over the records (IndRnnRule, MinGruRule). Its states need not have h among them. Of the step
+/// a single pass over the records (IndRnnRule, MinGruRule). Its states need not have h among them, and there may be none, BlockRange{h, 0} (DenseRule). Of the step
 /// before, a rule may read its states alone: before[k] of other blocks does not survive from one call to the next, and
 /// what is added to d_before[k] of them is lost.
 ///
@@ -166,12 +166,12 @@ concept HasHidden = requires {
   requires R::from_input.first <= R::from_hidden.end() && R::from_hidden.first <= R::from_input.end();
   requires is_projected<R> || (R::state.first <= made_block<R>() && made_block<R>() < R::state.end());
 };
-/// What a rule has whose hidden state is one of its blocks: that block, and states within the record.
+/// What a rule has whose hidden state is one of its blocks: that block, and states, if any, within the record.
 template <class R>
 concept HasOwnHidden = requires {
   static_cast<int>(R::h);
   requires int(R::h) >= 0 && int(R::h) < int(R::blocks);
-  requires R::state.first >= 0 && R::state.count > 0 && R::state.end() <= int(R::blocks);
+  requires R::state.first >= 0 && R::state.count >= 0 && R::state.end() <= int(R::blocks);
 };
 /// What a rule has whose hidden state is projected: the block that it is projected from, states that begin at block 0,
 /// a product with h_<t-1>, and no second one.

@@ -8,13 +8,14 @@
 ///     recur::save_pytorch("model.safetensors", net, {.modules = {"rnn", "fc"}});
 ///
 /// A cell is a layer of nn.RNN (Elman with Tanh or Relu), nn.GRU (Gru) or nn.LSTM (Lstm; with proj_size
-/// ProjectedLstm), a Stack is a module with num_layers, a Bidirectional one that is bidirectional; a Readout is nn.Linear, an Embedding nn.Embedding (whose
+/// ProjectedLstm), a Stack is a module with num_layers, a Bidirectional one that is bidirectional; a Readout or a Dense is nn.Linear, an Embedding nn.Embedding (whose
 /// weight is E^T), a LayerNorm nn.LayerNorm. PyTorch has two biases where recur has one: they are summed when loaded,
 /// which changes no output; saved, the second is zero. (Of a GRU's n, the two are two in recur as well.) Without biases
 /// (bias=False) b is loaded as zero, and saved as two.
 
 #include "../layers/bidirectional.hpp"
 #include "../layers/stack.hpp"
+#include "../cells/dense.hpp"
 #include "../cells/elman.hpp"
 #include "../cells/gru.hpp"
 #include "../cells/lstm.hpp"
@@ -76,12 +77,17 @@ struct PytorchTensor {
   }
 };
 
+template <class Layer>
+inline constexpr bool is_dense = false;
+template <class F, class Scalar, int Inputs, int Outputs>
+inline constexpr bool is_dense<Cell<DenseRule<F>, Scalar, Inputs, Outputs>> = true;
+
 /// The kinds of modules.
 enum class PytorchKind { cells, linear, embedding, norm };
 
 template <class Layer>
 constexpr PytorchKind pytorch_kind() {
-  if constexpr (requires(Layer& layer) { layer.V; }) return PytorchKind::linear;
+  if constexpr (requires(Layer& layer) { layer.V; } || is_dense<std::remove_const_t<Layer>>) return PytorchKind::linear;
   if constexpr (requires(Layer& layer) { layer.E; }) return PytorchKind::embedding;
   if constexpr (requires(Layer& layer) { layer.gain; }) return PytorchKind::norm;
   return PytorchKind::cells;
@@ -121,7 +127,10 @@ class PytorchWalk {
   template <class Layer>
   void visit(Layer& layer, const std::string& module) {
     const std::string prefix = module.empty() ? "" : module + ".";
-    if constexpr (pytorch_kind<Layer>() == PytorchKind::linear) {
+    if constexpr (is_dense<std::remove_const_t<Layer>>) {
+      f_(PytorchTensor{prefix + "weight", layer.outputs(), whole}, layer.U);
+      f_(PytorchTensor{prefix + "bias", layer.outputs(), whole, PytorchTensor::bias}, layer.b);
+    } else if constexpr (pytorch_kind<Layer>() == PytorchKind::linear) {
       f_(PytorchTensor{prefix + "weight", layer.outputs(), whole}, layer.V);
       if (layer.has_bias()) f_(PytorchTensor{prefix + "bias", layer.outputs(), whole, PytorchTensor::bias}, layer.c);
     } else if constexpr (pytorch_kind<Layer>() == PytorchKind::embedding) {

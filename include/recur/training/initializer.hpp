@@ -108,7 +108,7 @@ void orthogonal(Block&& block, Engine& rng, double gain = 1) {
 }
 
 /// PyTorch's: every parameter of a layer, biases too, uniform in +-1/sqrt(H), where H are the hidden units of a cell
-/// and the inputs of a readout. A layer with a function start(rng) has that instead (Embedding: normal numbers;
+/// and the inputs of a readout or a dense layer. A layer with a function start(rng) has that instead (Embedding: normal numbers;
 /// LayerNorm: 1 and 0).
 template <class Layer, class Engine>
 void initialize(Layer& layer, Engine& rng) {
@@ -118,7 +118,8 @@ void initialize(Layer& layer, Engine& rng) {
     layer.start(rng);
   } else {
     double units = static_cast<double>(layer.inputs());
-    if constexpr (requires { layer.hidden(); }) units = static_cast<double>(layer.hidden());
+    if constexpr (requires { requires Layer::Rule::state.count > 0 || Layer::is_projected; })
+      units = static_cast<double>(layer.hidden());
     recur::visit([&](const Name&, auto& block) { uniform_within(block, 1 / std::sqrt(units), rng); }, layer);
   }
 }

@@ -38,6 +38,34 @@ TEST_CASE("Gates that are shut or open wide give numbers that are finite, gradie
   }
 }
 
+TEST_CASE("A dense layer is f(U x + b), and carries nothing", "[cell]") {
+  std::mt19937 rng(1);
+  const auto layer = randomized(Dense<double, Relu>(3, 19), rng);
+  const auto x = random_series(3, 4, 9, rng), dy = random_series(19, 4, 9, rng);
+  auto trace = layer.trace();
+  const MatrixOf<double> a = (layer.U * x.matrix()).colwise() + layer.b;
+  CHECK(layer.forward(x, trace).matrix().isApprox(a.cwiseMax(0), 1e-14));
+  auto gradient = zeros_like(layer);
+  Series<double> dx;
+  bptt(layer, x, trace, dy, gradient, {.dx = &dx});
+  const MatrixOf<double> da = (a.array() > 0).select(dy.matrix(), 0);
+  CHECK(gradient.U.isApprox(da * x.matrix().transpose(), 1e-13));
+  CHECK(gradient.b.isApprox(da.rowwise().sum(), 1e-13));
+  CHECK(dx.matrix().isApprox(layer.U.transpose() * da, 1e-13));
+  CHECK(layer.final_state(trace).rows() == 0);
+  CHECK(layer.description() == "Dense relu 3 -> 19");
+}
+
+TEST_CASE("A dense layer starts as nn.Linear, by its inputs", "[cell][initializer]") {
+  std::mt19937 rng(1);
+  Dense<double, Identity> layer(4, 900);
+  initialize(layer, rng);
+  for (const auto& block : {MatrixOf<double>(layer.U), MatrixOf<double>(layer.b)}) {
+    CHECK(block.cwiseAbs().maxCoeff() <= 0.5);
+    CHECK(block.cwiseAbs().maxCoeff() > 0.49);
+  }
+}
+
 TEST_CASE("A cell without a product has no W", "[cell]") {
   const MinGru<float> cell(3, 5);
   CHECK((cell.W.size() == 0 && cell.hidden() == 5));
