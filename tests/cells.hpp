@@ -71,25 +71,24 @@ struct ProjectedElman {
   void backward(const auto&, const auto& now, auto& d_now, auto&) const { d_now[q] *= recur::Tanh().slope(now[q]); }
 };
 
-/// A projected rule with parameters of its own, whose inputs reach one of its blocks alone:
-/// q_t = g + p c_<t-1>, c_t = f c_<t-1> + (1 - f) g.
+/// A projected rule with parameters of its own, whose inputs reach one of its blocks alone, and whose state is what h is
+/// projected from: c_t = f c_<t-1> + (1 - f + p) g, h_t = R c_t.
 struct ProjectedLeak {
-  enum Block { c, f, g, q, blocks };
+  enum Block { c, f, g, blocks };
   enum Vector { p, vectors };
   static constexpr recur::BlockRange from_input{g, 1}, from_hidden{f, 2}, state{c, 1};
-  static constexpr int projected = q;
+  static constexpr int projected = c;
 
   void forward(const auto& before, auto& now, const auto& own) const {
     now[f] = recur::Logistic().value(now[f]);
     now[g] = recur::Tanh().value(now[g]);
-    now[q] = now[g] + own[p] * before[c];
-    now[c] = now[f] * before[c] + (1 - now[f]) * now[g];
+    now[c] = now[f] * before[c] + (1 - now[f] + own[p]) * now[g];
   }
   void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& own, auto& d_own) const {
-    d_own[p] += d_now[q] * before[c];
+    d_own[p] += d_now[c] * now[g];
     d_now[f] = d_now[c] * (before[c] - now[g]) * recur::Logistic().slope(now[f]);
-    d_now[g] = (d_now[q] + d_now[c] * (1 - now[f])) * recur::Tanh().slope(now[g]);
-    d_before[c] += d_now[c] * now[f] + d_now[q] * own[p];
+    d_now[g] = d_now[c] * (1 - now[f] + own[p]) * recur::Tanh().slope(now[g]);
+    d_before[c] += d_now[c] * now[f];
   }
 };
 

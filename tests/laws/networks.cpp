@@ -60,10 +60,11 @@ double norm(const NamedMatrices& blocks) {
   for (const auto& [name, matrix] : blocks) squares += matrix.squaredNorm();
   return std::sqrt(squares);
 }
-Index size(const NamedMatrices& blocks) {
+Index size(const States& states) {
   Index numbers = 0;
-  for (const auto& [name, matrix] : blocks) numbers += matrix.size();
+  for (const auto& state : states) numbers += state.size();
   return numbers;
 }
+Index size(const NamedMatrices& blocks) { return size(without_names(blocks)); }
 
 }  // namespace recur_test

@@ -103,6 +103,7 @@ bool same(const NamedMatrices& a, const NamedMatrices& b);
 double difference(const States& a, const States& b);
 double difference(const NamedMatrices& a, const NamedMatrices& b);
 double norm(const NamedMatrices& blocks);
+Index size(const States& states);
 Index size(const NamedMatrices& blocks);
 
 }  // namespace recur_test

@@ -42,7 +42,9 @@ std::string describe_parts(std::string name, const Parts&... parts) {
 /// A rule without a name is known by its blocks: "Rule(5 blocks, inputs into 0-2, hidden into 1-3, state 4-4)".
 template <class Rule>
 std::string describe_rule(const Rule& rule) {
-  const auto range = [](auto blocks) { return std::to_string(blocks.first) + "-" + std::to_string(blocks.end() - 1); };
+  const auto range = [](auto blocks) {
+    return blocks.count > 0 ? std::to_string(blocks.first) + "-" + std::to_string(blocks.end() - 1) : "none";
+  };
   std::string hidden;
   if constexpr (requires { Rule::from_hidden; }) hidden = ", hidden into " + range(Rule::from_hidden);
   return describe(rule, "Rule(" + std::to_string(int(Rule::blocks)) + " blocks, inputs into " +

@@ -72,7 +72,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   /// Sizes as the template arguments give them.
   Cell()
     requires(Inputs != Dynamic && Hidden != Dynamic && Outputs != Dynamic)
-  {
+      : rule() {
     set_zero(Inputs, Hidden, Outputs);
   }
   /// Throws std::invalid_argument unless inputs > 0 and hidden > 0, equal to sizes that are fixed, and where a matrix

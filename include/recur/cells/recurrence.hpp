@@ -87,8 +87,7 @@ struct Recurrence : RuleSizes<Rule> {
   explicit Recurrence(const auto& of) : cell(of) {}
   Recurrence(const Recurrence&) = delete;
 
-  static constexpr bool h_is_carried =
-      is_projected || (Rule::state.first <= made_block.first && made_block.first < Rule::state.end());
+  static constexpr bool h_is_carried = is_projected || Sizes::made_is_carried;
 
   Index hidden() const { return cell.hidden(); }
 

@@ -36,9 +36,9 @@
 ///
 /// The two ranges may overlap in part (GRU) or whole; their union, which must have no gap, has the bias. A rule without
 /// from_hidden has no product with h_<t-1>, and so its cell no W: all products of a series are one, and the steps are
-/// a single pass over the records (IndRnnRule, MinGruRule). Its states need not have h among them, and there may be none, BlockRange{h, 0} (DenseRule). Of the step
-/// before, a rule may read its states alone: before[k] of other blocks does not survive from one call to the next, and
-/// what is added to d_before[k] of them is lost.
+/// a single pass over the records (IndRnnRule, MinGruRule). Its states need not have h among them, and there may be
+/// none: BlockRange{h, 0} (DenseRule). Of the step before, a rule may read its states alone: before[k] of other blocks
+/// does not survive from one call to the next, and what is added to d_before[k] of them is lost.
 ///
 /// A forward of many lines is worth EIGEN_ALWAYS_INLINE: called for a packet at a time, it is slower where the compiler
 /// leaves it a function (the step of an LSTM of 32 units by a sixth).
@@ -69,7 +69,7 @@
 /// A step may end in a product, h_t = R q_t, whose result is of another height than H (ProjectedLstmRule). Such a rule
 /// has no block h, for h_t stands in a record before all blocks, and its states begin at block 0 (there may be none):
 ///
-///     static constexpr int projected = q;                       // h_t = R q_t: in backward dL/dq_t is in d_now[q]
+///     static constexpr int projected = q;                 // h_t = R q_t: in backward d_now[q] has what comes of it
 ///     static constexpr BlockRange state{c, 1};                  // the first block; the state is h, then c
 ///
 /// Files say what they hold, and loading into another cell is an error. For that a rule may have a name, or, where it

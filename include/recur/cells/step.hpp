@@ -16,6 +16,8 @@ struct RuleSizes {
   static constexpr int vectors = vectors_of<Rule>();             ///< of H numbers: the rule's own parameters
   static constexpr bool is_projected = detail::is_projected<Rule>;
   static constexpr BlockRange made_block{detail::made_block<Rule>(), 1};  ///< of h, or what h is projected from
+  static constexpr bool made_is_carried =
+      Rule::state.first <= made_block.first && made_block.end() <= Rule::state.end();
   static constexpr BlockRange pre_activations = detail::pre_activations<Rule>;
   static constexpr BlockRange from_hidden = detail::from_hidden<Rule>(), from_halfway = detail::from_halfway<Rule>();
   static constexpr int recurrent = from_hidden.count + from_halfway.count;  ///< blocks of rows of W
@@ -41,7 +43,7 @@ struct Step : RuleSizes<typename Cell::Rule> {
   using Scalar = typename Cell::Scalar;
   using Sizes = RuleSizes<Rule>;
   using Sizes::blocks, Sizes::from_hidden, Sizes::from_halfway, Sizes::is_projected, Sizes::made_block,
-      Sizes::pre_activations, Sizes::vectors;
+      Sizes::made_is_carried, Sizes::pre_activations, Sizes::vectors;
   static constexpr int Hidden = Cell::hidden_at_compile_time, Outputs = Cell::outputs_at_compile_time;
 
   const Cell& cell;
@@ -153,7 +155,7 @@ struct Step : RuleSizes<typename Cell::Rule> {
                      MatrixView<Scalar> own_sums, Index first, bool backwards) const {
     if constexpr (is_projected) {
       auto d_projected = rows(d_now, made_block);
-      d_projected.setZero();
+      if constexpr (!made_is_carried) d_projected.setZero();  // else it has what comes from later steps
       add_product(w_transposed.projection, rows_of_h(d_now), d_projected, backwards);
     }
     for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
