@@ -71,8 +71,8 @@ struct ProjectedElman {
   void backward(const auto&, const auto& now, auto& d_now, auto&) const { d_now[q] *= recur::Tanh().slope(now[q]); }
 };
 
-/// A projected rule with parameters of its own, whose inputs reach one of its blocks alone, and whose state is what h is
-/// projected from: c_t = f c_<t-1> + (1 - f + p) g, h_t = R c_t.
+/// A projected rule with parameters of its own, whose inputs reach one of its blocks alone, and whose state is what h
+/// is projected from: c_t = f c_<t-1> + (1 - f + p) g, h_t = R c_t.
 struct ProjectedLeak {
   enum Block { c, f, g, blocks };
   enum Vector { p, vectors };
@@ -89,6 +89,98 @@ struct ProjectedLeak {
     d_now[f] = d_now[c] * (before[c] - now[g]) * recur::Logistic().slope(now[f]);
     d_now[g] = d_now[c] * (1 - now[f] + own[p]) * recur::Tanh().slope(now[g]);
     d_before[c] += d_now[c] * now[f];
+  }
+};
+
+/// The minimal gated unit (G.-B. Zhou, J. Wu, C.-L. Zhang, Z.-H. Zhou, 2016), with a second product:
+/// f = logistic(a_f),  n = tanh(b_n + U_n x_t + W_n (f h_<t-1>)),  h_t = (1 - f) h_<t-1> + f n.
+struct MinimalGatedUnit {
+  enum Block { f, n, q, h, blocks };
+  static constexpr recur::BlockRange from_input{f, 2}, from_hidden{f, 1}, from_halfway{n, 1}, state{h, 1};
+  static constexpr int halfway = q;
+
+  void forward_halfway(const auto& before, auto& now) const {
+    now[f] = recur::Logistic().value(now[f]);
+    now[q] = now[f] * before[h];
+  }
+  void forward(const auto& before, auto& now) const {
+    now[n] = recur::Tanh().value(now[n]);
+    now[h] = before[h] + now[f] * (now[n] - before[h]);
+  }
+  void backward(const auto&, const auto& now, auto& d_now, auto& d_before) const {
+    d_now[n] = d_now[h] * now[f] * recur::Tanh().slope(now[n]);
+    d_before[h] += d_now[h] * (1 - now[f]);
+  }
+  void backward_halfway(const auto& before, const auto& now, auto& d_now, auto& d_before) const {
+    d_now[f] = (d_now[h] * (now[n] - before[h]) + d_now[q] * before[h]) * recur::Logistic().slope(now[f]);
+    d_before[h] += d_now[q] * now[f];
+  }
+};
+
+/// The update gate network (J. Collins, J. Sohl-Dickstein, D. Sussillo, 2017, UGRNN):
+/// g = logistic(a_g),  c = tanh(a_c),  h_t = g h_<t-1> + (1 - g) c.
+struct UpdateGateUnit {
+  enum Block { g, c, h, blocks };
+  static constexpr recur::BlockRange from_input{g, 2}, from_hidden{g, 2}, state{h, 1};
+
+  void forward(const auto& before, auto& now) const {
+    now[g] = recur::Logistic().value(now[g]);
+    now[c] = recur::Tanh().value(now[c]);
+    now[h] = now[c] + now[g] * (before[h] - now[c]);
+  }
+  void backward(const auto& before, const auto& now, auto& d_now, auto& d_before) const {
+    d_now[g] = d_now[h] * (before[h] - now[c]) * recur::Logistic().slope(now[g]);
+    d_now[c] = d_now[h] * (1 - now[g]) * recur::Tanh().slope(now[c]);
+    d_before[h] += d_now[h] * now[g];
+  }
+};
+
+/// Its norms with a larger epsilon, so that differences are accurate where all units are nearly the same.
+template <class Rule>
+struct SmoothlyNormed : Rule {
+  SmoothlyNormed() { this->epsilon = 0.1; }
+};
+
+/// A rule of every stage: a product halfway and its norm, shared numbers, blocks without a bias, of which h is two, and
+/// functions of its own parameters; its block of inputs is the one that has a bias.
+struct EveryStage {
+  enum Block { u, w, v, q, dt, h_1, h_2, blocks };
+  enum Vector { p, vectors };
+  enum Derived { decay, gain, derived };
+  static constexpr recur::BlockRange from_input{u, 1}, from_hidden{w, 2}, from_bias{u, 1}, from_shared{dt, 1};
+  static constexpr recur::BlockRange state{h_1, 2}, h{h_1, 2};
+  static constexpr std::array norms{recur::BlockRange{w, 2}, recur::BlockRange{q, 1}};
+  double epsilon = 0.1;
+
+  void derive(const auto& own, auto& of) const {
+    of[decay] = (-own[p].exp()).exp();
+    of[gain] = 1 + own[p];
+  }
+  void backward_derive(const auto& own, const auto& of, const auto& d_of, auto& d_own) const {
+    d_own[p] += d_of[gain] - d_of[decay] * of[decay] * own[p].exp();
+  }
+  void forward_halfway(const auto& before, auto& now, const auto& of) const {
+    now[u] = recur::Tanh().value(now[u] + of[gain] * now[w]);
+    now[q] = now[u] * (1 + before[h_2]) + now[dt];
+  }
+  void forward(const auto& before, auto& now, const auto& of) const {
+    now[h_1] = of[decay] * before[h_1] + now[q];
+    now[h_2] = recur::Tanh().value(now[v] + now[q] * now[dt]);
+  }
+  void backward(const auto&, const auto& now, auto& d_now, auto& d_before, const auto& of, auto&) const {
+    d_now[v] = d_now[h_2] * recur::Tanh().slope(now[h_2]);
+    d_now[q] = d_now[h_1] + d_now[v] * now[dt];
+    d_now[dt] = d_now[v] * now[q];
+    d_before[h_1] += d_now[h_1] * of[decay];
+  }
+  void backward_halfway(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& of,
+                        auto& d_of) const {
+    d_of[decay] += d_now[h_1] * before[h_1];
+    d_now[dt] += d_now[q];
+    d_before[h_2] += d_now[q] * now[u];
+    d_now[u] = d_now[q] * (1 + before[h_2]) * recur::Tanh().slope(now[u]);
+    d_of[gain] += d_now[u] * now[w];
+    d_now[w] = d_now[u] * of[gain];
   }
 };
 
@@ -112,6 +204,10 @@ template <class Net>
 typename Net::State random_state(const Net& net, recur::Index batch, std::mt19937& rng) {
   auto state = net.state(batch);
   recur::visit_state([&](auto& block) { recur::uniform_within(block, 0.8, rng); }, state);
+  if constexpr (requires { requires std::is_same_v<typename Net::Rule, recur::SLstmRule>; }) {
+    auto n = state.middleRows(2 * net.hidden(), net.hidden());  // what h is divided by, a sum of exponentials
+    n = n.cwiseAbs().array() + 0.3;
+  }
   return state;
 }
 

@@ -20,6 +20,7 @@
 #include "kernels/packet_math.hpp"  // tanh and exp, in registers
 #include "kernels/gemm_kernel.hpp"  // the kernels under all products
 #include "kernels/gemm.hpp"         // the products
+#include "kernels/norm.hpp"         // mean 0 and variance 1
 #include "kernels/team.hpp"         // threads
 
 #include "layers/chunk.hpp"          // how layers go through a series
@@ -47,11 +48,18 @@
 #include "cells/lstm.hpp"              // Lstm: long short-term memory
 #include "cells/peephole_lstm.hpp"     // ... whose gates see the cell state
 #include "cells/projected_lstm.hpp"    // ... whose hidden state is a projection: nn.LSTM with proj_size
+#include "cells/coupled_lstm.hpp"      // ... whose forget gate is what the input gate leaves
+#include "cells/slstm.hpp"             // ... with exponential gates: sLSTM
+#include "cells/layer_norm_lstm.hpp"   // ... with layer normalisation in its steps
+#include "cells/layer_norm_gru.hpp"    // ... the same of the GRU
 #include "cells/indrnn.hpp"            // IndRnn: each unit sees its own past alone
 #include "cells/min_gru.hpp"           // MinGru, whose gate sees the inputs alone
 #include "cells/min_lstm.hpp"          // MinLstm, whose gates do
 #include "cells/qrnn.hpp"              // Qrnn, the pooling of quasi-recurrent networks
 #include "cells/rg_lru.hpp"            // RgLru, a gated linear recurrence
+#include "cells/lru.hpp"               // Lru, a linear recurrence of complex numbers
+#include "cells/ct_rnn.hpp"            // CtRnn: steps of any duration, in continuous time
+#include "cells/gru_d.hpp"             // GruD: a GRU whose hidden state decays with time
 
 #include "training/bptt.hpp"            // bptt(): the gradient
 #include "training/loss.hpp"            // squared_error, softmax_cross_entropy

@@ -34,7 +34,10 @@ TEST_CASE("The gradient check passes, one unit and a given initial state include
       auto parameters = net->parameters();
       if (parameters.back().first == "P") parameters.back().second = parameters.back().second.cwiseAbs();
       net->set_parameters(parameters);  // a leak below zero would let the state grow without bounds
-      const auto x = random_series(inputs, batch, steps, rng), target = random_series(hidden, batch, steps, rng);
+      auto x = random_series(net->inputs(), batch, steps, rng);
+      auto without_weights = x.matrix().bottomRows(net->inputs() - inputs);
+      without_weights = without_weights.cwiseAbs().eval();  // times, with which a state below zero would grow
+      const auto target = random_series(net->outputs(), batch, steps, rng);
       const auto initial = net->random_state(batch, rng), d_final = net->random_state(batch, rng);
       const auto check = net->check_gradient(x, target, initial, d_final);
       INFO(name << ": " << check);
@@ -51,14 +54,14 @@ TEST_CASE("A batch equals its columns run singly", "[laws]") {
     const auto net = cell->make(3, 7);
     net->randomize(rng);
     const auto singly = net->copy();
-    const auto x = random_series(3, 5, 6, rng), dy = random_series(7, 5, 6, rng);
+    const auto x = random_series(net->inputs(), 5, 6, rng), dy = random_series(net->outputs(), 5, 6, rng);
     const auto initial = net->random_state(5, rng);
     Series<double> dx;
     const Series<double> y(net->forward(x, initial));
     net->bptt(x, dy, {.dx = &dx});
 
     for (Index n = 0; n < 5; ++n) {
-      Series<double> x_n(3, 1, 6), dy_n(7, 1, 6), dx_n;
+      Series<double> x_n(net->inputs(), 1, 6), dy_n(net->outputs(), 1, 6), dx_n;
       for (Index t = 0; t < 6; ++t) {
         x_n[t] = x[t].col(n);
         dy_n[t] = dy[t].col(n);
@@ -75,8 +78,8 @@ TEST_CASE("A batch equals its columns run singly", "[laws]") {
 namespace {
 
 template <class Scalar>
-void check_steps_run_singly(AnyForward<Scalar>& net, Index batch, std::mt19937& rng) {
-  const auto x = random_series<Scalar>(3, batch, 9, rng);
+void check_steps_run_singly(AnyForward<Scalar>& net, Index inputs, Index batch, std::mt19937& rng) {
+  const auto x = random_series<Scalar>(inputs, batch, 9, rng);
   auto state = net.random_state(batch, rng);
   const Series<Scalar> y(net.forward(x, state));
   const auto final = net.final_state();
@@ -100,8 +103,8 @@ TEST_CASE("A series equals its steps run singly, to the bit", "[laws]") {
       net->randomize(rng, 0.3);
       const auto net_of_float = cell->make_float(3, hidden, rng, 0.3);
       for (const Index batch : {1, 3, 8}) {
-        check_steps_run_singly<double>(*net, batch, rng);
-        check_steps_run_singly<float>(*net_of_float, batch, rng);
+        check_steps_run_singly<double>(*net, net->inputs(), batch, rng);
+        check_steps_run_singly<float>(*net_of_float, net->inputs(), batch, rng);
       }
     }
 }
@@ -112,12 +115,12 @@ TEST_CASE("Zero dL/dy gives a zero gradient", "[laws]") {
     INFO(name);
     const auto net = cell->make(3, 4);
     net->randomize(rng);
-    const auto x = random_series(3, 2, 5, rng);
+    const auto x = random_series(net->inputs(), 2, 5, rng);
     net->set_gradient(0.7);  // overwritten
     auto d_initial = net->random_state(2, rng);
     Series<double> dx;
     net->forward(x);
-    net->bptt(x, Series<double>(4, 2, 5), {.dx = &dx, .d_initial = &d_initial});
+    net->bptt(x, Series<double>(net->outputs(), 2, 5), {.dx = &dx, .d_initial = &d_initial});
     CHECK(norm(net->gradient()) == 0);
     CHECK(dx.matrix().isZero(0));
     for (const auto& block : d_initial) CHECK(block.isZero(0));
@@ -131,7 +134,7 @@ TEST_CASE("Two halves of a series, joined by the state and its gradient, are the
     const auto net = cell->make(2, 3);
     net->randomize(rng);
     const auto first = net->copy(), second = net->copy();
-    const auto x_all = random_series(2, 3, 8, rng), dy_all = random_series(3, 3, 8, rng);
+    const auto x_all = random_series(net->inputs(), 3, 8, rng), dy_all = random_series(net->outputs(), 3, 8, rng);
     const SeriesView<const double> x(x_all), dy(dy_all);
     net->forward(x);
     net->bptt(x, dy);
@@ -158,7 +161,7 @@ TEST_CASE("A series of several chunks is its pieces, each of which is one", "[la
     if (parameters.back().first == "P") parameters.back().second = parameters.back().second.cwiseAbs();
     net->set_parameters(parameters);  // a leak below zero would let the state grow without bounds
     const auto first = net->copy(), second = net->copy();
-    const auto x_all = random_series(2, 1, 700, rng), dy_all = random_series(3, 1, 700, rng);
+    const auto x_all = random_series(net->inputs(), 1, 700, rng), dy_all = random_series(net->outputs(), 1, 700, rng);
     const SeriesView<const double> x(x_all), dy(dy_all);
     Series<double> dx, dx_first, dx_second;
     net->forward(x);
@@ -183,7 +186,7 @@ TEST_CASE("A window as long as the series is plain BPTT, whatever the stride", "
     std::mt19937 rng(8);
     const auto net = cell->make(2, 3);
     net->randomize(rng);
-    const auto x = random_series(2, 3, 9, rng), dy = random_series(3, 3, 9, rng);
+    const auto x = random_series(net->inputs(), 3, 9, rng), dy = random_series(net->outputs(), 3, 9, rng);
     const auto d_final = net->random_state(3, rng);
     Series<double> plain_dx, dx;
     States plain_d_initial, d_initial;
@@ -206,7 +209,7 @@ TEST_CASE("Sizes fixed at compile time give the bits of sizes given at run time"
     INFO(name);
     const auto net = cell->make(3, 5);
     net->randomize(rng);
-    const auto x = random_series(3, 2, 6, rng), dy = random_series(5, 2, 6, rng);
+    const auto x = random_series(net->inputs(), 2, 6, rng), dy = random_series(net->outputs(), 2, 6, rng);
     const auto [y, gradient] = cell->run_fixed(net->parameters(), x, dy);
     CHECK(y.matrix() == net->forward(x).matrix());
     net->bptt(x, dy);
@@ -220,7 +223,7 @@ TEST_CASE("One step from a record is one step of the series, to the bit", "[laws
     INFO(name);
     const auto net = cell->make(3, 5);
     net->randomize(rng);
-    const auto x = random_series(3, 1, 10, rng);
+    const auto x = random_series(net->inputs(), 1, 10, rng);
     const auto y = net->forward(x);
     const auto stepped = cell->step_fixed(net->parameters(), x);
     for (Index t = 0; t < 10; ++t) REQUIRE(stepped[t] == y[t]);

@@ -4,7 +4,10 @@ namespace recur_test {
 
 std::vector<NamedCell> gated_cells() {
   return list_of(cell<recur::LstmRule<>>("Lstm"), cell<recur::PeepholeLstmRule<>>("PeepholeLstm"),
-                 cell<recur::GruRule<>>("Gru"), cell<recur::GruResetBeforeRule<>>("GruResetBefore"));
+                 cell<recur::GruRule<>>("Gru"), cell<recur::GruResetBeforeRule<>>("GruResetBefore"),
+                 cell<recur::CoupledLstmRule<>>("CoupledLstm"), cell<recur::SLstmRule>("SLstm"),
+                 cell<SmoothlyNormed<recur::LayerNormLstmRule>>("LayerNormLstm"),
+                 cell<SmoothlyNormed<recur::LayerNormGruRule>>("LayerNormGru"), cell<recur::GruDRule>("GruD"));
 }
 
 }  // namespace recur_test

@@ -129,15 +129,11 @@ struct CellOf : AnyCell {
   }
   Series<double> step_fixed(const NamedMatrices& parameters, SeriesView<const double> x) const override {
     const auto fixed = of_blocks(Fixed(), parameters);
-    Series<double> y(5, 1, x.steps());
+    Series<double> y(fixed.outputs(), 1, x.steps());
     auto before = fixed.template record<1>(), now = before;
     for (Index t = 0; t < x.steps(); ++t) {
-      fixed.step(recur::VectorOf<double, 3>(x[t]), before, now);
-      if constexpr (projects) {
-        y[t] = now.template topRows<5>();
-      } else {
-        y[t] = now.template middleRows<5>(5 * Rule::h);
-      }
+      fixed.step(recur::VectorOf<double, 3 + shared>(x[t]), before, now);
+      y[t] = now.middleRows(projects ? 0 : 5 * recur::detail::made_blocks<Rule>().first, fixed.outputs());
       before = now;
     }
     return y;
@@ -145,15 +141,17 @@ struct CellOf : AnyCell {
 
  private:
   static constexpr bool projects = recur::Cell<Rule, double>::is_projected;
-  using Fixed = recur::Cell<Rule, double, 3, projects ? 7 : 5, 5>;
+  static constexpr int shared = recur::Cell<Rule, double>::shared;
+  using Fixed = std::conditional_t<projects, recur::Cell<Rule, double, 3, projects ? 7 : 5, 5>,
+                                   recur::Cell<Rule, double, 3 + shared, 5>>;
 
-  /// Where h is projected, there are two units more.
+  /// Where h is projected, there are two units more; where some inputs have no weights, there are these, too.
   template <class Scalar>
   static recur::Cell<Rule, Scalar> cell_of_sizes(Index inputs, Index outputs) {
     if constexpr (projects) {
       return {inputs, outputs + 2, outputs};
     } else {
-      return {inputs, outputs};
+      return {inputs + shared, outputs};
     }
   }
 };

@@ -63,13 +63,14 @@ struct AnyNetwork : AnyForward<double> {
   virtual Series<double> stream(SeriesView<const double> x) const = 0;
 };
 
-/// A cell of any size; of one whose hidden state is projected, `outputs` are the numbers of h.
+/// A cell of any size; of one whose hidden state is projected, `outputs` are the numbers of h. It has more outputs where
+/// h is several blocks, and more inputs where some have no weights.
 struct AnyCell {
   virtual ~AnyCell() = default;
   virtual std::unique_ptr<AnyNetwork> make(Index inputs, Index outputs) const = 0;
   virtual std::unique_ptr<AnyForward<float>> make_float(Index inputs, Index outputs, std::mt19937& rng,
                                                         double limit) const = 0;
-  /// y and the gradient, by a cell of 3 inputs and 5 outputs that are fixed at compile time.
+  /// y and the gradient, by a cell of 3 inputs and 5 outputs, or as above, that are fixed at compile time.
   virtual std::pair<Series<double>, NamedMatrices> run_fixed(const NamedMatrices& parameters,
                                                              SeriesView<const double> x,
                                                              SeriesView<const double> dy) const = 0;
@@ -77,7 +78,7 @@ struct AnyCell {
   virtual Series<double> step_fixed(const NamedMatrices& parameters, SeriesView<const double> x) const = 0;
 };
 
-/// Networks by what they are called, each of 3 inputs: a cell of 4 units of every kind, and networks of layers.
+/// Networks by what they are called, each of 3 inputs or one more: a cell of 4 units of every kind, and networks of layers.
 struct NamedCell {
   std::string name;
   std::unique_ptr<const AnyCell> cell;

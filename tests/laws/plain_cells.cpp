@@ -4,7 +4,9 @@ namespace recur_test {
 
 std::vector<NamedCell> plain_cells() {
   return list_of(cell<recur::ElmanRule<>>("Elman"), cell<LeakyIntegrator<>>("LeakyIntegrator"),
-                 cell<LearnedLeak>("LearnedLeak"), cell<TwoStates>("TwoStates"));
+                 cell<LearnedLeak>("LearnedLeak"), cell<TwoStates>("TwoStates"),
+                 cell<MinimalGatedUnit>("MinimalGatedUnit"), cell<UpdateGateUnit>("UpdateGateUnit"),
+                 cell<EveryStage>("EveryStage"), cell<recur::CtRnnRule<>>("CtRnn"));
 }
 
 }  // namespace recur_test

@@ -15,7 +15,7 @@ TEST_CASE("A stream of every network gives what forward gives, to the bit", "[st
     INFO(name);
     std::mt19937 rng(3);
     net->randomize(rng);
-    const auto x = random_series(3, 1, 20, rng);
+    const auto x = random_series(net->inputs(), 1, 20, rng);
     const auto y = net->forward(x);
     const auto stepped = net->stream(x);
     for (Index t = 0; t < 20; ++t) REQUIRE(identical(stepped[t], y[t]));

@@ -22,9 +22,10 @@ namespace recur::inline RECUR_ISA {
 ///
 /// Of a rule whose hidden state is projected, h_t = R q_t with R: P x H, the outputs and h_t have P numbers, and W is
 /// (G_w H) x P. For all others P is H.
-template <Rule Rule_, class Scalar_ = float, int Inputs = Dynamic, int Hidden = Dynamic, int Outputs = Hidden>
+template <Rule Rule_, class Scalar_ = float, int Inputs = Dynamic, int Hidden = Dynamic,
+          int Outputs = times(detail::made_blocks<Rule_>().count, Hidden)>
 class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
-  static_assert(detail::is_projected<Rule_> || Outputs == Hidden,
+  static_assert(detail::is_projected<Rule_> || Outputs == times(detail::made_blocks<Rule_>().count, Hidden),
                 "Cell: only rules whose hidden state is projected have other outputs than hidden units");
   static_assert(detail::compiles<&detail::call_pointwise<Rule_, Scalar_>>);  // the rule is pointwise
   using Sizes = detail::RuleSizes<Rule_>;
@@ -33,6 +34,10 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
     if (!detail::is_projected<Rule_>) return times(count, Hidden);
     return Hidden == Dynamic || Outputs == Dynamic ? Dynamic : Outputs + count * Hidden;
   }
+  /// The same of a whole record.
+  static constexpr int record_rows = rows_of_blocks(Sizes::blocks) == Dynamic
+                                         ? Dynamic
+                                         : rows_of_blocks(Sizes::blocks) + static_cast<int>(Sizes::norms.size());
   using Recurrence = detail::Recurrence<Rule_, Scalar_>;
 
  public:
@@ -42,16 +47,18 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   using Scalar = Scalar_;
   static constexpr int inputs_at_compile_time = Inputs, outputs_at_compile_time = Outputs;
   static constexpr int hidden_at_compile_time = Hidden;
-  static constexpr bool causal = true, takes_tokens = true;
+  static constexpr int shared = Sizes::from_shared.count;  ///< the last rows of x, which have no weights
+  static constexpr bool causal = true, takes_tokens = shared == 0;
   ///@}
   static constexpr int blocks = Sizes::blocks;                      ///< of H rows, in a record
   static constexpr bool is_projected = detail::is_projected<Rule>;  ///< whether h_t = R q_t
 
   /// The types of U, W, b, P and R.
   ///@{
-  using MatrixU = MatrixOf<Scalar, times(Rule::from_input.count, Hidden), Inputs>;
+  using MatrixU =
+      MatrixOf<Scalar, times(Rule::from_input.count, Hidden), Inputs == Dynamic ? Dynamic : Inputs - shared>;
   using MatrixW = MatrixOf<Scalar, times(Sizes::recurrent, Hidden), Outputs>;
-  using VectorB = VectorOf<Scalar, times(Sizes::pre_activations.count, Hidden)>;
+  using VectorB = VectorOf<Scalar, times(Sizes::from_bias.count, Hidden)>;
   using MatrixP = MatrixOf<Scalar, Hidden, Sizes::vectors>;
   using MatrixR = MatrixOf<Scalar, is_projected ? Outputs : 0, Hidden>;
   ///@}
@@ -67,7 +74,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   using State = MatrixOf<Scalar, rows_of_blocks(Rule::state.count), Dynamic>;
   /// What one step keeps, (blocks H) x N, or (P + blocks H) x N; for the Elman network h_t.
   template <int Batch = Dynamic>
-  using Record = MatrixOf<Scalar, rows_of_blocks(blocks), Batch>;
+  using Record = MatrixOf<Scalar, record_rows, Batch>;
 
   /// Sizes as the template arguments give them.
   Cell()
@@ -80,7 +87,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   Cell(Index inputs, Index hidden, Rule rule_ = {})
     requires(!is_projected)
       : rule(rule_) {
-    set_zero(inputs, hidden, hidden);
+    set_zero(inputs, hidden, Sizes::made_blocks.count * hidden);
   }
   /// The same for a rule whose hidden state is projected; outputs > 0.
   Cell(Index inputs, Index hidden, Index outputs, Rule rule_ = {})
@@ -89,9 +96,9 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
     set_zero(inputs, hidden, outputs);
   }
 
-  Index inputs() const { return U.cols(); }                            ///< I
-  Index hidden() const { return is_projected ? R.cols() : W.cols(); }  ///< H
-  Index outputs() const { return W.cols(); }                           ///< P, or H where nothing is projected
+  Index inputs() const { return U.cols() + shared; }  ///< I, and as many as have no weights
+  Index hidden() const { return is_projected ? R.cols() : W.cols() / Sizes::made_blocks.count; }  ///< H
+  Index outputs() const { return W.cols(); }  ///< P, or H for each block of h
   /// "Elman tanh 8 -> 32", "projected LSTM of 64 8 -> 32": see describe.hpp.
   std::string description() const {
     const std::string of_hidden = is_projected ? " of " + std::to_string(hidden()) : "";
@@ -103,7 +110,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   static void visit(auto&& f, const Name& name, auto&... cells) {
     f(Name(name, "U"), cells.U...);
     if constexpr (Sizes::recurrent > 0) f(Name(name, "W"), cells.W...);
-    f(Name(name, "b"), cells.b...);
+    if constexpr (Sizes::from_bias.count > 0) f(Name(name, "b"), cells.b...);
     if constexpr (Sizes::vectors > 0) f(Name(name, "P"), cells.P...);
     if constexpr (is_projected) f(Name(name, "R"), cells.R...);
   }
@@ -138,9 +145,8 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
             Eigen::PlainObjectBase<Now>& now) const {
     constexpr int batch = Now::ColsAtCompileTime;
     static_assert(fits(X::RowsAtCompileTime, Inputs), "step: x must have as many rows as the cell has inputs");
-    static_assert(
-        fits(Before::RowsAtCompileTime, rows_of_blocks(blocks)) && fits(Now::RowsAtCompileTime, rows_of_blocks(blocks)),
-        "step: a record must have as many rows as the rule's blocks times the cell's hidden units");
+    static_assert(fits(Before::RowsAtCompileTime, record_rows) && fits(Now::RowsAtCompileTime, record_rows),
+                  "step: a record must have as many rows as the rule's blocks times the cell's hidden units");
     static_assert(fits(X::ColsAtCompileTime, batch) && fits(Before::ColsAtCompileTime, batch),
                   "step: x and both records must have one column for each sequence of the batch");
     static_assert((!X::IsRowMajor || X::IsVectorAtCompileTime) &&
@@ -149,7 +155,9 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
                   "step: x and both records must be column-major");
     require_shapes("step");
     require_equal("step", "x.rows()", x.rows(), "inputs()", inputs());
-    const char* const rows = is_projected ? "outputs() + blocks * hidden()" : "blocks * hidden()";
+    const char* const rows = is_projected              ? "outputs() + blocks * hidden()"
+                             : Sizes::norms.size() > 0 ? "blocks * hidden() + norms"
+                                                       : "blocks * hidden()";
     require_equal("step", "before.rows()", before.rows(), rows, stepper().record_rows());
     require_equal("step", "now.rows()", now.rows(), rows, stepper().record_rows());
     require_equal("step", "before.cols()", before.cols(), "x.cols()", x.cols());
@@ -210,9 +218,9 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   /// Throws std::invalid_argument where U, W, b, P and R, which are public, have shapes that do not fit.
   void require_shapes(const char* where) const {
     const bool right = hidden() > 0 && outputs() > 0 && U.cols() > 0 && U.rows() == Rule::from_input.count * hidden() &&
-                       W.rows() == Sizes::recurrent * hidden() && b.size() == Sizes::pre_activations.count * hidden();
+                       W.rows() == Sizes::recurrent * hidden() && b.size() == Sizes::from_bias.count * hidden();
     require(right, where, ": U must be ", Rule::from_input.count, " H x I, W ", Sizes::recurrent,
-            is_projected ? " H x P, b " : " H x H, b ", Sizes::pre_activations.count, " H, got U ", shape(U), ", W ",
+            is_projected ? " H x P, b " : " H x H, b ", Sizes::from_bias.count, " H, got U ", shape(U), ", W ",
             shape(W), ", b ", shape(b));
     require_equal(where, "P.rows()", P.rows(), "hidden()", hidden());
     if constexpr (is_projected) require_equal(where, "R.rows()", R.rows(), "outputs()", outputs());
@@ -249,7 +257,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
     Recurrence(*this).backward_steps(chunk, x, dy, work, typename Recurrence::Gradient(gradient), dx);
   }
   void finish_backward(Workspace& work, Cell& gradient) const {
-    Recurrence::finish_backward(work, typename Recurrence::Gradient(gradient));
+    Recurrence(*this).finish_backward(work, typename Recurrence::Gradient(gradient));
   }
   ///@}
 
@@ -268,6 +276,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   void set_zero(Index inputs, Index hidden, Index outputs) {
     require(inputs > 0 && hidden > 0, "Cell: inputs > 0 and hidden > 0 expected, got ", inputs, " and ", hidden);
     require(outputs > 0, "Cell: outputs > 0 expected, got ", outputs);
+    require(inputs > shared, "Cell: inputs > ", shared, " expected (the last of them have no weights), got ", inputs);
     detail::require_fixed("Cell: inputs", inputs, Inputs);
     detail::require_fixed("Cell: hidden", hidden, Hidden);
     detail::require_fixed("Cell: outputs", outputs, Outputs);
@@ -275,9 +284,9 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
     detail::checked_product("Cell: blocks x hidden x inputs", blocks, hidden, inputs);
     detail::checked_product("Cell: blocks x hidden x hidden", blocks, hidden, hidden);
     detail::checked_product("Cell: blocks x hidden x outputs", blocks, hidden, outputs);
-    U.setZero(Rule::from_input.count * hidden, inputs);
+    U.setZero(Rule::from_input.count * hidden, inputs - shared);
     W.setZero(Sizes::recurrent * hidden, outputs);
-    b.setZero(Sizes::pre_activations.count * hidden);
+    b.setZero(Sizes::from_bias.count * hidden);
     P.setZero(hidden, Sizes::vectors);
     R.setZero(is_projected ? outputs : 0, hidden);
   }

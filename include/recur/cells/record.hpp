@@ -12,6 +12,14 @@ struct BlockRange {
   int first, count;  ///< how many blocks
   /// One past the last block.
   constexpr int end() const { return first + count; }
+  /// Whether all blocks of another range are in this one.
+  constexpr bool contains(BlockRange other) const { return first <= other.first && other.end() <= end(); }
+  /// Whether any is.
+  constexpr bool overlaps(BlockRange other) const {
+    return count > 0 && other.count > 0 && first < other.end() && other.first < end();
+  }
+  /// Whether all are among so many blocks.
+  constexpr bool within(int blocks) const { return first >= 0 && end() <= blocks; }
 };
 
 /// What two ranges span together.

@@ -24,7 +24,7 @@ class CellWorkspace {
   ConstMatrixView<Scalar> records() const { return records_.view(); }
   /// f(buffer) for everything that holds memory.
   void for_each_buffer(auto&& f) const {
-    f(records_), f(d_records_), f(d_final_), f(d_vectors_), f(h_before_), f(U_), f(W_), f(halfway_), f(R_);
+    f(records_), f(d_records_), f(d_final_), f(derived_), f(d_vectors_), f(h_before_), f(U_), f(W_), f(halfway_), f(R_);
   }
 
  private:
@@ -39,7 +39,8 @@ class CellWorkspace {
   detail::Buffer<Scalar> records_;
   detail::Buffer<Scalar> d_records_;                // dL/d(record) of the step before a chunk, and of the chunk
   detail::Buffer<Scalar> d_final_;                  // dL/d(final state)
-  detail::Buffer<Scalar> d_vectors_;                // dL/dP, sequence by sequence
+  detail::Buffer<Scalar> derived_;                  // what follows from P
+  detail::Buffer<Scalar> d_vectors_;                // dL/dP, or dL/d(what follows from it), sequence by sequence
   detail::Buffer<Scalar> h_before_;                 // h_<t-1> of a chunk, close together
   detail::PackBuffer<Scalar> U_, W_, halfway_, R_;  // forward as they are, backward transposed
 };
@@ -64,8 +65,7 @@ struct CellView {
   explicit CellView(auto& cell)
       : U(view(cell.U)), W(view(cell.W)), b(cell.b.data(), cell.b.size()), P(view(cell.P)), R(view(cell.R)),
         rule(cell.rule) {}
-  Index inputs() const { return U.cols(); }
-  Index hidden() const { return is_projected<Rule> ? R.cols() : W.cols(); }
+  Index hidden() const { return is_projected<Rule> ? R.cols() : W.cols() / made_blocks<Rule>().count; }
   Index outputs() const { return W.cols(); }
 
  private:
@@ -76,8 +76,8 @@ struct CellView {
 template <class Rule, class Scalar>
 struct Recurrence : RuleSizes<Rule> {
   using Sizes = RuleSizes<Rule>;
-  using Sizes::from_hidden, Sizes::from_halfway, Sizes::is_projected, Sizes::made_block, Sizes::pre_activations,
-      Sizes::vectors;
+  using Sizes::derived, Sizes::from_bias, Sizes::from_hidden, Sizes::from_halfway, Sizes::from_shared,
+      Sizes::is_projected, Sizes::made_blocks, Sizes::own_vectors;
   using Workspace = CellWorkspace<Scalar>;
   using Gradient = CellView<Rule, Scalar>;
 
@@ -87,7 +87,7 @@ struct Recurrence : RuleSizes<Rule> {
   explicit Recurrence(const auto& of) : cell(of) {}
   Recurrence(const Recurrence&) = delete;
 
-  static constexpr bool h_is_carried = is_projected || Sizes::made_is_carried;
+  static constexpr bool h_is_carried = is_projected || Sizes::made_are_carried;
 
   Index hidden() const { return cell.hidden(); }
 
@@ -107,6 +107,7 @@ struct Recurrence : RuleSizes<Rule> {
     if constexpr (from_hidden.count > 0) work.W_.for_steps(step.rows_for_hidden(), N, layout.steps());
     if constexpr (has_halfway<Rule>) work.halfway_.for_steps(step.rows_for_halfway(), N, layout.steps());
     if constexpr (is_projected) work.R_.for_steps(cell.R, N, layout.steps());
+    derive(work);
   }
 
   /// All of b + U x_t, then the recurrence.
@@ -118,12 +119,13 @@ struct Recurrence : RuleSizes<Rule> {
       step.project_inputs(work.U_.lhs(), x.columns(chunk.column() + column, columns), a);
     });
     const auto products = products_of(work);
+    const auto one = step_with(work);
     for (Index t = chunk.first; t < chunk.end; ++t) {
       const auto own = chunk.own(t);
       if (own.count == 0) break;
       const auto before = step.columns(std::as_const(records), layout.record(t) + own.first, own.count);
       auto now = step.columns(records, layout.record(t + 1) + own.first, own.count);
-      step.template step_forward<Dynamic>(products, before, now, t % 2 != 0);
+      one.template step_forward<Dynamic>(products, before, now, t % 2 != 0);
     }
   }
 
@@ -143,7 +145,8 @@ struct Recurrence : RuleSizes<Rule> {
     // put all into the same few lines of the cache.
     constexpr Index line = 64 / sizeof(Scalar);
     work.d_records_.resize(step.record_rows() + line, N + columns);
-    work.d_vectors_.resize(hidden(), vectors * N).setZero();
+    work.d_vectors_.resize(hidden(), own_vectors * N).setZero();
+    derive(work);
     if (from_hidden.count > 0 && moves_hidden(layout)) work.h_before_.resize(cell.outputs() + line, columns);
     if constexpr (from_hidden.count > 0) work.W_.transpose_of(step.rows_for_hidden(), N, layout.steps());
     if (pass.wants_dx) work.U_.transpose_of(cell.U, layout.columns());
@@ -165,6 +168,7 @@ struct Recurrence : RuleSizes<Rule> {
       if (!dy.empty()) d_h += dy.columns(column, columns);
     });
     const auto products = products_of(work);
+    const auto one = step_with(work);
     for (Index t = chunk.end; t-- > chunk.first;) {
       const auto own = chunk.own(t);
       if (own.count == 0) continue;
@@ -172,11 +176,18 @@ struct Recurrence : RuleSizes<Rule> {
       const auto now = step.columns(records, layout.record(t + 1) + own.first, own.count);
       auto d_before = step.columns(d_records, d_column(t) + own.first, own.count);
       auto d_now = step.columns(d_records, d_column(t + 1) + own.first, own.count);
-      step.step_backward(products, before, now, d_before, d_now, work.d_vectors_.view(), own.first, t % 2 != 0);
+      one.step_backward(products, before, now, d_before, d_now, work.d_vectors_.view(), own.first, t % 2 != 0);
     }
     if (!dx.empty()) {  // dL/dx_t += U^T d_t
       chunk.for_own_columns([&](Index column, Index columns) {
-        add_product(work.U_.lhs(), step.rows(d_chunk, Rule::from_input, column, columns), dx.columns(column, columns));
+        auto dx_own = dx.columns(column, columns);
+        add_product(work.U_.lhs(), step.rows(d_chunk, Rule::from_input, column, columns), step.weighted(dx_own));
+        for (int k = 0; k < from_shared.count; ++k) {
+          const auto d = step.rows(d_chunk, BlockRange{from_shared.first + k, 1}, column, columns);
+          for (Index j = 0; j < columns; ++j)
+            dx_own(cell.U.cols() + k, j) += sum_of<Scalar>(
+                hidden(), [&]<int Rows>(Index i) { return numbers_at<Rows>(d.data() + j * d.colStride() + i); });
+        }
       });
     }
     [[maybe_unused]] const auto h_before = hidden_before(chunk, records, work);
@@ -198,32 +209,60 @@ struct Recurrence : RuleSizes<Rule> {
     if constexpr (is_projected) {
       const auto share = chunk.share_of_rows(cell.outputs());
       add_outer_product(some_rows(step.rows_of_h(d_chunk), share),
-                        step.rows(records, made_block, layout.record(chunk.first + 1), chunk.columns()),
+                        step.rows(records, made_blocks, layout.record(chunk.first + 1), chunk.columns()),
                         some_rows(gradient.R, share));
     }
-    const auto share_U = share_of(Rule::from_input), share_b = share_of(pre_activations);
+    const auto share_U = share_of(Rule::from_input), share_b = share_of(from_bias);
     add_outer_inputs(some_rows(step.rows(d_chunk, Rule::from_input), share_U),
                      x.columns(chunk.column(), chunk.columns()), gradient, share_U);
-    const auto d_b = some_rows(step.rows(d_chunk, pre_activations), share_b);
+    const auto d_b = some_rows(step.rows(d_chunk, from_bias), share_b);
     for (Index j = 0; j < d_b.cols(); ++j) gradient.b.segment(share_b.first, share_b.count) += d_b.col(j);
     chunk.barrier();
   }
-  static void finish_backward(Workspace& work, Gradient gradient) {
-    if constexpr (vectors > 0) {
-      const auto sums = work.d_vectors_.view();
-      const Index N = sums.cols() / vectors;
-      for (Index j = 0; j < vectors * N; ++j) gradient.P.col(j / N) += sums.col(j);
+  void finish_backward(Workspace& work, Gradient gradient) const {
+    auto sums = work.d_vectors_.view();
+    if constexpr (derived > 0) {
+      const Index N = sums.cols() / derived;
+      for (Index j = 0; j < derived * N; ++j)
+        if (j % N > 0) sums.col(j / N * N) += sums.col(j);
+      step.for_pieces(1, [&]<int Rows>(Index row, Index) {
+        const Blocks<const Scalar, Rows> d_q(sums.data() + row, N * hidden());
+        auto d_p = step.template vectors_piece<Rows>(gradient.P.data(), row);
+        cell.rule.backward_derive(step.template own_piece<Rows>(row),
+                                  step.template vectors_piece<Rows>(std::as_const(work.derived_).view().data(), row),
+                                  d_q, d_p);
+      });
+    } else if constexpr (own_vectors > 0) {
+      const Index N = sums.cols() / own_vectors;
+      for (Index j = 0; j < own_vectors * N; ++j) gradient.P.col(j / N) += sums.col(j);
     }
   }
 
  private:
+  /// The vectors that follow from P, for all steps of a call.
+  void derive(Workspace& work) const {
+    if constexpr (derived > 0) {
+      Scalar* const vectors = work.derived_.resize(hidden(), derived).data();
+      step.for_pieces(1, [&]<int Rows>(Index row, Index) {
+        auto q = step.template vectors_piece<Rows>(vectors, row);
+        cell.rule.derive(step.template own_piece<Rows>(row), q);
+      });
+    }
+  }
+  Step<CellView<Rule, const Scalar>> step_with(const Workspace& work) const {
+    return {{}, cell, derived > 0 ? work.derived_.view().data() : nullptr};
+  }
   static auto products_of(const Workspace& work) {
     return StepProducts{work.W_.lhs(), work.halfway_.lhs(), work.R_.lhs()};
   }
 
   /// Some rows of dL/dU += d x^T: for tokens, each column of d goes to the column of its token.
   static void add_outer_inputs(const auto& d, const auto& x, Gradient& gradient, Team::Share share) {
-    add_outer_product(d, x, some_rows(gradient.U, share));
+    if constexpr (from_shared.count > 0) {
+      add_outer_product(d, x.topRows(gradient.U.cols()), some_rows(gradient.U, share));
+    } else {
+      add_outer_product(d, x, some_rows(gradient.U, share));
+    }
   }
   static void add_outer_inputs(const auto& d, const int* tokens, Gradient& gradient, Team::Share share) {
     for (Index j = 0; j < d.cols(); ++j) gradient.U.col(tokens[j]).segment(share.first, share.count) += d.col(j);

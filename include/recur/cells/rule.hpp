@@ -54,9 +54,20 @@
 ///     void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& p,
 ///                   auto& d_p) const;                         // d_p[p_i] += d_now[i] * before[c] ...
 ///
-/// and they are visited, trained and saved as the cell's P, H x vectors.
+/// and they are visited, trained and saved as the cell's P, H x vectors. initialize() starts all parameters as PyTorch
+/// does; a rule whose own should start otherwise, gains at 1, has start(auto& cell, auto& rng), called after that.
 ///
-/// A rule may have a second product inside the step, of the last rows of W with a block that it makes from the others
+/// A step is a short list of stages, of which most rules need two. In their order, with what asks for them:
+///
+///     a_t = b + U x_t + W h_<t-1>                    from_input, from_hidden; from_bias, from_shared
+///     norms of what these have filled                norms
+///     the first part of the rule                     forward_halfway, where a product or a norm is to follow
+///     a product with a block of this step            halfway, from_halfway
+///     norms of other blocks                          norms
+///     the rule                                       forward
+///     h_t = R q_t                                    projected
+///
+/// **A second product** inside the step is of the last rows of W with a block that the rule makes from the others
 /// (GruResetBeforeRule, whose candidate waits for r h_<t-1>):
 ///
 ///     static constexpr int halfway = q;                         // W q, for the block q of this step,
@@ -64,10 +75,39 @@
 ///     void forward_halfway(const auto& before, auto& now) const;                  // first: makes now[q]; then forward
 ///     void backward_halfway(const auto& before, const auto& now, auto& d_now, auto& d_before) const;
 ///
-/// The last, called after backward, finds in d_now[q] what has come back through the product.
+/// The last, called after backward, finds in d_now[q] what has come back through the product. Where the rule has
+/// vectors of its own, both get p, and backward_halfway gets d_p.
 ///
-/// A step may end in a product, h_t = R q_t, whose result is of another height than H (ProjectedLstmRule). Such a rule
-/// has no block h, for h_t stands in a record before all blocks, and its states begin at block 0 (there may be none):
+/// **Norms** are ranges of blocks, each of which, all its numbers together, is brought to mean 0 and variance 1
+/// (LayerNormLstmRule: of W h_<t-1>, of U x_t and, halfway, of a copy n of c_t):
+///
+///     static constexpr std::array norms{BlockRange{u, 4}, BlockRange{w, 4}, BlockRange{n, 1}};
+///     double epsilon = 1e-5;                                    // added to the variance
+///
+/// A range in from_input or from_hidden is normalised once the products are there, any other between forward_halfway
+/// and forward. A rule has gains and biases as vectors of its own. In backward it assigns d_now[k] of what was
+/// normalised, and forward_halfway's blocks find in it, in backward_halfway, what has come back through the norm.
+///
+/// **Biases** are of other blocks than products fill, or of none, where a rule says so: `BlockRange from_bias{i, 4}`.
+///
+/// **Numbers that all units share**, as the time since the step before, are the last rows of x, which have no weights
+/// then: each fills a block. backward assigns d_now of it, as of a pre-activation (CtRnnRule):
+///
+///     static constexpr BlockRange from_shared{dt, 1};
+///
+/// **Functions of the rule's own parameters**, a decay exp(-exp(p)), may be computed once a call. All functions of a
+/// step are given them instead of p then (LruRule):
+///
+///     enum Derived { decay, derived };
+///     void derive(const auto& p, auto& q) const;                                    // q[decay] = (-p[nu].exp()).exp()
+///     void backward_derive(const auto& p, const auto& q, const auto& d_q, auto& d_p) const;        // d_p[nu] += ...
+///
+/// **A hidden state of several blocks**, for H outputs each (LruRule, whose h is complex), is a range of them instead
+/// of one: `static constexpr BlockRange h{re, 2};`
+///
+/// **A projection**, h_t = R q_t, ends the step; its result is of another height than H (ProjectedLstmRule). Such a
+/// rule has no block h, for h_t stands in a record before all blocks, and its states begin at block 0 (there may be
+/// none):
 ///
 ///     static constexpr int projected = q;                 // h_t = R q_t: in backward d_now[q] has what comes of it
 ///     static constexpr BlockRange state{c, 1};                  // the first block; the state is h, then c
@@ -81,6 +121,9 @@
 #include "pointwise.hpp"
 #include "record.hpp"
 
+#include <array>
+#include <concepts>
+
 namespace recur::inline RECUR_ISA {
 
 namespace detail {
@@ -89,6 +132,15 @@ template <class Rule>
 constexpr int vectors_of() {
   if constexpr (requires { Rule::vectors; }) {
     return static_cast<int>(Rule::vectors);
+  } else {
+    return 0;
+  }
+}
+/// The vectors that follow from these.
+template <class Rule>
+constexpr int derived_of() {
+  if constexpr (requires { Rule::derived; }) {
+    return static_cast<int>(Rule::derived);
   } else {
     return 0;
   }
@@ -118,18 +170,59 @@ constexpr BlockRange from_halfway() {
     return {from_hidden<Rule>().end(), 0};
   }
 }
-/// The block that the step makes for what comes after it: h_t, or what h_t is projected from.
+/// The blocks that the step makes for what comes after it: h_t, or what h_t is projected from.
 template <class Rule>
-constexpr int made_block() {
+constexpr BlockRange made_blocks() {
   if constexpr (is_projected<Rule>) {
-    return static_cast<int>(Rule::projected);
+    return {static_cast<int>(Rule::projected), 1};
+  } else if constexpr (requires { static_cast<int>(Rule::h); }) {
+    return {static_cast<int>(Rule::h), 1};
   } else {
-    return static_cast<int>(Rule::h);
+    return Rule::h;
   }
 }
-/// The blocks that hold pre-activations, and so have a bias.
+/// The blocks that products fill, pre-activations.
 template <class Rule>
 inline constexpr BlockRange pre_activations = span(span(Rule::from_input, from_hidden<Rule>()), from_halfway<Rule>());
+/// Those that have a bias.
+template <class Rule>
+constexpr BlockRange from_bias() {
+  if constexpr (requires { Rule::from_bias; }) {
+    return Rule::from_bias;
+  } else {
+    return pre_activations<Rule>;
+  }
+}
+/// Those that numbers fill which all units share.
+template <class Rule>
+constexpr BlockRange from_shared() {
+  if constexpr (requires { Rule::from_shared; }) {
+    return Rule::from_shared;
+  } else {
+    return {0, 0};
+  }
+}
+/// The ranges that are normalised.
+template <class Rule>
+constexpr auto norms_of() {
+  if constexpr (requires { Rule::norms; }) {
+    return Rule::norms;
+  } else {
+    return std::array<BlockRange, 0>();
+  }
+}
+/// Whether a range is normalised halfway, not before the rule.
+template <class Rule>
+constexpr bool is_late(BlockRange norm) {
+  return !Rule::from_input.contains(norm) && !from_hidden<Rule>().contains(norm);
+}
+/// Whether the rule has functions that come first: before a second product, or a norm.
+template <class Rule>
+constexpr bool stops_halfway() {
+  bool stops = has_halfway<Rule>;
+  for (const BlockRange norm : norms_of<Rule>()) stops |= is_late<Rule>(norm);
+  return stops;
+}
 
 /// What rules are checked with: blocks that are read, and such as are written.
 using CheckRead = const PointwiseBlocks<const PointwiseArray<double>>;
@@ -147,12 +240,56 @@ concept HasFunctionsOfVectors = requires(const R rule, CheckRead read, CheckWrit
   rule.forward(read, write, read);
   rule.backward(read, read, write, write, read, write);
 };
-/// What a second product asks for: two more functions, and the blocks that it goes from and to, these without a gap to
-/// those of the other products.
+/// The functions of a rule that come before a second product, or a norm.
 template <class R>
-concept HasHalfway = requires(const R rule, CheckRead read, CheckWrite write) {
+concept HasHalfwayFunctions = requires(const R rule, CheckRead read, CheckWrite write) {
   rule.forward_halfway(read, write);
   rule.backward_halfway(read, read, write, write);
+};
+/// Those of a rule with parameters of its own.
+template <class R>
+concept HasHalfwayFunctionsOfVectors = requires(const R rule, CheckRead read, CheckWrite write) {
+  rule.forward_halfway(read, write, read);
+  rule.backward_halfway(read, read, write, write, read, write);
+};
+/// What vectors that follow from the rule's own parameters ask for.
+template <class R>
+concept HasDerived = requires(const R rule, CheckRead read, CheckWrite write) {
+  requires vectors_of<R>() > 0;
+  rule.derive(read, write);
+  rule.backward_derive(read, read, read, write);
+};
+/// What norms ask for: ranges within the record, of which no two overlap, and a number that is added to the variance.
+template <class R>
+concept HasNorms = requires(const R rule) {
+  { rule.epsilon } -> std::convertible_to<double>;
+  requires[] {
+    for (std::size_t k = 0; k < R::norms.size(); ++k) {
+      if (R::norms[k].count <= 0 || !R::norms[k].within(int(R::blocks))) return false;
+      for (std::size_t other = 0; other < k; ++other)
+        if (R::norms[k].overlaps(R::norms[other])) return false;
+    }
+    return true;
+  }
+  ();
+};
+/// What a range with a bias asks for: of what the inputs reach, all or nothing is in it.
+template <class R>
+concept HasBias = requires {
+  requires R::from_bias.count >= 0 && R::from_bias.within(int(R::blocks));
+  requires R::from_bias.contains(R::from_input) || !R::from_bias.overlaps(R::from_input);
+};
+/// What shared numbers ask for: blocks of their own.
+template <class R>
+concept HasShared = requires {
+  requires R::from_shared.count > 0 && R::from_shared.within(int(R::blocks));
+  requires !R::from_shared.overlaps(pre_activations<R>) && !R::from_shared.overlaps(from_bias<R>());
+};
+/// What a second product asks for: a hidden state of one block, and the blocks that it goes from and to, these without
+/// a gap to those of the other products.
+template <class R>
+concept HasHalfway = requires(const R rule, CheckRead read, CheckWrite write) {
+  requires made_blocks<R>().count == 1;
   requires R::halfway >= 0 && R::halfway < int(R::blocks);
   requires R::from_halfway.first >= 0 && R::from_halfway.count > 0 && R::from_halfway.end() <= int(R::blocks);
   requires R::from_halfway.first <= span(R::from_input, from_hidden<R>()).end();
@@ -164,13 +301,13 @@ template <class R>
 concept HasHidden = requires {
   requires R::from_hidden.first >= 0 && R::from_hidden.count > 0 && R::from_hidden.end() <= int(R::blocks);
   requires R::from_input.first <= R::from_hidden.end() && R::from_hidden.first <= R::from_input.end();
-  requires is_projected<R> || (R::state.first <= made_block<R>() && made_block<R>() < R::state.end());
+  requires is_projected<R> || R::state.contains(made_blocks<R>());
 };
-/// What a rule has whose hidden state is one of its blocks: that block, and states, if any, within the record.
+/// What a rule has whose hidden state is one of its blocks, or some: those, and states, if any, within the record.
 template <class R>
 concept HasOwnHidden = requires {
-  static_cast<int>(R::h);
-  requires int(R::h) >= 0 && int(R::h) < int(R::blocks);
+  R::h;
+  requires made_blocks<R>().count > 0 && made_blocks<R>().within(int(R::blocks));
   requires R::state.first >= 0 && R::state.count >= 0 && R::state.end() <= int(R::blocks);
 };
 /// What a rule has whose hidden state is projected: the block that it is projected from, states that begin at block 0,
@@ -179,23 +316,34 @@ template <class R>
 concept HasProjection = requires {
   requires int(R::projected) >= 0 && int(R::projected) < int(R::blocks);
   requires R::state.first == 0 && R::state.count >= 0 && R::state.end() <= int(R::blocks);
-  requires has_from_hidden<R> && !has_halfway<R>;
+  requires has_from_hidden<R> && !stops_halfway<R>();
 };
 
 /// A rule that has all that any is asked for.
 struct HasEverything {
   enum Block { h, blocks };
+  enum Vector { p, vectors };
   static constexpr BlockRange from_input{h, 1}, from_hidden{h, 1}, from_halfway{h, 1}, state{h, 1};
   static constexpr int halfway = h;
+  static constexpr BlockRange from_bias{h, 0};
+  static constexpr std::array norms{BlockRange{h, 1}};
+  double epsilon = 1;
   void forward(const auto&...) const {}
   void backward(const auto&...) const {}
   void forward_halfway(const auto&...) const {}
   void backward_halfway(const auto&...) const {}
+  void derive(const auto&...) const {}
+  void backward_derive(const auto&...) const {}
+};
+/// One with shared numbers.
+struct HasEverythingShared {
+  enum Block { h, dt, blocks };
+  static constexpr BlockRange from_input{h, 1}, from_shared{dt, 1};
 };
 /// The same with a projection.
 struct HasEveryProjection {
   enum Block { q, blocks };
-  static constexpr BlockRange from_hidden{q, 1}, state{0, 0};
+  static constexpr BlockRange from_input{q, 1}, from_hidden{q, 1}, state{0, 0};
   static constexpr int projected = q;
 };
 /// R where something is asked of it. A conjunction, unlike a disjunction, lets compilers say which function is missing.
@@ -218,10 +366,17 @@ concept Rule =
     detail::HasProjection<detail::Where<detail::is_projected<R>, R, detail::HasEveryProjection>> &&
     // where W h_<t-1> adds into, if it does
     detail::HasHidden<detail::Where<detail::has_from_hidden<R>, R>> &&
-    // forward and backward, with the rule's own parameters or without, and those of a second product
+    // forward and backward, with the rule's own parameters or without
     detail::HasFunctions<detail::Where<detail::vectors_of<R>() == 0, R>> &&
     detail::HasFunctionsOfVectors<detail::Where<(detail::vectors_of<R>() > 0), R>> &&
-    detail::HasHalfway<detail::Where<detail::has_halfway<R>, R>>;
+    detail::HasDerived<detail::Where<(detail::derived_of<R>() > 0), R>> &&
+    // biases, norms, numbers that all units share, a second product
+    detail::HasBias<detail::Where<requires { R::from_bias; }, R>> &&
+    detail::HasNorms<detail::Where<requires { R::norms; }, R>> &&
+    detail::HasShared<detail::Where<requires { R::from_shared; }, R, detail::HasEverythingShared>> &&
+    detail::HasHalfway<detail::Where<detail::has_halfway<R>, R>> &&
+    detail::HasHalfwayFunctions<detail::Where<detail::stops_halfway<R>() && detail::vectors_of<R>() == 0, R>> &&
+    detail::HasHalfwayFunctionsOfVectors<detail::Where<detail::stops_halfway<R>() && (detail::vectors_of<R>() > 0), R>>;
 
 namespace detail {
 
@@ -230,16 +385,22 @@ namespace detail {
 template <class Rule, class Scalar>
 void call_pointwise(const Rule& rule, const PointwiseBlocks<const PointwiseArray<Scalar>>& read,
                     PointwiseBlocks<PointwiseArray<Scalar>>& write) {
+  const auto call = [&](const auto&... own) {
+    rule.forward(read, write, own...);
+    if constexpr (stops_halfway<Rule>()) rule.forward_halfway(read, write, own...);
+  };
+  const auto call_backward = [&](auto&... own) {
+    rule.backward(read, read, write, write, own...);
+    if constexpr (stops_halfway<Rule>()) rule.backward_halfway(read, read, write, write, own...);
+  };
   if constexpr (vectors_of<Rule>() > 0) {
-    rule.forward(read, write, read);
-    rule.backward(read, read, write, write, read, write);
+    call(read), call_backward(read, write);
   } else {
-    rule.forward(read, write);
-    rule.backward(read, read, write, write);
+    call(), call_backward();
   }
-  if constexpr (has_halfway<Rule>) {
-    rule.forward_halfway(read, write);
-    rule.backward_halfway(read, read, write, write);
+  if constexpr (derived_of<Rule>() > 0) {
+    rule.derive(read, write);
+    rule.backward_derive(read, read, read, write);
   }
 }
 

@@ -3,6 +3,7 @@
 /// One step of a cell: a rule between its products.
 
 #include "../kernels/gemm.hpp"
+#include "../kernels/norm.hpp"
 #include "../kernels/team.hpp"
 #include "../series/tokens.hpp"
 #include "rule.hpp"
@@ -12,13 +13,15 @@ namespace recur::inline RECUR_ISA::detail {
 /// What follows from a rule about its parameters and records.
 template <class Rule>
 struct RuleSizes {
-  static constexpr int blocks = static_cast<int>(Rule::blocks);  ///< of H rows, in a record
-  static constexpr int vectors = vectors_of<Rule>();             ///< of H numbers: the rule's own parameters
+  static constexpr int blocks = static_cast<int>(Rule::blocks);        ///< of H rows, in a record
+  static constexpr int vectors = vectors_of<Rule>();                   ///< of H numbers: the rule's own parameters
+  static constexpr int derived = derived_of<Rule>();                   ///< of H numbers: what follows from these
+  static constexpr int own_vectors = derived > 0 ? derived : vectors;  ///< what the functions of a step are given
   static constexpr bool is_projected = detail::is_projected<Rule>;
-  static constexpr BlockRange made_block{detail::made_block<Rule>(), 1};  ///< of h, or what h is projected from
-  static constexpr bool made_is_carried =
-      Rule::state.first <= made_block.first && made_block.end() <= Rule::state.end();
-  static constexpr BlockRange pre_activations = detail::pre_activations<Rule>;
+  static constexpr BlockRange made_blocks = detail::made_blocks<Rule>();  ///< of h, or what h is projected from
+  static constexpr bool made_are_carried = Rule::state.contains(made_blocks);
+  static constexpr BlockRange from_bias = detail::from_bias<Rule>(), from_shared = detail::from_shared<Rule>();
+  static constexpr auto norms = norms_of<Rule>();  ///< each has a row at the end of a record: 1 / deviation
   static constexpr BlockRange from_hidden = detail::from_hidden<Rule>(), from_halfway = detail::from_halfway<Rule>();
   static constexpr int recurrent = from_hidden.count + from_halfway.count;  ///< blocks of rows of W
 };
@@ -42,11 +45,13 @@ struct Step : RuleSizes<typename Cell::Rule> {
   using Rule = typename Cell::Rule;
   using Scalar = typename Cell::Scalar;
   using Sizes = RuleSizes<Rule>;
-  using Sizes::blocks, Sizes::from_hidden, Sizes::from_halfway, Sizes::is_projected, Sizes::made_block,
-      Sizes::made_is_carried, Sizes::pre_activations, Sizes::vectors;
+  using Sizes::blocks, Sizes::derived, Sizes::from_bias, Sizes::from_hidden, Sizes::from_halfway, Sizes::from_shared,
+      Sizes::is_projected, Sizes::made_blocks, Sizes::made_are_carried, Sizes::norms, Sizes::own_vectors,
+      Sizes::vectors;
   static constexpr int Hidden = Cell::hidden_at_compile_time, Outputs = Cell::outputs_at_compile_time;
 
   const Cell& cell;
+  const Scalar* derived_vectors = nullptr;  ///< where they are; else they are computed where they are needed
 
   EIGEN_ALWAYS_INLINE Index hidden() const { return cell.hidden(); }
   EIGEN_ALWAYS_INLINE Index outputs() const { return cell.outputs(); }
@@ -54,8 +59,8 @@ struct Step : RuleSizes<typename Cell::Rule> {
   /// The row where block k begins, or that after the last block.
   EIGEN_ALWAYS_INLINE Index row_of(Index k) const { return (is_projected ? outputs() : 0) + k * hidden(); }
   /// The row where h begins.
-  EIGEN_ALWAYS_INLINE Index row_of_h() const { return is_projected ? 0 : row_of(made_block.first); }
-  Index record_rows() const { return row_of(blocks); }
+  EIGEN_ALWAYS_INLINE Index row_of_h() const { return is_projected ? 0 : row_of(made_blocks.first); }
+  Index record_rows() const { return row_of(blocks) + static_cast<Index>(norms.size()); }
   /// The first row of the states, and one past their last.
   ///@{
   Index begin_of_states() const { return is_projected ? 0 : row_of(Rule::state.first); }
@@ -100,22 +105,55 @@ struct Step : RuleSizes<typename Cell::Rule> {
   /// a_t = b + U x_t, for x_t in columns, or as tokens whose columns of U are looked up.
   void project_inputs(const auto& u, const auto& x, auto& records) const {
     begin_unreached(records);
-    set_product(u, x, cell.b.data() + begin_of_inputs(), rows(records, Rule::from_input));
+    set_shared(x, records);
+    auto a = rows(records, Rule::from_input);
+    if constexpr (inputs_have_bias) {
+      set_product(u, weighted(x), cell.b.data() + begin_of_inputs(), a);
+    } else {
+      a.setZero();
+      add_product(u, weighted(x), a);
+    }
   }
   void project_inputs(const auto&, const int* tokens, auto& records) const {
     begin_unreached(records);
     auto a = rows(records, Rule::from_input);
-    for (Index j = 0; j < a.cols(); ++j) a.col(j) = cell.b.segment(begin_of_inputs(), a.rows()) + cell.U.col(tokens[j]);
+    for (Index j = 0; j < a.cols(); ++j) {
+      a.col(j) = cell.U.col(tokens[j]);
+      if constexpr (inputs_have_bias) a.col(j) += cell.b.segment(begin_of_inputs(), a.rows());
+    }
   }
   /// The same for one step of one sequence. Keeps sizes known at compile time, so that loops unroll.
   EIGEN_ALWAYS_INLINE void project_input(const auto& u, const auto& x, auto& record) const {
-    Eigen::Map<VectorOf<Scalar, times(pre_activations.count, Hidden)>>(record.data() + row_of(pre_activations.first),
-                                                                       cell.b.size()) = cell.b;
+    if constexpr (from_bias.count > 0)
+      Eigen::Map<VectorOf<Scalar, times(from_bias.count, Hidden)>>(record.data() + row_of(from_bias.first),
+                                                                   cell.b.size()) = cell.b;
+    for_blocks([&](BlockRange block, bool of_bias, bool) {
+      if (!of_bias) rows(record, block).setZero();
+    });
     auto a = rows(record, Rule::from_input);
     if constexpr (std::is_same_v<std::decay_t<decltype(x)>, Token>) {
       a.col(0) += cell.U.col(x.id);
     } else {
-      add_product(u, x, a);
+      add_product(u, weighted(x), a);
+      set_shared(x, record);
+    }
+  }
+  /// Blocks of the numbers that all units share: the last rows of x.
+  EIGEN_ALWAYS_INLINE void set_shared(const auto& x, auto& records) const {
+    for (int k = 0; k < from_shared.count; ++k) {
+      auto shared = rows(records, BlockRange{from_shared.first + k, 1});
+      for (Index j = 0; j < shared.cols(); ++j) shared.col(j).setConstant(x(cell.U.cols() + k, j));
+    }
+  }
+  /// The rows of x that have weights.
+  EIGEN_ALWAYS_INLINE decltype(auto) weighted(auto&& x) const {
+    if constexpr (from_shared.count == 0) {
+      return (x);
+    } else if constexpr (std::decay_t<decltype(x)>::ColsAtCompileTime == 1) {
+      constexpr int rows = std::decay_t<decltype(cell.U)>::ColsAtCompileTime;
+      return x.template head<rows>(cell.U.cols());
+    } else {
+      return x.topRows(cell.U.cols());
     }
   }
 
@@ -125,18 +163,29 @@ struct Step : RuleSizes<typename Cell::Rule> {
     if constexpr (from_hidden.count > 0)
       add_product(w.hidden, vectors_of<Batch, Outputs>(before, row_of_h(), outputs()), rows(now, from_hidden),
                   backwards);
-    if constexpr (has_halfway<Rule>) {
+    normalise<false>(now);
+    if constexpr (stops_halfway<Rule>()) {
       for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
         auto piece_now = piece<Rows>(now, row, column);
-        cell.rule.forward_halfway(piece<Rows>(before, row, column), piece_now);
+        if constexpr (own_vectors > 0) {
+          with_own<Rows>(row, [&](const auto& of_units) {
+            cell.rule.forward_halfway(piece<Rows>(before, row, column), piece_now, of_units);
+          });
+        } else {
+          cell.rule.forward_halfway(piece<Rows>(before, row, column), piece_now);
+        }
       });
-      add_product(w.halfway, vectors_of<Batch, Hidden>(now, row_of(Rule::halfway), hidden()), rows(now, from_halfway),
-                  backwards);
+      if constexpr (has_halfway<Rule>)
+        add_product(w.halfway, vectors_of<Batch, Hidden>(now, row_of(Rule::halfway), hidden()), rows(now, from_halfway),
+                    backwards);
+      normalise<true>(now);
     }
     for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
       auto piece_now = piece<Rows>(now, row, column);
-      if constexpr (vectors > 0) {
-        cell.rule.forward(piece<Rows>(before, row, column), piece_now, own_piece<Rows>(row));
+      if constexpr (own_vectors > 0) {
+        with_own<Rows>(row, [&](const auto& of_units) {
+          cell.rule.forward(piece<Rows>(before, row, column), piece_now, of_units);
+        });
       } else {
         cell.rule.forward(piece<Rows>(before, row, column), piece_now);
       }
@@ -144,7 +193,7 @@ struct Step : RuleSizes<typename Cell::Rule> {
     if constexpr (is_projected) {
       auto h = rows_of_h(now);
       h.setZero();
-      add_product(w.projection, vectors_of<Batch, Hidden>(now, row_of(made_block.first), hidden()), h, backwards);
+      add_product(w.projection, vectors_of<Batch, Hidden>(now, row_of(made_blocks.first), hidden()), h, backwards);
     }
   }
 
@@ -154,36 +203,100 @@ struct Step : RuleSizes<typename Cell::Rule> {
   void step_backward(const auto& w_transposed, const auto& before, const auto& now, auto& d_before, auto& d_now,
                      MatrixView<Scalar> own_sums, Index first, bool backwards) const {
     if constexpr (is_projected) {
-      auto d_projected = rows(d_now, made_block);
-      if constexpr (!made_is_carried) d_projected.setZero();  // else it has what comes from later steps
+      auto d_projected = rows(d_now, made_blocks);
+      if constexpr (!made_are_carried) d_projected.setZero();  // else it has what comes from later steps
       add_product(w_transposed.projection, rows_of_h(d_now), d_projected, backwards);
     }
     for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
       auto d_piece = piece<Rows>(d_now, row, column), d_piece_before = piece<Rows>(d_before, row, column);
       const auto piece_before = piece<Rows>(before, row, column), piece_now = piece<Rows>(now, row, column);
-      if constexpr (vectors > 0) {
-        const Index sums = own_sums.size() / vectors;
-        Blocks<Scalar, Rows> d_own(own_sums.data() + (first + column) * hidden() + row, sums);
-        cell.rule.backward(piece_before, piece_now, d_piece, d_piece_before, own_piece<Rows>(row), d_own);
+      if constexpr (own_vectors > 0) {
+        auto d_own = sums_piece<Rows>(own_sums, row, first + column);
+        with_own<Rows>(row, [&](const auto& of_units) {
+          cell.rule.backward(piece_before, piece_now, d_piece, d_piece_before, of_units, d_own);
+        });
       } else {
         cell.rule.backward(piece_before, piece_now, d_piece, d_piece_before);
       }
     });
-    if constexpr (has_halfway<Rule>) {
-      auto d_halfway = rows(d_now, BlockRange{Rule::halfway, 1});
-      d_halfway.setZero();
-      add_product(w_transposed.halfway, rows(d_now, from_halfway), d_halfway, backwards);
+    if constexpr (stops_halfway<Rule>()) {
+      go_back_through_norms<true>(now, d_now);
+      if constexpr (has_halfway<Rule>) {
+        auto d_halfway = rows(d_now, BlockRange{Rule::halfway, 1});
+        d_halfway.setZero();
+        add_product(w_transposed.halfway, rows(d_now, from_halfway), d_halfway, backwards);
+      }
       for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
         auto d_piece = piece<Rows>(d_now, row, column), d_piece_before = piece<Rows>(d_before, row, column);
-        cell.rule.backward_halfway(piece<Rows>(before, row, column), piece<Rows>(now, row, column), d_piece,
-                                   d_piece_before);
+        const auto piece_before = piece<Rows>(before, row, column), piece_now = piece<Rows>(now, row, column);
+        if constexpr (own_vectors > 0) {
+          auto d_own = sums_piece<Rows>(own_sums, row, first + column);
+          with_own<Rows>(row, [&](const auto& of_units) {
+            cell.rule.backward_halfway(piece_before, piece_now, d_piece, d_piece_before, of_units, d_own);
+          });
+        } else {
+          cell.rule.backward_halfway(piece_before, piece_now, d_piece, d_piece_before);
+        }
       });
     }
+    go_back_through_norms<false>(now, d_now);
     if constexpr (from_hidden.count > 0)
       add_product(w_transposed.hidden, rows(d_now, from_hidden), rows_of_h(d_before), backwards);
   }
 
  private:
+  /// Whether b is added where U x_t is.
+  static constexpr bool inputs_have_bias = from_bias.contains(Rule::from_input);
+
+  /// f(block, whether it has a bias, whether inputs reach it) for each block that starts from something.
+  EIGEN_ALWAYS_INLINE static void for_blocks(const auto& f) {
+    constexpr BlockRange all = span(pre_activations<Rule>, from_bias);
+    for (int k = all.first; k < all.end(); ++k) {
+      const BlockRange block{k, 1};
+      const bool of_bias = from_bias.contains(block), of_inputs = Rule::from_input.contains(block);
+      if (of_bias || of_inputs || from_hidden.contains(block) || from_halfway.contains(block))
+        f(block, of_bias, of_inputs);
+    }
+  }
+  /// Brings ranges of blocks to mean 0 and variance 1; at the end of the record stands 1 / deviation of each. Those
+  /// that products fill come first, and others halfway.
+  template <bool late>
+  EIGEN_ALWAYS_INLINE void normalise([[maybe_unused]] auto& records) const {
+    if constexpr (norms.size() > 0)
+      for_norms<late>(records.cols(), [&](Index row, Index count, Index row_of_scale, Index column) {
+        Scalar* const begin = records.data() + column * records.colStride();
+        Scalar* const x = begin + row;
+        const auto moments = Moments<Scalar>::of(x, count, cell.rule.epsilon);
+        for_parts(0, count,
+                  [&]<int Rows>(Index i) { numbers_at<Rows>(x + i) = moments.template normalised<Rows>(x + i); });
+        begin[row_of_scale] = moments.scale;
+      });
+  }
+  /// Of dL/d(what is normalised) makes dL/d(what was).
+  template <bool late>
+  void go_back_through_norms([[maybe_unused]] const auto& records, [[maybe_unused]] auto& d_records) const {
+    if constexpr (norms.size() > 0)
+      for_norms<late>(records.cols(), [&](Index row, Index count, Index row_of_scale, Index column) {
+        const Scalar* const begin = records.data() + column * records.colStride();
+        const Scalar* const n = begin + row;
+        Scalar* const d = d_records.data() + column * d_records.colStride() + row;
+        through_norm<Scalar>(
+            count, begin[row_of_scale], [&]<int Rows>(Index i) { return numbers_at<Rows>(d + i); },
+            [&]<int Rows>(Index i) { return numbers_at<Rows>(n + i); },
+            [&]<int Rows>(Index i, const auto& dx) { numbers_at<Rows>(d + i) = dx; });
+      });
+  }
+  /// f(first row, rows, row of 1 / deviation, column) for each norm of its kind, and each column.
+  template <bool late>
+  EIGEN_ALWAYS_INLINE void for_norms(Index columns, const auto& f) const {
+    for (std::size_t k = 0; k < norms.size(); ++k) {
+      if (is_late<Rule>(norms[k]) != late) continue;
+      for (Index column = 0; column < columns; ++column)
+        f(row_of(norms[k].first), norms[k].count * hidden(), row_of(blocks) + static_cast<Index>(k), column);
+    }
+  }
+
+ public:
   /// f.template operator()<Rows>(row, column) for each piece of `columns` columns of H rows: as many rows as a packet
   /// has.
   EIGEN_ALWAYS_INLINE void for_pieces(Index columns, const auto& f) const {
@@ -197,16 +310,43 @@ struct Step : RuleSizes<typename Cell::Rule> {
       }
     }
   }
+  /// The same of the rule's own parameters, and of a matrix that has a column for each of some vectors.
+  ///@{
+  template <int Rows>
+  EIGEN_ALWAYS_INLINE auto own_piece(Index row) const {
+    return Blocks<const Scalar, Rows>(cell.P.data() + row, hidden());
+  }
+  template <int Rows>
+  EIGEN_ALWAYS_INLINE auto vectors_piece(auto* data, Index row) const {
+    return Blocks<std::remove_pointer_t<decltype(data)>, Rows>(data + row, hidden());
+  }
+  ///@}
+
+ private:
   /// A piece of a record, as the rule sees it.
   template <int Rows>
   EIGEN_ALWAYS_INLINE auto piece(auto& record, Index row, Index column) const {
     using Data = std::remove_pointer_t<decltype(record.data())>;
     return Blocks<Data, Rows>(record.data() + column * record.colStride() + row_of(0) + row, hidden());
   }
-  /// The same of the rule's own parameters.
+  /// f(what the functions of a step are given of the rule's own parameters).
   template <int Rows>
-  EIGEN_ALWAYS_INLINE auto own_piece(Index row) const {
-    return Blocks<const Scalar, Rows>(cell.P.data() + row, hidden());
+  EIGEN_ALWAYS_INLINE void with_own(Index row, const auto& f) const {
+    if constexpr (derived == 0) {
+      f(own_piece<Rows>(row));
+    } else if (derived_vectors != nullptr) {
+      f(vectors_piece<Rows>(derived_vectors, row));
+    } else {
+      alignas(64) Scalar numbers[Rows * derived];
+      Blocks<Scalar, Rows> q(numbers, Rows);
+      cell.rule.derive(own_piece<Rows>(row), q);
+      f(Blocks<const Scalar, Rows>(numbers, Rows));
+    }
+  }
+  /// Where the gradient of these is summed for one sequence.
+  template <int Rows>
+  auto sums_piece(MatrixView<Scalar> own_sums, Index row, Index sequence) const {
+    return Blocks<Scalar, Rows>(own_sums.data() + sequence * hidden() + row, own_sums.size() / own_vectors);
   }
   /// `count` rows of records, for a product: of one record a vector of a size known when compiling, if it is.
   template <int Batch, int Size>
@@ -218,16 +358,16 @@ struct Step : RuleSizes<typename Cell::Rule> {
     }
   }
   /// Where in b those blocks begin that inputs reach.
-  Index begin_of_inputs() const { return (Rule::from_input.first - pre_activations.first) * hidden(); }
-  /// a_t = b where no input reaches.
+  Index begin_of_inputs() const { return (Rule::from_input.first - from_bias.first) * hidden(); }
+  /// a_t = b, or 0, where no input reaches.
   void begin_unreached(auto& records) const {
-    constexpr BlockRange all = pre_activations, reached = Rule::from_input;
-    for (const BlockRange range :
-         {BlockRange{all.first, reached.first - all.first}, BlockRange{reached.end(), all.end() - reached.end()}}) {
-      if (range.count == 0) continue;
-      auto a = rows(records, range);
-      for (Index j = 0; j < a.cols(); ++j) a.col(j) = cell.b.segment((range.first - all.first) * hidden(), a.rows());
-    }
+    for_blocks([&](BlockRange block, bool of_bias, bool of_inputs) {
+      if (of_inputs) return;
+      auto a = rows(records, block);
+      if (!of_bias) return void(a.setZero());
+      for (Index j = 0; j < a.cols(); ++j)
+        a.col(j) = cell.b.segment((block.first - from_bias.first) * hidden(), hidden());
+    });
   }
 };
 

@@ -8,10 +8,10 @@
 ///     recur::save_pytorch("model.safetensors", net, {.modules = {"rnn", "fc"}});
 ///
 /// A cell is a layer of nn.RNN (Elman with Tanh or Relu), nn.GRU (Gru) or nn.LSTM (Lstm; with proj_size
-/// ProjectedLstm), a Stack is a module with num_layers, a Bidirectional one that is bidirectional; a Readout or a Dense is nn.Linear, an Embedding nn.Embedding (whose
-/// weight is E^T), a LayerNorm nn.LayerNorm. PyTorch has two biases where recur has one: they are summed when loaded,
-/// which changes no output; saved, the second is zero. (Of a GRU's n, the two are two in recur as well.) Without biases
-/// (bias=False) b is loaded as zero, and saved as two.
+/// ProjectedLstm), a Stack is a module with num_layers, a Bidirectional one that is bidirectional; a Readout or a Dense
+/// is nn.Linear, an Embedding nn.Embedding (whose weight is E^T), a LayerNorm nn.LayerNorm. PyTorch has two biases
+/// where recur has one: they are summed when loaded, which changes no output; saved, the second is zero. (Of a GRU's n,
+/// the two are two in recur as well.) Without biases (bias=False) b is loaded as zero, and saved as two.
 
 #include "../layers/bidirectional.hpp"
 #include "../layers/stack.hpp"

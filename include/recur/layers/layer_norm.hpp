@@ -2,9 +2,8 @@
 /// \file
 /// Layer normalisation (J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016), PyTorch's nn.LayerNorm.
 
+#include "../kernels/norm.hpp"
 #include "layer_of.hpp"
-
-#include <cmath>
 
 namespace recur::inline RECUR_ISA {
 
@@ -117,11 +116,11 @@ class LayerNorm : public LayerOf<LayerNorm<Scalar_, Features>> {
     const auto share = chunk.share_of_rows(outputs());
     for (Index j = 0; j < chunk.columns(); ++j) {
       const auto x_j = x_chunk.columns(j, 1), dy_j = dy.columns(j, 1);
-      const Scalar mean = moments.columns(j, 1)(0, 0), scale = moments.columns(j, 1)(1, 0);
-      for_parts(share.first, share.first + share.count, [&]<int Rows>(Index i) {
-        const auto d = part<Rows>(dy_j.data() + i);
-        part<Rows>(gradient.gain.data() + i) += d * ((part<Rows>(x_j.data() + i) - mean) * scale);
-        part<Rows>(gradient.bias.data() + i) += d;
+      const Moments of_x{moments.columns(j, 1)(0, 0), moments.columns(j, 1)(1, 0)};
+      detail::for_parts(share.first, share.first + share.count, [&]<int Rows>(Index i) {
+        const auto d = detail::numbers_at<Rows>(dy_j.data() + i);
+        detail::numbers_at<Rows>(gradient.gain.data() + i) += d * of_x.template normalised<Rows>(x_j.data() + i);
+        detail::numbers_at<Rows>(gradient.bias.data() + i) += d;
       });
     }
     chunk.barrier();
@@ -144,56 +143,27 @@ class LayerNorm : public LayerOf<LayerNorm<Scalar_, Features>> {
   ///@}
 
  private:
-  /// So many features are computed at once, and the rest singly, wherever they lie: the same bits each time.
-  static constexpr int ways = 8;
-
-  template <int Rows>
-  static auto part(auto* first) {
-    using Data = std::remove_reference_t<decltype(*first)>;
-    using Array = Eigen::Array<Scalar, Rows, 1>;
-    return Eigen::Map<std::conditional_t<std::is_const_v<Data>, const Array, Array>>(first);
-  }
-  /// f.template operator()<Rows>(i) for the rows first .. end - 1.
-  static void for_parts(Index first, Index end, auto&& f) {
-    for (; first + ways <= end; first += ways) f.template operator()<ways>(first);
-    for (; first < end; ++first) f.template operator()<1>(first);
-  }
-  /// The mean of what f.template operator()<Rows>(i) returns for all features.
-  Scalar mean_of(auto&& f) const {
-    Eigen::Array<Scalar, ways, 1> sums = Eigen::Array<Scalar, ways, 1>::Zero();
-    Scalar rest = 0;
-    for_parts(0, inputs(), [&]<int Rows>(Index i) {
-      if constexpr (Rows == ways) {
-        sums += f.template operator()<Rows>(i);
-      } else {
-        rest += f.template operator()<Rows>(i)(0);
-      }
-    });
-    return (sums.sum() + rest) / static_cast<Scalar>(inputs());
-  }
+  using Moments = detail::Moments<Scalar>;
 
   void normalise(const Scalar* x, Scalar* y, Scalar* moments) const {
-    const Scalar mean = mean_of([&]<int Rows>(Index i) { return part<Rows>(x + i); });
-    const Scalar variance = mean_of([&]<int Rows>(Index i) { return (part<Rows>(x + i) - mean).square().eval(); });
-    const Scalar scale = 1 / std::sqrt(variance + static_cast<Scalar>(epsilon_));
-    for_parts(0, inputs(), [&]<int Rows>(Index i) {
-      part<Rows>(y + i) =
-          (part<Rows>(x + i) - mean) * scale * part<Rows>(gain.data() + i) + part<Rows>(bias.data() + i);
+    const auto of_x = Moments::of(x, inputs(), epsilon_);
+    detail::for_parts(0, inputs(), [&]<int Rows>(Index i) {
+      detail::numbers_at<Rows>(y + i) =
+          of_x.template normalised<Rows>(x + i) * detail::numbers_at<Rows>(gain.data() + i) +
+          detail::numbers_at<Rows>(bias.data() + i);
     });
-    moments[0] = mean;
-    moments[1] = scale;
+    moments[0] = of_x.mean;
+    moments[1] = of_x.scale;
   }
   void add_dx(const Scalar* x, const Scalar* moments, const Scalar* dy, Scalar* dx) const {
-    const Scalar mean = moments[0], scale = moments[1];
-    const auto d = [&]<int Rows>(Index i) { return (part<Rows>(gain.data() + i) * part<Rows>(dy + i)).eval(); };
-    const auto n = [&]<int Rows>(Index i) { return ((part<Rows>(x + i) - mean) * scale).eval(); };
-    const Scalar mean_d = mean_of(d);
-    const Scalar mean_dn = mean_of(
-        [&]<int Rows>(Index i) { return (d.template operator()<Rows>(i) * n.template operator()<Rows>(i)).eval(); });
-    for_parts(0, inputs(), [&]<int Rows>(Index i) {
-      part<Rows>(dx + i) +=
-          scale * (d.template operator()<Rows>(i) - mean_d - n.template operator()<Rows>(i) * mean_dn);
-    });
+    const Moments of_x{moments[0], moments[1]};
+    detail::through_norm<Scalar>(
+        inputs(), of_x.scale,
+        [&]<int Rows>(Index i) {
+          return (detail::numbers_at<Rows>(gain.data() + i) * detail::numbers_at<Rows>(dy + i)).eval();
+        },
+        [&]<int Rows>(Index i) { return of_x.template normalised<Rows>(x + i); },
+        [&]<int Rows>(Index i, const auto& d) { detail::numbers_at<Rows>(dx + i) += d; });
   }
 
   double epsilon_;

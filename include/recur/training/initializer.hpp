@@ -108,8 +108,8 @@ void orthogonal(Block&& block, Engine& rng, double gain = 1) {
 }
 
 /// PyTorch's: every parameter of a layer, biases too, uniform in +-1/sqrt(H), where H are the hidden units of a cell
-/// and the inputs of a readout or a dense layer. A layer with a function start(rng) has that instead (Embedding: normal numbers;
-/// LayerNorm: 1 and 0).
+/// and the inputs of a readout or a dense layer. A layer with a function start(rng) has that instead (Embedding: normal
+/// numbers; LayerNorm: 1 and 0), and a cell whose rule has start(cell, rng) has that besides (LruRule).
 template <class Layer, class Engine>
 void initialize(Layer& layer, Engine& rng) {
   if constexpr (requires { Layer::visit_layers(layer, [](auto&) {}); }) {
@@ -121,6 +121,7 @@ void initialize(Layer& layer, Engine& rng) {
     if constexpr (requires { requires Layer::Rule::state.count > 0 || Layer::is_projected; })
       units = static_cast<double>(layer.hidden());
     recur::visit([&](const Name&, auto& block) { uniform_within(block, 1 / std::sqrt(units), rng); }, layer);
+    if constexpr (requires { layer.rule.start(layer, rng); }) layer.rule.start(layer, rng);
   }
 }
 
@@ -131,10 +132,9 @@ void forget_bias(Layer& layer, double value = 1) {
   if constexpr (requires { Layer::visit_layers(layer, [](auto&) {}); }) {
     Layer::visit_layers(layer, [&](auto& each) { forget_bias(each, value); });
   } else if constexpr (requires { Layer::Rule::forget; }) {
-    constant(
-        layer.b.segment((Layer::Rule::forget - detail::pre_activations<typename Layer::Rule>.first) * layer.hidden(),
-                        layer.hidden()),
-        value);
+    constant(layer.b.segment((Layer::Rule::forget - detail::from_bias<typename Layer::Rule>().first) * layer.hidden(),
+                             layer.hidden()),
+             value);
   }
 }
 

@@ -1,0 +1,80 @@
+#pragma once
+/// \file
+/// The linear recurrent unit (A. Orvieto, S. L. Smith et al., "Resurrecting recurrent neural networks for long
+/// sequences", 2023), whose hidden state is complex.
+
+#include "cell.hpp"
+
+namespace recur::inline RECUR_ISA {
+
+/// lambda = exp(-exp(nu) + i exp(theta))                          of modulus less than 1: nothing explodes
+/// h_t = lambda h_<t-1> + exp(gamma) B x_t,  h_0 .. h_T, B complex
+///
+/// The outputs are the real parts of h_t, then the imaginary ones, 2 H numbers: the paper's y_t = Re(C h_t) + D x_t is
+///
+///     recur::Sum(recur::Sequence(recur::Lru<float>(I, H), recur::Readout<float>(2 * H, O)),  // V is (Re C, -Im C)
+///                recur::Readout<float>(I, O))                                                // D
+///
+/// U has the rows of Re B, then of Im B; there is neither W nor b. The cell's P, H x 3, is nu, theta, gamma, where
+/// initialize() starts them as the paper does: lambda uniform in the ring r_min <= |lambda| <= r_max of phases from 0
+/// to max_phase, gamma = log sqrt(1 - |lambda|^2), which keeps h as large as x, and B normal of variance 1 / (2 I).
+struct LruRule {
+  /// What Rule asks for.
+  ///@{
+  static constexpr const char* name = "LRU";
+  enum Block { re, im, blocks };
+  enum Vector { nu, theta, gamma, vectors };
+  enum Derived { real, imaginary, scale, derived };  // lambda, exp(gamma)
+  static constexpr BlockRange from_input{re, 2}, from_bias{re, 0}, state{re, 2}, h{re, 2};
+
+  EIGEN_ALWAYS_INLINE void derive(const auto& p, auto& q) const {
+    q[scale] = (-p[nu].exp()).exp();
+    q[real] = q[scale] * p[theta].exp().cos();
+    q[imaginary] = q[scale] * p[theta].exp().sin();
+    q[scale] = p[gamma].exp();
+  }
+  EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now, const auto& q) const {
+    now[re] = q[scale] * now[re] + q[real] * before[re] - q[imaginary] * before[im];
+    now[im] = q[scale] * now[im] + q[real] * before[im] + q[imaginary] * before[re];
+  }
+  EIGEN_ALWAYS_INLINE void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& q,
+                                    auto& d_q) const {
+    d_q[real] += d_now[re] * before[re] + d_now[im] * before[im];
+    d_q[imaginary] += d_now[im] * before[re] - d_now[re] * before[im];
+    d_before[re] += q[real] * d_now[re] + q[imaginary] * d_now[im];
+    d_before[im] += q[real] * d_now[im] - q[imaginary] * d_now[re];
+    // dL/dgamma: exp(gamma) B x_t is what is not of the past.
+    d_q[scale] += d_now[re] * (now[re] - q[real] * before[re] + q[imaginary] * before[im]) +
+                  d_now[im] * (now[im] - q[real] * before[im] - q[imaginary] * before[re]);
+    d_now[re] *= q[scale];
+    d_now[im] *= q[scale];
+  }
+  void backward_derive(const auto& p, const auto& q, const auto& d_q, auto& d_p) const {
+    d_p[nu] -= p[nu].exp() * (d_q[real] * q[real] + d_q[imaginary] * q[imaginary]);
+    d_p[theta] += p[theta].exp() * (d_q[imaginary] * q[real] - d_q[real] * q[imaginary]);
+    d_p[gamma] += d_q[scale];
+  }
+  ///@}
+  double r_min = 0, r_max = 1, max_phase = 6.283185307179586;  ///< where lambda starts
+
+  /// For initialize().
+  void start(auto& cell, auto& rng) const {
+    using Scalar = typename std::decay_t<decltype(cell)>::Scalar;
+    const auto inner = [&] { return uniform(rng, 1e-6, 1 - 1e-6); };  // neither end: they have no logarithm
+    const double least = r_min * r_min, width = r_max * r_max - least;
+    for (Index i = 0; i < cell.hidden(); ++i) {
+      const double square = least + detail::rounded_product(width, inner());  // |lambda|^2
+      cell.P(i, nu) = static_cast<Scalar>(std::log(-0.5 * std::log(square)));
+      cell.P(i, theta) = static_cast<Scalar>(std::log(max_phase * inner()));
+      cell.P(i, gamma) = static_cast<Scalar>(0.5 * std::log(1 - square));
+    }
+    const double deviation = std::sqrt(0.5 / static_cast<double>(cell.inputs()));
+    for (Index j = 0; j < cell.U.size(); ++j) cell.U(j) = static_cast<Scalar>(deviation * normal(rng));
+  }
+};
+
+/// The linear recurrent unit of the paper.
+template <class Scalar = float, int Inputs = Dynamic, int Hidden = Dynamic>
+using Lru = Cell<LruRule, Scalar, Inputs, Hidden>;
+
+}  // namespace recur::inline RECUR_ISA
