@@ -76,14 +76,20 @@ struct Gates {
 /// From z, r, h, as ONNX and Keras have them.
 inline const Gates gru_gates{{2, 1, 0}, {1, 0, 2}}, gru_reset_before_gates{{1, 0, 2}, {1, 0, 2}};
 
-/// Blocks of rows, one for each of `order`, in this order.
-inline MatrixOf<double> reordered(const MatrixOf<double>& rows, const std::vector<Index>& order) {
-  const Index count = std::ssize(order), height = rows.rows() / count;
-  REQUIRE(rows.rows() == count * height);
-  MatrixOf<double> result(rows.rows(), rows.cols());
+/// Blocks of rows in another order, which may leave some out.
+inline MatrixOf<double> reordered(const MatrixOf<double>& rows, const std::vector<Index>& order, Index height) {
+  const Index count = std::ssize(order);
+  REQUIRE(rows.rows() % height == 0);
+  MatrixOf<double> result(count * height, rows.cols());
   for (Index k = 0; k < count; ++k)
     result.middleRows(k * height, height) = rows.middleRows(order[static_cast<std::size_t>(k)] * height, height);
   return result;
+}
+/// All of them.
+inline MatrixOf<double> reordered(const MatrixOf<double>& rows, const std::vector<Index>& order) {
+  const Index count = std::ssize(order);
+  REQUIRE(rows.rows() % count == 0);
+  return reordered(rows, order, rows.rows() / count);
 }
 
 /// Asserts, tensor by tensor, that max|ours - theirs| <= tolerance * max(1, max|theirs|), and keeps the worst.

@@ -15,7 +15,7 @@ node has them; the outputs Y, Y_h, Y_c, those that the case gives (onnx_more/: a
     direction            forward, reverse or bidirectional
     hidden_size, layout  numbers
     linear_before_reset  0 or 1; GRU only
-    input_forget         0; LSTM only
+    input_forget         0 or 1; LSTM only
     activations          as Sigmoid,Tanh,Tanh, for two directions as Sigmoid,Tanh,Tanh,Sigmoid,Tanh,Tanh
     activation_alpha     as 0.5,1.25, for those of the activations that have an alpha, in order; or `none`: the defaults
     activation_beta      likewise
@@ -135,12 +135,17 @@ def own_cases():
             yield Case(f"{name}_bidirectional_lengths_batchwise", op, dict(variant, **both, layout=1), lengths)
             yield Case(f"{name}_clip", op, dict(variant, clip=1.25))
 
+    def activations(*names, **given):
+        return dict(activations=list(names), **given)
+
+    coupled = dict(input_forget=1)
+    yield Case("lstm_input_forget_forward", "LSTM", coupled)
+    yield Case("lstm_input_forget_bidirectional_lengths", "LSTM", coupled | both, lengths)
+    yield Case("lstm_input_forget_activations", "LSTM", activations("HardSigmoid", "Softsign", "Relu", **coupled))
+
     yield Case("lstm_peepholes_forward", "LSTM", peepholes=True)
     yield Case("lstm_peepholes_bidirectional_lengths", "LSTM", both, lengths, peepholes=True)
     yield Case("lstm_peepholes_clip", "LSTM", dict(clip=1.25), peepholes=True)
-
-    def activations(*names, **given):
-        return dict(activations=list(names), **given)
 
     # Not ThresholdedRelu with its default alpha: implementations differ in it.
     for name in ["Relu", "Sigmoid", "LeakyRelu", "HardSigmoid", "Elu", "Softsign", "Softplus"]:

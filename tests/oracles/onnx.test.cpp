@@ -131,12 +131,13 @@ struct Weights {
 };
 Weights weights_of(const Safetensors& file, const Gates& gates, Index d) {
   Weights weights;
-  weights.U = reordered(slice(file, "W", d).transpose(), gates.U);
-  weights.W = reordered(slice(file, "R", d).transpose(), gates.W);
+  const Index hidden = std::stol(file.metadata("hidden_size"));
+  weights.U = reordered(slice(file, "W", d).transpose(), gates.U, hidden);
+  weights.W = reordered(slice(file, "R", d).transpose(), gates.W, hidden);
   if (file.contains("B")) {
     const VectorOf<double> B = columns(file, "B").col(d);
-    weights.b_of_U = reordered(B.head(B.size() / 2), gates.U);
-    weights.b_of_W = reordered(B.tail(B.size() / 2), gates.W);
+    weights.b_of_U = reordered(B.head(B.size() / 2), gates.U, hidden);
+    weights.b_of_W = reordered(B.tail(B.size() / 2), gates.W, hidden);
   }
   if (file.contains("P")) {
     const MatrixOf<double> P = columns(file, "P").col(d);
@@ -251,7 +252,13 @@ void run_ops(const Safetensors& file, double tolerance) {
     });
   }
   REQUIRE(op == "LSTM");
-  REQUIRE(file.metadata("input_forget") == "0");
+  const auto& coupled = file.metadata("input_forget");
+  REQUIRE((coupled == "0" || (coupled == "1" && !file.contains("P"))));
+  if (coupled == "1") {
+    return run_directions<Scalar>(file, tolerance, {{0, 3, 1}, {0, 3, 1}}, [&](Index d) {  // f goes unread
+      return CoupledLstmRule<Gate, Gate, Chosen>{gate(3 * d), gate(3 * d + 1), chosen(3 * d + 2)};
+    });
+  }
   const Gates gates{{0, 2, 3, 1}, {0, 2, 3, 1}};  // from i, o, f, c
   if (file.contains("P")) {
     return run_directions<Scalar>(file, tolerance, gates, [&](Index d) {
@@ -300,6 +307,7 @@ void run_folder(const std::string& folder) {
 
 TEST_CASE("ONNX's conformance cases of RNN, GRU and LSTM hold", "[oracles][onnx]") { run_folder("onnx"); }
 
-TEST_CASE("So do ONNX's directions, lengths, layouts, activations, clip and peepholes", "[oracles][onnx]") {
+TEST_CASE("So do ONNX's directions, lengths, layouts, activations, clip, input_forget and peepholes",
+          "[oracles][onnx]") {
   run_folder("onnx_more");
 }

@@ -4,7 +4,7 @@
 
 Where the specification leaves something open: a sequence of length 0 has initial_h (initial_c) as its final state, as
 if no step was taken (some implementations have 0), and clip acts on the pre-activation of each gate and on nothing
-else.
+else. With input_forget, f is 1 - i, and what the weights have for f goes unread.
 """
 
 import numpy as np
@@ -104,13 +104,12 @@ def gru_step(x, state, W, R, Wb, Rb, P, attributes, clip, f):
 
 
 def lstm_step(x, state, W, R, Wb, Rb, P, attributes, clip, f):
-    assert not attributes["input_forget"], "input_forget is not implemented"
     h, c = state
     ai, ao, af, ac = np.split(product(W, x) + product(R, h) + Wb + Rb, 4)
     Pi, Po, Pf = np.split(P, 3)
     # it = f(Xt Wi^T + Ht-1 Ri^T + Pi (.) Ct-1 + Wbi + Rbi), so ft with Pf, and ct = g(...) without
     i = f[0](clip(ai + Pi * c))
-    forget = f[0](clip(af + Pf * c))
+    forget = 1 - i if attributes["input_forget"] else f[0](clip(af + Pf * c))
     # Ct = ft (.) Ct-1 + it (.) ct
     c = forget * c + i * f[1](clip(ac))
     # ot = f(... + Po (.) Ct ...),  Ht = ot (.) h(Ct)
