@@ -34,6 +34,8 @@
 #include "layers/sequence.hpp"       // Sequence: layers in a row
 #include "layers/stack.hpp"          // Stack: N identical layers
 #include "layers/bidirectional.hpp"  // Bidirectional: both time directions
+#include "layers/residual.hpp"       // Residual: a layer and a way around it
+#include "layers/parallel.hpp"       // Parallel, Sum: layers side by side
 
 #include "cells/activation.hpp"        // Tanh, Relu, Logistic ...: value and slope
 #include "cells/more_activations.hpp"  // HardSigmoid, Elu, Softplus ...

@@ -242,9 +242,9 @@ struct Recurrence : RuleSizes<Rule> {
   /// The vectors that follow from P, for all steps of a call.
   void derive(Workspace& work) const {
     if constexpr (derived > 0) {
-      Scalar* const vectors = work.derived_.resize(hidden(), derived).data();
+      Scalar* const into = work.derived_.resize(hidden(), derived).data();
       step.for_pieces(1, [&]<int Rows>(Index row, Index) {
-        auto q = step.template vectors_piece<Rows>(vectors, row);
+        auto q = step.template vectors_piece<Rows>(into, row);
         cell.rule.derive(step.template own_piece<Rows>(row), q);
       });
     }

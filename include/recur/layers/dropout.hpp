@@ -6,9 +6,16 @@
 
 namespace recur::inline RECUR_ISA {
 
+/// Options of Dropout.
+struct DropoutOptions {
+  /// Whether a sequence has one mask for all its steps (Y. Gal, Z. Ghahramani, "A theoretically grounded application of
+  /// dropout in recurrent neural networks", 2016), and not another in each.
+  bool one_mask = false;
+};
+
 /// y = m x, in training: each m is 0 with probability p, otherwise 1 / (1 - p). Without training y = x. The mask
-/// depends on the seed of trace.train(seed), on the number of forward calls since, and on feature, step and sequence;
-/// not on threads, nor on the padding of a batch.
+/// depends on the seed of trace.train(seed), on the number of forward calls since, and on feature, step (unless one
+/// mask is for all steps) and sequence; not on threads, nor on the padding of a batch.
 ///
 ///     trace.train(rng());                       // each forward from here on has another mask
 ///     trace.evaluate();                         // y = x, as at first
@@ -24,28 +31,32 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
   ///@}
 
   /// Throws std::invalid_argument unless 0 <= p < 1.
-  explicit Dropout(double p)
+  explicit Dropout(double p, DropoutOptions options = {})
     requires(Features != Dynamic)
-      : Dropout(Features, p) {}
+      : Dropout(Features, p, options) {}
   /// Throws std::invalid_argument unless 0 <= p < 1 and features > 0, equal to a size that is fixed.
-  Dropout(Index features, double p) : features_(features), p_(p) {
+  Dropout(Index features, double p, DropoutOptions options = {})
+      : features_(features), p_(p), one_mask_(options.one_mask) {
     require(features > 0, "Dropout: features > 0 expected, got ", features);
     require(p >= 0 && p < 1, "Dropout: 0 <= p < 1 expected, got ", p);
     detail::require_fixed("Dropout: features", features, Features);
   }
 
-  /// F, F, and p.
+  /// F, F, p, and whether one mask is for all steps.
   ///@{
   Index inputs() const { return features_; }
   Index outputs() const { return features_; }
   double probability() const { return p_; }
+  bool one_mask() const { return one_mask_; }
   ///@}
-  /// "Dropout 0.2 32 -> 32": see describe.hpp.
-  std::string description() const { return "Dropout " + describe(p_) + detail::describe_sizes(inputs(), outputs()); }
+  /// "Dropout 0.2 32 -> 32", "Dropout 0.2 one mask 32 -> 32": see describe.hpp.
+  std::string description() const {
+    return "Dropout " + describe(p_) + (one_mask_ ? " one mask" : "") + detail::describe_sizes(inputs(), outputs());
+  }
   /// The same layer for numbers of another type.
   template <class Other>
   Dropout<Other, Features> cast() const {
-    return {features_, p_};
+    return {features_, p_, DropoutOptions{.one_mask = one_mask_}};
   }
 
   // ---- A layer: see Layer ----
@@ -123,7 +134,8 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
       const auto own = chunk.own(t);
       for (Index k = own.first; k < own.first + own.count; ++k) {
         const auto n = static_cast<std::uint64_t>(chunk.layout.sequence(k));
-        std::uint64_t state = mix(mix(work.seed.seed + static_cast<std::uint64_t>(t)) + n);
+        const auto of_step = one_mask_ ? 0 : static_cast<std::uint64_t>(t);
+        std::uint64_t state = mix(mix(work.seed.seed + of_step) + n);
         auto factors = work.factors.matrix().col(chunk.layout.column(t) + k);
         for (Scalar& factor : factors) {
           const double uniform = static_cast<double>(mix(state += 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53;
@@ -135,6 +147,7 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
 
   Index features_;
   double p_;
+  bool one_mask_;
 };
 
 }  // namespace recur::inline RECUR_ISA

@@ -13,14 +13,14 @@ namespace recur::inline RECUR_ISA {
 /// LayerOf<Self, Children...> where it is made of other layers, and has what this concept asks for; everything else it
 /// inherits from LayerOf, and hides what it has to do otherwise. A whole one, around any other layer:
 ///
-///     template <class Inner>                                                             // y_t = x_t + inner's y_t
-///     struct Residual : recur::LayerOf<Residual<Inner>, Inner> {
+///     template <class Inner>                                                             // y_t = inner's y_t - x_t
+///     struct Difference : recur::LayerOf<Difference<Inner>, Inner> {
 ///       using Scalar = typename Inner::Scalar;
 ///       using View = recur::SeriesView<const Scalar>;
 ///       using Workspace = recur::WorkspaceWithOutput<Scalar, Inner>;                     // y, and inner's workspace
 ///       static constexpr bool takes_tokens = false;
 ///       Inner inner;
-///       explicit Residual(Inner inner_) : inner(std::move(inner_)) {}
+///       explicit Difference(Inner inner_) : inner(std::move(inner_)) {}
 ///       static auto children(auto& layer) { return std::tie(layer.inner); }
 ///
 ///       void prepare_forward(const recur::Pass& pass, Workspace& work) const {
@@ -32,13 +32,13 @@ namespace recur::inline RECUR_ISA {
 ///         const auto x_chunk = chunk.of(x), of_inner = chunk.of(View(inner.output_columns(work.template of<0>())));
 ///         const auto y = chunk.of(recur::SeriesView<Scalar>(work.y));
 ///         chunk.for_own_columns(
-///             [&](auto j, auto n) { y.columns(j, n) = x_chunk.columns(j, n) + of_inner.columns(j, n); });
+///             [&](auto j, auto n) { y.columns(j, n) = of_inner.columns(j, n) - x_chunk.columns(j, n); });
 ///       }
 ///       View output_columns(const Workspace& work) const { return work.y; }
-///       void backward_steps(const recur::Chunk& chunk, View x, View dy, Workspace& work, Residual& gradient,
+///       void backward_steps(const recur::Chunk& chunk, View x, View dy, Workspace& work, Difference& gradient,
 ///                           recur::SeriesView<Scalar> dx) const {
 ///         if (!dy.empty() && !dx.empty())
-///           chunk.for_own_columns([&](auto j, auto n) { dx.columns(j, n) += dy.columns(j, n); });
+///           chunk.for_own_columns([&](auto j, auto n) { dx.columns(j, n) -= dy.columns(j, n); });
 ///         run_backward(inner, chunk, x, dy, work.template of<0>(), gradient.inner, dx);
 ///       }
 ///     };

@@ -12,7 +12,8 @@ namespace recur::inline RECUR_ISA {
 
 /// Options of Stack.
 struct StackOptions {
-  double dropout = 0;  ///< after each layer but the last: see Dropout
+  double dropout = 0;     ///< after each layer but the last: see Dropout
+  bool one_mask = false;  ///< of dropout, for all steps of a sequence
 };
 
 /// Layers of one type, each reading the outputs of the one before it, as PyTorch's nn.LSTM(inputs, hidden, num_layers,
@@ -49,7 +50,8 @@ class Stack : public LayerOf<Stack<Layer_>> {
   /// Throws std::invalid_argument unless there is one at least, and each has as many inputs as the one before has
   /// outputs.
   explicit Stack(std::vector<Layer> layers_, StackOptions options = {})
-      : layers(std::move(layers_)), dropout_(layers.empty() ? 1 : layers.front().outputs(), options.dropout) {
+      : layers(std::move(layers_)),
+        dropout_(layers.empty() ? 1 : layers.front().outputs(), options.dropout, {.one_mask = options.one_mask}) {
     require(!layers.empty(), "Stack: at least one layer expected, got none");
     for (std::size_t l = 1; l < layers.size(); ++l)
       require(layers[l].inputs() == layers[l - 1].outputs() && layers[l].outputs() == outputs(), "Stack: layer ", l,
@@ -67,7 +69,8 @@ class Stack : public LayerOf<Stack<Layer_>> {
   ///@}
   /// "Stack(LSTM ..., LSTM ...)": see describe.hpp.
   std::string description() const {
-    return detail::describe_each(dropout() > 0 ? "Stack with dropout " + describe(dropout()) : "Stack", layers);
+    const std::string mask = dropout_.one_mask() ? " one mask" : "";
+    return detail::describe_each(dropout() > 0 ? "Stack with dropout " + describe(dropout()) + mask : "Stack", layers);
   }
 
   /// f(name, parameters ...) for each block of each layer; of stacks of different depths, of the layers that all have.
@@ -81,7 +84,7 @@ class Stack : public LayerOf<Stack<Layer_>> {
     using OtherLayer = decltype(layers.front().template cast<Other>());
     std::vector<OtherLayer> others;
     for (const auto& each : layers) others.push_back(each.template cast<Other>());
-    return Stack<OtherLayer>(std::move(others), {.dropout = dropout()});
+    return Stack<OtherLayer>(std::move(others), {.dropout = dropout(), .one_mask = dropout_.one_mask()});
   }
 
   // ---- A layer: see Layer ----

@@ -90,3 +90,24 @@ TEST_CASE("What does not fit a Dropout is said", "[dropout]") {
   CHECK(message_of([] { Dropout<float>(3, 1); }) == "Dropout: 0 <= p < 1 expected, got 1");
   CHECK(message_of([] { Dropout<float>(3, std::nan("")); }).starts_with("Dropout: 0 <= p < 1 expected, got "));
 }
+
+TEST_CASE("One mask is for all steps of a sequence, another for each sequence, and in each forward", "[dropout]") {
+  const Dropout<double> dropout(50, 0.5, {.one_mask = true});
+  CHECK(dropout.description() == "Dropout 0.5 one mask 50 -> 50");
+  CHECK(dropout.cast<float>().one_mask());
+  CHECK(Stack<Gru<float>>(2, 3, 2, {.dropout = 0.5, .one_mask = true})
+            .description()
+            .rfind("Stack with dropout 0.5 one mask(", 0) == 0);
+  Series<double> ones(50, 3, 4);
+  ones.matrix().setOnes();
+  auto trace = dropout.trace();
+  trace.train(7);
+  const Series<double> y(dropout.forward(ones, trace)), again(dropout.forward(ones, trace));
+  for (Index t = 1; t < 4; ++t) CHECK(y[t] == y[0]);
+  CHECK(y[0].col(0) != y[0].col(1));
+  CHECK(y[0].col(1) != y[0].col(2));
+  CHECK(y.matrix() != again.matrix());
+  CHECK(((y.matrix().array() == 0) || (y.matrix().array() == 2)).all());
+  const auto dropped = (y[0].array() == 0).count();
+  CHECK((dropped > 50 && dropped < 100));  // of 150
+}

@@ -4,7 +4,7 @@
 #include "folder.hpp"
 #include "helpers.hpp"
 #include "numbers.hpp"
-#include "residual.hpp"
+#include "difference.hpp"
 
 #include <recur/io/network.hpp>
 
@@ -17,30 +17,30 @@ using namespace recur_test;
 
 namespace {
 
-auto residual_net() {
-  return Sequence(Lstm<double>(3, 5), Residual(Gru<double>(5, 5)),
-                  Residual(Sequence(Elman<double>(5, 4), Readout<double>(4, 5))), Readout<double>(5, 2));
+auto difference_net() {
+  return Sequence(Lstm<double>(3, 5), Difference(Gru<double>(5, 5)),
+                  Difference(Sequence(Elman<double>(5, 4), Readout<double>(4, 5))), Readout<double>(5, 2));
 }
 
 }  // namespace
 
-TEST_CASE("A user's layer adds what its equation says", "[residual]") {
+TEST_CASE("A user's layer computes what its equation says", "[users_layer]") {
   std::mt19937 rng(1);
   const auto gru = randomized(Gru<double>(4, 4), rng);
-  const Residual layer(gru);
+  const Difference layer(gru);
   const auto x = random_series(4, 3, 6, rng);
   const auto y = layer.forward(x), of_gru = gru.forward(x);
-  CHECK(y.matrix() == x.matrix() + of_gru.matrix());
-  CHECK(layer.description() == "Residual(" + gru.description() + ")");
+  CHECK(y.matrix() == of_gru.matrix() - x.matrix());
+  CHECK(layer.description() == "Difference(" + gru.description() + ")");
   CHECK(parameter_count(layer) == parameter_count(gru));
   std::vector<std::string> names;
   visit([&](const Name& name, const auto&) { names.push_back(name.str()); }, layer);
   CHECK(names == std::vector<std::string>{"0.U", "0.W", "0.b"});
 }
 
-TEST_CASE("A user's layer passes the gradient check, with lengths and windows too", "[residual]") {
+TEST_CASE("A user's layer passes the gradient check, with lengths and windows too", "[users_layer]") {
   std::mt19937 rng(2);
-  const auto net = randomized(residual_net(), rng);
+  const auto net = randomized(difference_net(), rng);
   auto x = random_series(3, 4, 9, rng), target = random_series(2, 4, 9, rng);
   const auto initial = random_state(net, 4, rng), d_final = random_state(net, 4, rng);
   for (const bool end_early : {false, true}) {
@@ -62,9 +62,9 @@ TEST_CASE("A user's layer passes the gradient check, with lengths and windows to
 }
 
 TEST_CASE("A user's layer gives the same bits step by step, from a file, and with any number of threads",
-          "[residual]") {
+          "[users_layer]") {
   std::mt19937 rng(3);
-  const auto net = randomized(residual_net(), rng);
+  const auto net = randomized(difference_net(), rng);
   const auto x = random_series(3, 1, 20, rng);
   const auto y = net.forward(x);
   Stream stream(net);
@@ -78,7 +78,8 @@ TEST_CASE("A user's layer gives the same bits step by step, from a file, and wit
   load(folder / "net.safetensors", loaded);
   CHECK(loaded.forward(x).matrix() == y.matrix());
 
-  auto wide = randomized(Sequence(Residual(Lstm<double>(90, 90)), Residual(Stack<Gru<double>>(90, 90, 2))), rng, 0.1);
+  auto wide =
+      randomized(Sequence(Difference(Lstm<double>(90, 90)), Difference(Stack<Gru<double>>(90, 90, 2))), rng, 0.1);
   auto many = random_series(90, 29, 40, rng);
   std::vector<Index> lengths;
   for (Index n = 0; n < 29; ++n) lengths.push_back(n * 13 % 41);
