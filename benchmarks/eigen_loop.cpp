@@ -1,5 +1,5 @@
 // What one writes first in plain Eigen: the equations, step by step, buffers kept.
-#include "library.hpp"
+#include "rule_loop.hpp"
 
 namespace bench {
 namespace {
@@ -138,8 +138,20 @@ std::unique_ptr<Run> make(const Problem& problem) {
 Library eigen_loop_library() {
   const std::string version = "Eigen " + std::to_string(EIGEN_WORLD_VERSION) + "." +
                               std::to_string(EIGEN_MAJOR_VERSION) + "." + std::to_string(EIGEN_MINOR_VERSION);
-  return {
-      "eigen-loop", version, {{"elman", make<ElmanLoop>}, {"indrnn", make<IndRnnLoop>}, {"mingru", make<MinGruLoop>}}};
+  return {"eigen-loop",
+          version,
+          {{"elman", make<ElmanLoop>},
+           {"indrnn", make<IndRnnLoop>},
+           {"mingru", make<MinGruLoop>},
+           {"lstm-norm", make<RuleLoop<recur::LayerNormLstmRule>>},
+           {"gru-norm", make<RuleLoop<recur::LayerNormGruRule>>},
+           {"slstm", make<RuleLoop<recur::SLstmRule>>},
+           {"ctrnn", make<RuleLoop<recur::CtRnnRule<>>>},
+           {"gru-d", make<RuleLoop<recur::GruDRule>>},
+           {"minlstm", make<RuleLoop<recur::MinLstmRule<>>>},
+           {"qrnn", make<RuleLoop<recur::QrnnRule<>>>},
+           {"rg-lru", make<RuleLoop<recur::RgLruRule>>},
+           {"lru", make<RuleLoop<recur::LruRule>>}}};
 }
 
 }  // namespace bench

@@ -69,7 +69,7 @@ void measure(benchmark::State& state, const Library& library, const CellKind& ce
 void add_series(double tolerance) {
   for (const CellKind& cell : cells)
     for (const Work work : {Work::forward, Work::train})
-      for (const Shape& shape : shapes)
+      for (const Shape& shape : cell.on)
         for (const Library& library : libraries()) {
           if (!library.takes(cell.name, shape)) continue;
           const auto run = [=](benchmark::State& state) { measure(state, library, cell, shape, work, tolerance); };
@@ -78,11 +78,11 @@ void add_series(double tolerance) {
         }
 }
 
-/// recur alone, with padding or without.
+/// recur alone, with padding or without, of the cells that are measured on all shapes.
 void add_padded() {
   for (const CellKind& cell : cells)
     for (const Work work : {Work::forward, Work::train})
-      for (const Shape& shape : padded_shapes)
+      for (const Shape& shape : cell.padded())
         for (const bool half : {false, true}) {
           const auto run = [=](benchmark::State& state) {
             const auto own = recur_library().make(half ? padded(cell.problem(shape)) : cell.problem(shape));

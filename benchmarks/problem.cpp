@@ -26,14 +26,16 @@ Problem problem_of(const char* name, const Shape& shape, Cell cell) {
   const auto& [inputs, hidden, batch, steps] = shape;
   std::mt19937 rng(1);
   recur::initialize(cell, rng);
-  recur::Series<float> initial(cell.state(1).rows(), batch, 1), x(inputs, batch, steps),
+  recur::Series<float> initial(cell.state(1).rows(), batch, 1), x(cell.inputs(), batch, steps),
       dy(cell.outputs(), batch, steps);
   for (auto* series : {&initial, &x, &dy}) series->setRandom(rng);
+  auto times = x.matrix().bottomRows(Cell::shared);
+  times = times.cwiseAbs().eval();
   return {name, shape, cell.U, cell.W, cell.b, initial.matrix(), x, dy, cell.P, cell.R};
 }
 template <class Cell>
 Problem problem_of(const char* name, const Shape& shape) {
-  return problem_of(name, shape, Cell(shape.inputs, shape.hidden));
+  return problem_of(name, shape, Cell(shape.inputs + Cell::shared, shape.hidden));
 }
 
 }  // namespace
@@ -43,6 +45,30 @@ Problem lstm(const Shape& shape) { return problem_of<recur::Lstm<float>>("lstm",
 Problem gru(const Shape& shape) { return problem_of<recur::Gru<float>>("gru", shape); }
 Problem indrnn(const Shape& shape) { return problem_of<recur::IndRnn<float>>("indrnn", shape); }
 Problem mingru(const Shape& shape) { return problem_of<recur::MinGru<float>>("mingru", shape); }
+Problem minlstm(const Shape& shape) { return problem_of<recur::MinLstm<float>>("minlstm", shape); }
+Problem qrnn(const Shape& shape) { return problem_of<recur::Qrnn<float>>("qrnn", shape); }
+Problem rg_lru(const Shape& shape) { return problem_of<recur::RgLru<float>>("rg-lru", shape); }
+Problem lru(const Shape& shape) { return problem_of<recur::Lru<float>>("lru", shape); }
+Problem ctrnn(const Shape& shape) { return problem_of<recur::CtRnn<float>>("ctrnn", shape); }
+Problem gru_d(const Shape& shape) { return problem_of<recur::GruD<float>>("gru-d", shape); }
+
+/// With smaller gains than initialize() gives, from which rounding errors would grow, step by step.
+template <class Cell>
+Problem normed(const char* name, const Shape& shape) {
+  Problem problem = problem_of<Cell>(name, shape);
+  problem.P *= 0.3f;
+  return problem;
+}
+Problem lstm_norm(const Shape& shape) { return normed<recur::LayerNormLstm<float>>("lstm-norm", shape); }
+Problem gru_norm(const Shape& shape) { return normed<recur::LayerNormGru<float>>("gru-norm", shape); }
+
+/// From a state as a series leaves it, where n is a sum of exponentials.
+Problem slstm(const Shape& shape) {
+  Problem problem = problem_of<recur::SLstm<float>>("slstm", shape);
+  auto n = problem.initial.middleRows(2 * shape.hidden, shape.hidden);
+  n = n.cwiseAbs().array() + 1;
+  return problem;
+}
 
 Problem lstm_proj(const Shape& shape) {
   return problem_of("lstm-proj", shape, recur::ProjectedLstm<float>(shape.inputs, shape.hidden, shape.hidden / 2));

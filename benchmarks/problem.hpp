@@ -4,6 +4,7 @@
 
 #include <recur/recur.hpp>
 
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,10 @@ inline constexpr Shape shapes[] = {{8, 64, 1, 1},      {10, 20, 3, 5},      {16,
                                    {128, 128, 32, 64}, {256, 256, 64, 128}, {512, 512, 64, 64}, {1024, 1024, 64, 32},
                                    {64, 128, 2, 128},  {64, 128, 4, 128},   {64, 128, 8, 128},  {40, 256, 8, 500},
                                    {1, 512, 1, 1000}};
+/// Those whose batches are padded.
+inline constexpr Shape padded_shapes[] = {{32, 64, 16, 128}, {128, 128, 32, 64}, {256, 256, 64, 128}};
+/// Fewer, for cells that are like others.
+inline constexpr Shape some_shapes[] = {{64, 128, 1, 128}, {32, 64, 16, 128}, {256, 256, 64, 128}, {4, 512, 1, 1000}};
 
 /// forward: inference of one layer over the series, from a given state. train: that, keeping what it takes, then the
 /// gradients of W, U, b, x and the initial state, all of them overwritten.
@@ -49,19 +54,37 @@ struct Problem {
   /// and dU, dx and dh.
   double operations(Work work) const;
 };
-Problem elman(const Shape& shape), lstm(const Shape& shape), gru(const Shape& shape), indrnn(const Shape& shape),
-    mingru(const Shape& shape), lstm_proj(const Shape& shape);
+Problem elman(const Shape& shape), lstm(const Shape& shape), gru(const Shape& shape), lstm_proj(const Shape& shape),
+    lstm_norm(const Shape& shape), gru_norm(const Shape& shape), slstm(const Shape& shape), ctrnn(const Shape& shape),
+    gru_d(const Shape& shape), indrnn(const Shape& shape), mingru(const Shape& shape), minlstm(const Shape& shape),
+    qrnn(const Shape& shape), rg_lru(const Shape& shape), lru(const Shape& shape);
 
-/// The cells, in the order of the tables, by the names that stand in paths.
+/// The cells, in the order of the tables, by the names that stand in paths, and the shapes that they are measured on.
 struct CellKind {
   const char* name;
   Problem (*problem)(const Shape& shape);
+  std::span<const Shape> on = shapes;
+  /// Those whose batches are padded, too.
+  constexpr std::span<const Shape> padded() const {
+    return on.size() == std::size(shapes) ? padded_shapes : std::span<const Shape>();
+  }
 };
-inline constexpr CellKind cells[] = {{"elman", elman},         {"lstm", lstm},     {"gru", gru},
-                                     {"lstm-proj", lstm_proj}, {"indrnn", indrnn}, {"mingru", mingru}};
+inline constexpr CellKind cells[] = {{"elman", elman},
+                                     {"lstm", lstm},
+                                     {"gru", gru},
+                                     {"lstm-proj", lstm_proj},
+                                     {"lstm-norm", lstm_norm, some_shapes},
+                                     {"gru-norm", gru_norm, some_shapes},
+                                     {"slstm", slstm, some_shapes},
+                                     {"ctrnn", ctrnn, some_shapes},
+                                     {"gru-d", gru_d, some_shapes},
+                                     {"indrnn", indrnn},
+                                     {"mingru", mingru},
+                                     {"minlstm", minlstm, some_shapes},
+                                     {"qrnn", qrnn, some_shapes},
+                                     {"rg-lru", rg_lru, some_shapes},
+                                     {"lru", lru, some_shapes}};
 
-/// Those whose batches are padded.
-inline constexpr Shape padded_shapes[] = {{32, 64, 16, 128}, {128, 128, 32, 64}, {256, 256, 64, 128}};
 /// The same problem, half of whose steps are padding: its sequences end after 1 .. T steps, spread evenly, in no order.
 Problem padded(Problem problem);
 /// "padded/train/lstm/half/I:32/H:64/N:16/T:128", and beside it full, the same without padding.

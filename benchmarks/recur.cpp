@@ -52,8 +52,8 @@ class Recur : public Run {
     if (work == Work::train) {
       all.emplace_back("dU", plain(gradient_.U));
       if (gradient_.W.size() > 0) all.emplace_back("dW", plain(gradient_.W));
-      all.insert(all.end(),
-                 {{"db", plain(gradient_.b)}, {"dx", plain(dx_.matrix())}, {"d_initial", plain(d_initial_)}});
+      if (gradient_.b.size() > 0) all.emplace_back("db", plain(gradient_.b));
+      all.insert(all.end(), {{"dx", plain(dx_.matrix())}, {"d_initial", plain(d_initial_)}});
       if (gradient_.P.size() > 0) all.emplace_back("dP", plain(gradient_.P));
       if (gradient_.R.size() > 0) all.emplace_back("dR", plain(gradient_.R));
     }
@@ -71,9 +71,9 @@ class Recur : public Run {
  private:
   static Cell made(const Problem& problem) {
     if constexpr (Cell::is_projected) {
-      return {problem.shape.inputs, problem.shape.hidden, problem.outputs()};
+      return {problem.x.features(), problem.shape.hidden, problem.outputs()};
     } else {
-      return {problem.shape.inputs, problem.shape.hidden};
+      return {problem.x.features(), problem.shape.hidden};
     }
   }
 
@@ -89,9 +89,21 @@ std::unique_ptr<Run> make(const Problem& problem) {
 }
 template <class Scalar, int threads = 1>
 std::map<std::string, Library::Make> make_cells() {
-  return {{"elman", make<recur::Elman<Scalar>, threads>},   {"lstm", make<recur::Lstm<Scalar>, threads>},
-          {"gru", make<recur::Gru<Scalar>, threads>},       {"lstm-proj", make<recur::ProjectedLstm<Scalar>, threads>},
-          {"indrnn", make<recur::IndRnn<Scalar>, threads>}, {"mingru", make<recur::MinGru<Scalar>, threads>}};
+  return {{"elman", make<recur::Elman<Scalar>, threads>},
+          {"lstm", make<recur::Lstm<Scalar>, threads>},
+          {"gru", make<recur::Gru<Scalar>, threads>},
+          {"lstm-proj", make<recur::ProjectedLstm<Scalar>, threads>},
+          {"lstm-norm", make<recur::LayerNormLstm<Scalar>, threads>},
+          {"gru-norm", make<recur::LayerNormGru<Scalar>, threads>},
+          {"slstm", make<recur::SLstm<Scalar>, threads>},
+          {"ctrnn", make<recur::CtRnn<Scalar>, threads>},
+          {"gru-d", make<recur::GruD<Scalar>, threads>},
+          {"indrnn", make<recur::IndRnn<Scalar>, threads>},
+          {"mingru", make<recur::MinGru<Scalar>, threads>},
+          {"minlstm", make<recur::MinLstm<Scalar>, threads>},
+          {"qrnn", make<recur::Qrnn<Scalar>, threads>},
+          {"rg-lru", make<recur::RgLru<Scalar>, threads>},
+          {"lru", make<recur::Lru<Scalar>, threads>}};
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ class Table {
     }
     header.insert(header.end(), {"double: of limit", "2 threads"});
     bool has_header = false;
-    for (const Shape& shape : shapes) {
+    for (const Shape& shape : cell.on) {
       std::vector<Library> chosen;  // recur always among them
       bool any = false;
       for (const Library& library : libraries_) {
@@ -172,7 +172,7 @@ class Table {
     bool has_header = false;
     for (const CellKind& cell : cells)
       for (const Work work : {Work::forward, Work::train})
-        for (const Shape& shape : padded_shapes) {
+        for (const Shape& shape : cell.padded()) {
           if (!wanted(padded_path(work, cell.name, false, shape)) && !wanted(padded_path(work, cell.name, true, shape)))
             continue;
           const Problem problem = cell.problem(shape);

@@ -19,6 +19,7 @@ struct RgLruRule {
   ///@{
   enum Block { r, i, n, a, m, h, blocks };  // m: sqrt(1 - a_t^2)
   enum Vector { lambda, vectors };
+  enum Derived { slowest, derived };  // log a_t, where r is 1
   static constexpr BlockRange from_input{r, 3}, state{h, 1};
   ///@}
   double power = 8;  ///< the paper's c
@@ -27,23 +28,29 @@ struct RgLruRule {
   ///@{
   std::string description() const { return "RG-LRU " + describe(power); }
 
-  EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now, const auto& p) const {
+  EIGEN_ALWAYS_INLINE void derive(const auto& p, auto& q) const {
+    q[slowest] = -scalar(p[lambda], power) * Softplus().value(p[lambda]);
+  }
+  EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now, const auto& q) const {
     now[r] = Logistic().value(now[r]);
     now[i] = Logistic().value(now[i]);
-    now[a] = slowest(now, p) * now[r];  // log a_t
+    now[a] = q[slowest] * now[r];  // log a_t
     now[m] = (-exp_minus_one(2 * now[a])).sqrt();
     now[a] = 1 + exp_minus_one(now[a]);
     now[h] = now[a] * before[h] + now[m] * now[i] * now[n];
   }
-  void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& p, auto& d_p) const {
+  void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& q, auto& d_q) const {
     const auto least = scalar(now[m], 1e-18);  // of m: below, r is so small that nothing is left of the quotient
     d_now[n] = d_now[h] * now[m] * now[i];
     d_now[i] = d_now[h] * now[m] * now[n] * Logistic().slope(now[i]);
     // dL/d(log a_t)
     d_now[a] = d_now[h] * now[a] * (before[h] - now[a] * now[i] * now[n] / now[m].max(least));
-    d_p[lambda] -= d_now[a] * now[r] * Logistic().value(p[lambda]) * scalar(now[a], power);
-    d_now[r] = d_now[a] * slowest(now, p) * Logistic().slope(now[r]);
+    d_q[slowest] += d_now[a] * now[r];
+    d_now[r] = d_now[a] * q[slowest] * Logistic().slope(now[r]);
     d_before[h] += d_now[h] * now[a];
+  }
+  void backward_derive(const auto& p, const auto&, const auto& d_q, auto& d_p) const {
+    d_p[lambda] -= d_q[slowest] * scalar(p[lambda], power) * Logistic().value(p[lambda]);
   }
   ///@}
 
@@ -54,8 +61,6 @@ struct RgLruRule {
   static auto exp_minus_one(const auto& x) {
     return detail::in_packets<detail::ExpMinusOneFunction>(x, [](auto v) { return std::expm1(v); });
   }
-  /// log a_t, where r is 1.
-  auto slowest(const auto& now, const auto& p) const { return -scalar(now[a], power) * Softplus().value(p[lambda]); }
 };
 
 /// The real-gated linear recurrent unit of the paper.
