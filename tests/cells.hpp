@@ -141,6 +141,16 @@ struct SmoothlyNormed : Rule {
   SmoothlyNormed() { this->epsilon = 0.1; }
 };
 
+/// Two probabilities for each of two states.
+struct ZonedOutLstm : recur::ZoneoutRule<recur::LstmRule<>> {
+  ZonedOutLstm() { probabilities = {0.2, 0.6}; }
+};
+/// And one of a rule with a product halfway, whose hidden state is its pre-activation's block.
+template <class Rule>
+struct ZonedOut : recur::ZoneoutRule<Rule> {
+  ZonedOut() { this->probabilities.fill(0.4); }
+};
+
 /// A rule of every stage: a product halfway and its norm, shared numbers, blocks without a bias, of which h is two, and
 /// functions of its own parameters; its block of inputs is the one that has a bias.
 struct EveryStage {

@@ -54,6 +54,7 @@
 #include "cells/slstm.hpp"             // ... with exponential gates: sLSTM
 #include "cells/layer_norm_lstm.hpp"   // ... with layer normalisation in its steps
 #include "cells/layer_norm_gru.hpp"    // ... the same of the GRU
+#include "cells/zoneout.hpp"           // ZoneoutRule: any rule, whose states are kept now and then
 #include "cells/indrnn.hpp"            // IndRnn: each unit sees its own past alone
 #include "cells/min_gru.hpp"           // MinGru, whose gate sees the inputs alone
 #include "cells/min_lstm.hpp"          // MinLstm, whose gates do

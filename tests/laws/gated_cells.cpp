@@ -7,7 +7,8 @@ std::vector<NamedCell> gated_cells() {
                  cell<recur::GruRule<>>("Gru"), cell<recur::GruResetBeforeRule<>>("GruResetBefore"),
                  cell<recur::CoupledLstmRule<>>("CoupledLstm"), cell<recur::SLstmRule>("SLstm"),
                  cell<SmoothlyNormed<recur::LayerNormLstmRule>>("LayerNormLstm"),
-                 cell<SmoothlyNormed<recur::LayerNormGruRule>>("LayerNormGru"), cell<recur::GruDRule>("GruD"));
+                 cell<SmoothlyNormed<recur::LayerNormGruRule>>("LayerNormGru"), cell<recur::GruDRule>("GruD"),
+                 cell<ZonedOutLstm>("ZonedOutLstm"), cell<ZonedOut<recur::GruResetBeforeRule<>>>("ZonedOutGru"));
 }
 
 }  // namespace recur_test

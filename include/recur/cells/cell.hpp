@@ -242,9 +242,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
     return work.of_tokens_ ? gradient.U.data() : nullptr;
   }
 
-  void prepare_forward(const Pass& pass, Workspace& work) const {
-    Recurrence(*this).prepare_forward(pass.layout, work);
-  }
+  void prepare_forward(const Pass& pass, Workspace& work) const { Recurrence(*this).prepare_forward(pass, work); }
   void forward_steps(const Chunk& chunk, const auto& x, Workspace& work) const {
     Recurrence(*this).forward_steps(chunk, x, work);
   }

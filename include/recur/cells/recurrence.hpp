@@ -35,6 +35,7 @@ class CellWorkspace {
   friend class Cell;
 
   detail::EmptiedByMove<Index> batch_;
+  DropoutSeed seed_;        // of random bits of this call of forward
   bool of_tokens_ = false;  // whether backward has looked columns of dL/dU up
   detail::Buffer<Scalar> records_;
   detail::Buffer<Scalar> d_records_;                // dL/d(record) of the step before a chunk, and of the chunk
@@ -77,7 +78,7 @@ template <class Rule, class Scalar>
 struct Recurrence : RuleSizes<Rule> {
   using Sizes = RuleSizes<Rule>;
   using Sizes::derived, Sizes::from_bias, Sizes::from_hidden, Sizes::from_halfway, Sizes::from_shared,
-      Sizes::is_projected, Sizes::made_blocks, Sizes::own_vectors;
+      Sizes::is_projected, Sizes::made_blocks, Sizes::own_vectors, Sizes::random;
   using Workspace = CellWorkspace<Scalar>;
   using Gradient = CellView<Rule, Scalar>;
 
@@ -99,8 +100,10 @@ struct Recurrence : RuleSizes<Rule> {
             step.record_rows(), " rows, got one of ", work.records_.rows());
   }
 
-  void prepare_forward(const BatchLayout& layout, Workspace& work) const {
+  void prepare_forward(const Pass& pass, Workspace& work) const {
+    const BatchLayout& layout = pass.layout;
     const Index N = layout.batch();
+    if constexpr (random.count > 0) work.seed_ = {pass.dropout.on, pass.dropout.next()};
     work.batch_ = N;
     work.records_.resize(step.record_rows(), N + layout.columns()).leftCols(N).setZero();
     work.U_.for_columns(cell.U, layout.columns());
@@ -118,6 +121,8 @@ struct Recurrence : RuleSizes<Rule> {
       auto a = step.columns(records, layout.record(chunk.first + 1) + column, columns);
       step.project_inputs(work.U_.lhs(), x.columns(chunk.column() + column, columns), a);
     });
+    if constexpr (random.count > 0)
+      if (work.seed_.on) draw_random(chunk, work);
     const auto products = products_of(work);
     const auto one = step_with(work);
     for (Index t = chunk.first; t < chunk.end; ++t) {
@@ -239,6 +244,19 @@ struct Recurrence : RuleSizes<Rule> {
   }
 
  private:
+  /// Random bits of a chunk: of each step of each sequence.
+  void draw_random(const Chunk& chunk, Workspace& work) const {
+    auto records = work.records_.view();
+    for (Index t = chunk.first; t < chunk.end; ++t) {
+      const auto own = chunk.own(t);
+      for (Index k = own.first; k < own.first + own.count; ++k) {
+        auto bits = step.rows(records, random, chunk.layout.record(t + 1) + k, 1);
+        work.seed_.draw(t, chunk.layout.sequence(k), bits.rows(), [&](Index i, double uniform) {
+          bits(i, 0) = uniform < cell.rule.probability(static_cast<int>(i / hidden())) ? Scalar(1) : Scalar(0);
+        });
+      }
+    }
+  }
   /// The vectors that follow from P, for all steps of a call.
   void derive(Workspace& work) const {
     if constexpr (derived > 0) {

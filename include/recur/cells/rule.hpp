@@ -95,6 +95,12 @@
 ///
 ///     static constexpr BlockRange from_shared{dt, 1};
 ///
+/// **Random bits** fill blocks for each step of training, 1 with a probability; without training it is the probability
+/// that fills them (ZoneoutRule):
+///
+///     static constexpr BlockRange random{m, 2};
+///     double probability(int k) const;                          // of the k-th of these blocks
+///
 /// **Functions of the rule's own parameters**, a decay exp(-exp(p)), may be computed once a call. All functions of a
 /// step are given them instead of p then (LruRule):
 ///
@@ -202,6 +208,15 @@ constexpr BlockRange from_shared() {
     return {0, 0};
   }
 }
+/// Those of random bits.
+template <class Rule>
+constexpr BlockRange random_of() {
+  if constexpr (requires { Rule::random; }) {
+    return Rule::random;
+  } else {
+    return {0, 0};
+  }
+}
 /// The ranges that are normalised.
 template <class Rule>
 constexpr auto norms_of() {
@@ -285,6 +300,13 @@ concept HasShared = requires {
   requires R::from_shared.count > 0 && R::from_shared.within(int(R::blocks));
   requires !R::from_shared.overlaps(pre_activations<R>) && !R::from_shared.overlaps(from_bias<R>());
 };
+/// What random bits ask for: blocks of their own, and the probability that those of the range's k-th block are 1.
+template <class R>
+concept HasRandom = requires(const R rule) {
+  requires R::random.count > 0 && R::random.within(int(R::blocks));
+  requires !R::random.overlaps(pre_activations<R>) && !R::random.overlaps(R::state);
+  { rule.probability(0) } -> std::convertible_to<double>;
+};
 /// What a second product asks for: a hidden state of one block, and the blocks that it goes from and to, these without
 /// a gap to those of the other products.
 template <class R>
@@ -335,10 +357,11 @@ struct HasEverything {
   void derive(const auto&...) const {}
   void backward_derive(const auto&...) const {}
 };
-/// One with shared numbers.
+/// One with shared numbers and random bits.
 struct HasEverythingShared {
-  enum Block { h, dt, blocks };
-  static constexpr BlockRange from_input{h, 1}, from_shared{dt, 1};
+  enum Block { h, dt, m, blocks };
+  static constexpr BlockRange from_input{h, 1}, from_shared{dt, 1}, random{m, 1}, state{h, 1};
+  double probability(int) const { return 0; }
 };
 /// The same with a projection.
 struct HasEveryProjection {
@@ -370,10 +393,11 @@ concept Rule =
     detail::HasFunctions<detail::Where<detail::vectors_of<R>() == 0, R>> &&
     detail::HasFunctionsOfVectors<detail::Where<(detail::vectors_of<R>() > 0), R>> &&
     detail::HasDerived<detail::Where<(detail::derived_of<R>() > 0), R>> &&
-    // biases, norms, numbers that all units share, a second product
+    // biases, norms, numbers that all units share, random bits, a second product
     detail::HasBias<detail::Where<requires { R::from_bias; }, R>> &&
     detail::HasNorms<detail::Where<requires { R::norms; }, R>> &&
     detail::HasShared<detail::Where<requires { R::from_shared; }, R, detail::HasEverythingShared>> &&
+    detail::HasRandom<detail::Where<requires { R::random; }, R, detail::HasEverythingShared>> &&
     detail::HasHalfway<detail::Where<detail::has_halfway<R>, R>> &&
     detail::HasHalfwayFunctions<detail::Where<detail::stops_halfway<R>() && detail::vectors_of<R>() == 0, R>> &&
     detail::HasHalfwayFunctionsOfVectors<detail::Where<detail::stops_halfway<R>() && (detail::vectors_of<R>() > 0), R>>;

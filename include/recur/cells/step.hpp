@@ -21,6 +21,7 @@ struct RuleSizes {
   static constexpr BlockRange made_blocks = detail::made_blocks<Rule>();  ///< of h, or what h is projected from
   static constexpr bool made_are_carried = Rule::state.contains(made_blocks);
   static constexpr BlockRange from_bias = detail::from_bias<Rule>(), from_shared = detail::from_shared<Rule>();
+  static constexpr BlockRange random = random_of<Rule>();
   static constexpr auto norms = norms_of<Rule>();  ///< each has a row at the end of a record: 1 / deviation
   static constexpr BlockRange from_hidden = detail::from_hidden<Rule>(), from_halfway = detail::from_halfway<Rule>();
   static constexpr int recurrent = from_hidden.count + from_halfway.count;  ///< blocks of rows of W
@@ -46,7 +47,7 @@ struct Step : RuleSizes<typename Cell::Rule> {
   using Scalar = typename Cell::Scalar;
   using Sizes = RuleSizes<Rule>;
   using Sizes::blocks, Sizes::derived, Sizes::from_bias, Sizes::from_hidden, Sizes::from_halfway, Sizes::from_shared,
-      Sizes::is_projected, Sizes::made_blocks, Sizes::made_are_carried, Sizes::norms, Sizes::own_vectors,
+      Sizes::is_projected, Sizes::made_blocks, Sizes::made_are_carried, Sizes::norms, Sizes::own_vectors, Sizes::random,
       Sizes::vectors;
   static constexpr int Hidden = Cell::hidden_at_compile_time, Outputs = Cell::outputs_at_compile_time;
 
@@ -105,6 +106,7 @@ struct Step : RuleSizes<typename Cell::Rule> {
   /// a_t = b + U x_t, for x_t in columns, or as tokens whose columns of U are looked up.
   void project_inputs(const auto& u, const auto& x, auto& records) const {
     begin_unreached(records);
+    set_probabilities(records);
     set_shared(x, records);
     auto a = rows(records, Rule::from_input);
     if constexpr (inputs_have_bias) {
@@ -116,6 +118,7 @@ struct Step : RuleSizes<typename Cell::Rule> {
   }
   void project_inputs(const auto&, const int* tokens, auto& records) const {
     begin_unreached(records);
+    set_probabilities(records);
     auto a = rows(records, Rule::from_input);
     for (Index j = 0; j < a.cols(); ++j) {
       a.col(j) = cell.U.col(tokens[j]);
@@ -130,12 +133,20 @@ struct Step : RuleSizes<typename Cell::Rule> {
     for_blocks([&](BlockRange block, bool of_bias, bool) {
       if (!of_bias) rows(record, block).setZero();
     });
+    set_probabilities(record);
     auto a = rows(record, Rule::from_input);
     if constexpr (std::is_same_v<std::decay_t<decltype(x)>, Token>) {
       a.col(0) += cell.U.col(x.id);
     } else {
       add_product(u, weighted(x), a);
       set_shared(x, record);
+    }
+  }
+  /// Blocks of random bits: their probabilities.
+  EIGEN_ALWAYS_INLINE void set_probabilities(auto& records) const {
+    for (int k = 0; k < random.count; ++k) {
+      if constexpr (random.count > 0)
+        rows(records, BlockRange{random.first + k, 1}).setConstant(static_cast<Scalar>(cell.rule.probability(k)));
     }
   }
   /// Blocks of the numbers that all units share: the last rows of x.

@@ -48,6 +48,18 @@ struct DropoutSeed {
 
   /// The seed of the next layer with dropout.
   std::uint64_t next() { return seed += 0x9e3779b97f4a7c15u; }
+
+  /// f(i, a number uniform in [0, 1)) for i = 0 .. count - 1, from a generator of its own for each `major` and `minor`:
+  /// a step and a sequence, say (SplitMix64: G. L. Steele et al., 2014).
+  void draw(Index major, Index minor, Index count, auto&& f) const {
+    const auto mix = [](std::uint64_t z) {
+      z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+      z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+      return z ^ (z >> 31);
+    };
+    std::uint64_t state = mix(mix(seed + static_cast<std::uint64_t>(major)) + static_cast<std::uint64_t>(minor));
+    for (Index i = 0; i < count; ++i) f(i, static_cast<double>(mix(state += 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53);
+  }
 };
 
 /// One call of forward or bptt: what layers are told before it starts.

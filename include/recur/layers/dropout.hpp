@@ -122,25 +122,14 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
   ///@}
 
  private:
-  /// A generator of its own for each step of each sequence (SplitMix64: G. L. Steele et al., 2014).
   void fill_factors(const Chunk& chunk, Workspace& work) const {
-    const auto mix = [](std::uint64_t z) {
-      z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-      z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-      return z ^ (z >> 31);
-    };
     const auto scale = static_cast<Scalar>(1 / (1 - p_));
     for (Index t = chunk.first; t < chunk.end; ++t) {
       const auto own = chunk.own(t);
       for (Index k = own.first; k < own.first + own.count; ++k) {
-        const auto n = static_cast<std::uint64_t>(chunk.layout.sequence(k));
-        const auto of_step = one_mask_ ? 0 : static_cast<std::uint64_t>(t);
-        std::uint64_t state = mix(mix(work.seed.seed + of_step) + n);
         auto factors = work.factors.matrix().col(chunk.layout.column(t) + k);
-        for (Scalar& factor : factors) {
-          const double uniform = static_cast<double>(mix(state += 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53;
-          factor = uniform < p_ ? Scalar(0) : scale;
-        }
+        work.seed.draw(one_mask_ ? 0 : t, chunk.layout.sequence(k), factors.size(),
+                       [&](Index i, double uniform) { factors(i) = uniform < p_ ? Scalar(0) : scale; });
       }
     }
   }
