@@ -32,6 +32,8 @@
 #include "layers/layer_norm.hpp"     // LayerNorm: features of mean 0 and variance 1
 #include "layers/dropout.hpp"        // Dropout, in training
 #include "layers/sequence.hpp"       // Sequence: layers in a row
+#include "layers/tied_readout.hpp"   // TiedReadout: whose weights are an embedding's
+#include "layers/drop_connect.hpp"   // DropConnect: dropout of recurrent weights
 #include "layers/stack.hpp"          // Stack: N identical layers
 #include "layers/bidirectional.hpp"  // Bidirectional: both time directions
 #include "layers/residual.hpp"       // Residual: a layer and a way around it

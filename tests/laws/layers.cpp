@@ -31,6 +31,11 @@ std::vector<NamedNetwork> networks_of_layers() {
       network("SideBySideBothWays",
               Sequence(Sum(Bidirectional(Gru<double>(3, 2), Gru<double>(3, 2)), Dense<double>(3, 4)),
                        Parallel(Lstm<double>(4, 2), Stack<Gru<double>>(4, 3, 2, {.dropout = 0.3})))),
+      network("DroppedWeights", Sequence(DropConnect(Lstm<double>(3, 5), 0.4),
+                                         Stack<DropConnect<Gru<double>>>({DropConnect(Gru<double>(5, 4), 0.3),
+                                                                          DropConnect(Gru<double>(4, 4), 0.3)}))),
+      network("Tied", TiedReadout(Embedding<double>(3, 5), Lstm<double>(5, 4), Residual(Elman<double>(4, 4)),
+                                  Readout<double>(4, 5))),
       network("OneMask", Sequence(Lstm<double>(3, 5), Dropout<double>(5, 0.4, {.one_mask = true}),
                                   Stack<Gru<double>>(5, 4, 2, {.dropout = 0.3, .one_mask = true}))));
 }

@@ -127,7 +127,6 @@ class Embedding : public LayerOf<Embedding<Scalar_, Kinds, Features>> {
     const auto share = chunk.share_of_rows(outputs());
     auto dE = detail::some_rows(gradient.E, share);
     add_outer(detail::some_rows(dy.matrix(), share), x.columns(chunk.column(), chunk.columns()), dE);
-    if (padding_ >= 0) dE.col(padding_).setZero();
     chunk.barrier();
   }
   ///@}
@@ -160,10 +159,17 @@ class Embedding : public LayerOf<Embedding<Scalar_, Kinds, Features>> {
     y.setZero();
     detail::add_product(work.E.lhs(), x, y);
   }
-  static void add_outer(const auto& d, const int* tokens, auto& dE) {
-    for (Index j = 0; j < d.cols(); ++j) dE.col(tokens[j]) += d.col(j);
+  /// dE += d x^T, but for the column of the padding.
+  void add_outer(const auto& d, const int* tokens, auto& dE) const {
+    for (Index j = 0; j < d.cols(); ++j)
+      if (tokens[j] != padding_) dE.col(tokens[j]) += d.col(j);
   }
-  static void add_outer(const auto& d, const auto& x, auto& dE) { detail::add_outer_product(d, x, dE); }
+  void add_outer(const auto& d, const auto& x, auto& dE) const {
+    if (padding_ < 0) return detail::add_outer_product(d, x, dE);
+    const Index after = padding_ + 1, rest = inputs() - after;
+    detail::add_outer_product(d, x.topRows(padding_), dE.leftCols(padding_));
+    detail::add_outer_product(d, x.middleRows(after, rest), dE.middleCols(after, rest));
+  }
 
   int padding_;
 };
