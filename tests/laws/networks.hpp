@@ -63,8 +63,8 @@ struct AnyNetwork : AnyForward<double> {
   virtual Series<double> stream(SeriesView<const double> x) const = 0;
 };
 
-/// A cell of any size; of one whose hidden state is projected, `outputs` are the numbers of h. It has more outputs where
-/// h is several blocks, and more inputs where some have no weights.
+/// A cell of any size; of one whose hidden state is projected, `outputs` are the numbers of h. It has more outputs
+/// where h is several blocks, and more inputs where some have no weights.
 struct AnyCell {
   virtual ~AnyCell() = default;
   virtual std::unique_ptr<AnyNetwork> make(Index inputs, Index outputs) const = 0;
@@ -78,7 +78,8 @@ struct AnyCell {
   virtual Series<double> step_fixed(const NamedMatrices& parameters, SeriesView<const double> x) const = 0;
 };
 
-/// Networks by what they are called, each of 3 inputs or one more: a cell of 4 units of every kind, and networks of layers.
+/// Networks by what they are called, each of 3 inputs or one more: a cell of 4 units of every kind, and networks of
+/// layers.
 struct NamedCell {
   std::string name;
   std::unique_ptr<const AnyCell> cell;

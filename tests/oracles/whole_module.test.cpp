@@ -11,14 +11,9 @@ using namespace recur_test;
 
 namespace {
 
-template <class Scalar>
-void run_module(const Safetensors& file, double tolerance) {
-  Agreement agree(file, tolerance);
-  const std::vector<std::string> modules{"embedding", "rnn", "norm", "head.0", "head.2"};
-  Sequence net(Embedding<Scalar>(11, 6, {.padding = 2}), Stack<ProjectedLstm<Scalar>>({{6, 5, 3}, {3, 5, 3}}),
-               LayerNorm<Scalar>(3, {.epsilon = 1e-3}), Dense<Scalar>(3, 8), Readout<Scalar>(8, 4, {.bias = true}));
-  load_pytorch(file, net, {.modules = modules, .ignore_others = true});
-
+/// The gradient of sum(y*dy), where y is what the file says.
+template <class Net>
+Net gradient_of(const Net& net, const Safetensors& file, Agreement& agree) {
   const auto& shape = file.shape("x");  // [T, N]
   const auto numbers = file.values<double>("x");
   const std::vector<int> tokens(numbers.begin(), numbers.end());
@@ -26,10 +21,13 @@ void run_module(const Safetensors& file, double tolerance) {
   auto trace = net.trace();
   auto gradient = zeros_like(net);
   agree("y", net.forward(x, trace).matrix().template cast<double>(), columns(file, "y"));
-  const auto dy = series(file, "dy").template cast<Scalar>();
+  const auto dy = series(file, "dy").template cast<typename Net::Scalar>();
   bptt(net, x, trace, dy, gradient);
-
-  // The gradient, in PyTorch's shapes.
+  return gradient;
+}
+/// A gradient, in PyTorch's shapes.
+void compare_gradient(const auto& gradient, const std::vector<std::string>& modules, const Safetensors& file,
+                      Agreement& agree) {
   const Folder folder;
   save_pytorch(folder / "gradient.safetensors", gradient, {.modules = modules});
   const auto ours = Safetensors::read(folder / "gradient.safetensors");
@@ -38,6 +36,29 @@ void run_module(const Safetensors& file, double tolerance) {
     REQUIRE(file.shape("grad." + name) == tensor.shape);
     agree("grad." + name, columns(ours, name), columns(file, "grad." + name));
   }
+}
+
+template <class Scalar>
+void run_module(const Safetensors& file, double tolerance) {
+  Agreement agree(file, tolerance);
+  const std::vector<std::string> modules{"embedding", "rnn", "norm", "head.0", "head.2"};
+  Sequence net(Embedding<Scalar>(11, 6, {.padding = 2}), Stack<ProjectedLstm<Scalar>>({{6, 5, 3}, {3, 5, 3}}),
+               LayerNorm<Scalar>(3, {.epsilon = 1e-3}), Dense<Scalar>(3, 8), Readout<Scalar>(8, 4, {.bias = true}));
+  load_pytorch(file, net, {.modules = modules, .ignore_others = true});
+  compare_gradient(gradient_of(net, file, agree), modules, file, agree);
+  agree.report();
+}
+
+template <class Scalar>
+void run_tied(const Safetensors& file, double tolerance) {
+  Agreement agree(file, tolerance);
+  const std::vector<std::string> modules{"embedding", "rnn"};
+  TiedReadout net(Embedding<Scalar>(11, 6, {.padding = 2}), Lstm<Scalar>(6, 6));
+  load_pytorch(file, net.body, {.modules = modules, .ignore_others = true});
+  net.c = columns(file, "head.bias").template cast<Scalar>();
+  const auto gradient = gradient_of(net, file, agree);
+  compare_gradient(gradient.body, modules, file, agree);
+  agree("grad.head.bias", gradient.c.template cast<double>(), columns(file, "grad.head.bias"));
   agree.report();
 }
 
@@ -46,6 +67,12 @@ void run_module(const Safetensors& file, double tolerance) {
 TEST_CASE("A whole nn.Module is loaded in one call, and computes the same, gradients too", "[oracles][pytorch]") {
   run_module<double>(Safetensors::read(RECUR_TEST_ORACLES "/whole_module/f64.safetensors"), 1e-11);
   run_module<float>(Safetensors::read(RECUR_TEST_ORACLES "/whole_module/f32.safetensors"), 5e-5);
+}
+
+TEST_CASE("A readout that shares an embedding's weights is an nn.Linear that does, gradients too",
+          "[oracles][pytorch]") {
+  run_tied<double>(Safetensors::read(RECUR_TEST_ORACLES "/whole_module/tied_f64.safetensors"), 1e-11);
+  run_tied<float>(Safetensors::read(RECUR_TEST_ORACLES "/whole_module/tied_f32.safetensors"), 5e-5);
 }
 
 TEST_CASE("Modules that have one weight each are told apart by its shape, and else must be named",

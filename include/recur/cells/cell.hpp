@@ -25,10 +25,12 @@ namespace recur::inline RECUR_ISA {
 template <Rule Rule_, class Scalar_ = float, int Inputs = Dynamic, int Hidden = Dynamic,
           int Outputs = times(detail::made_blocks<Rule_>().count, Hidden)>
 class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
+  using Sizes = detail::RuleSizes<Rule_>;
   static_assert(detail::is_projected<Rule_> || Outputs == times(detail::made_blocks<Rule_>().count, Hidden),
                 "Cell: only rules whose hidden state is projected have other outputs than hidden units");
+  static_assert(Inputs == Dynamic || Inputs > Sizes::from_shared.count,
+                "Cell: more inputs expected than numbers that all units share, which have no weights");
   static_assert(detail::compiles<&detail::call_pointwise<Rule_, Scalar_>>);  // the rule is pointwise
-  using Sizes = detail::RuleSizes<Rule_>;
   /// The rows of so many blocks of a record, and of h where it is projected; Dynamic where they are not known.
   static constexpr int rows_of_blocks(int count) {
     if (!detail::is_projected<Rule_>) return times(count, Hidden);
@@ -223,6 +225,8 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
             is_projected ? " H x P, b " : " H x H, b ", Sizes::from_bias.count, " H, got U ", shape(U), ", W ",
             shape(W), ", b ", shape(b));
     require_equal(where, "P.rows()", P.rows(), "hidden()", hidden());
+    if constexpr (Sizes::norms.size() > 0)
+      require(rule.epsilon > 0, where, ": the rule's epsilon must be > 0, got ", rule.epsilon);
     if constexpr (is_projected) require_equal(where, "R.rows()", R.rows(), "outputs()", outputs());
   }
   /// Throws std::invalid_argument where the workspace was not prepared by a cell of these sizes.

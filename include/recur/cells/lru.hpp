@@ -55,7 +55,9 @@ struct LruRule {
     d_p[gamma] += d_q[scale];
   }
   ///@}
-  double r_min = 0, r_max = 1, max_phase = 6.283185307179586;  ///< where lambda starts
+  double r_min = 0;                      ///< least modulus of lambda where it starts
+  double r_max = 1;                      ///< largest
+  double max_phase = 6.283185307179586;  ///< largest phase
 
   /// For initialize().
   void start(auto& cell, auto& rng) const {

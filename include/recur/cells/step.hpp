@@ -130,9 +130,11 @@ struct Step : RuleSizes<typename Cell::Rule> {
     if constexpr (from_bias.count > 0)
       Eigen::Map<VectorOf<Scalar, times(from_bias.count, Hidden)>>(record.data() + row_of(from_bias.first),
                                                                    cell.b.size()) = cell.b;
-    for_blocks([&](BlockRange block, bool of_bias, bool) {
-      if (!of_bias) rows(record, block).setZero();
-    });
+    if constexpr (!from_bias.contains(pre_activations<Rule>)) {
+      for_blocks([&](BlockRange block, bool of_bias, bool) {
+        if (!of_bias) rows(record, block).setZero();
+      });
+    }
     set_probabilities(record);
     auto a = rows(record, Rule::from_input);
     if constexpr (std::is_same_v<std::decay_t<decltype(x)>, Token>) {

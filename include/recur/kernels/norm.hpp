@@ -16,13 +16,13 @@ auto numbers_at(auto* first) {
   using Array = Eigen::Array<std::remove_const_t<Data>, Rows, 1>;
   return Eigen::Map<std::conditional_t<std::is_const_v<Data>, const Array, Array>>(first);
 }
-/// f.template operator()<Rows>(i) for the rows first .. end - 1 of a column: eight at once, and the rest singly,
-/// wherever they lie: the same bits each time.
+/// f(i), of so many rows as its template argument says, for the rows first .. end - 1 of a column: eight at once, and
+/// the rest singly, wherever they lie: the same bits each time.
 void for_parts(Index first, Index end, auto&& f) {
   for (; first + 8 <= end; first += 8) f.template operator()<8>(first);
   for (; first < end; ++first) f.template operator()<1>(first);
 }
-/// The sum of what f.template operator()<Rows>(i) returns for `count` rows.
+/// The sum of what f(i) returns for `count` rows.
 template <class Scalar>
 Scalar sum_of(Index count, auto&& f) {
   Eigen::Array<Scalar, 8, 1> sums = Eigen::Array<Scalar, 8, 1>::Zero();
@@ -36,6 +36,7 @@ Scalar sum_of(Index count, auto&& f) {
   });
   return sums.sum() + rest;
 }
+/// The same, divided by `count`.
 template <class Scalar>
 Scalar mean_of(Index count, auto&& f) {
   return sum_of<Scalar>(count, f) / static_cast<Scalar>(count);
@@ -59,8 +60,8 @@ struct Moments {
   }
 };
 
-/// f.template operator()<Rows>(i, dL/dx), where dL/dx = scale (d - mean(d) - n mean(d n)), and d and n return some
-/// numbers of dL/dn and of n.
+/// f(i, dL/dx), where dL/dx = scale (d - mean(d) - n mean(d n)), and d(i) and n(i) return some numbers of dL/dn and of
+/// n.
 template <class Scalar>
 void through_norm(Index count, Scalar scale, auto&& d, auto&& n, auto&& f) {
   const Scalar mean_d = mean_of<Scalar>(count, d);

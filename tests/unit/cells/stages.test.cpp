@@ -193,6 +193,9 @@ TEST_CASE("Zoneout keeps as many as its probability says, and their mean without
 }
 
 TEST_CASE("Cells of more stages say what does not fit", "[cell]") {
+  LayerNormGru<float> flat(3, 4);
+  flat.rule.epsilon = 0;
+  CHECK(message_of([&] { flat.forward(Series<float>(3, 1, 2)); }) == "forward: the rule's epsilon must be > 0, got 0");
   CHECK(message_of([] { CtRnn<float>(1, 4); }) ==
         "Cell: inputs > 1 expected (the last of them have no weights), got 1");
   LayerNormLstm<float> cell(3, 4);
