@@ -189,6 +189,12 @@ void everything(const std::string& type) {
   all_ways(type + ", projected", projected, 29, 60);
   all_ways(type + ", projected", projected, 1, 9);
   trained(type + ", projected", projected);
+  all_ways(type + ", side by side",
+           randomized(Sequence(Parallel(Elman<Scalar>(9, 41), Readout<Scalar>(9, 30), Dropout<Scalar>(9, 0.3)),
+                               Residual(Gru<Scalar>(80, 80)), Sum(Readout<Scalar>(80, 7), Lstm<Scalar>(80, 7)),
+                               Dropout<Scalar>(7, 0.4, {.one_mask = true})),
+                      rng, 0.2),
+           29, 60);
 }
 
 }  // namespace

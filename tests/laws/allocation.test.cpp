@@ -306,6 +306,9 @@ TEMPLATE_TEST_CASE("Layers of every kind, lengths and windows allocate nothing",
         true);
   check(Sequence(Stack<Bidirectional<Gru<TestType>>>(3, 20, 2), Readout<TestType>(40, 2)), false);
   check(Sequence(Embedding<TestType>(3, 5), MinGru<TestType>(5, 20), LayerNorm<TestType>(20)), true);
+  check(Sequence(Parallel(Elman<TestType>(3, 5), Readout<TestType>(3, 4)), Residual(Elman<TestType>(9, 9)),
+                 Sum(Readout<TestType>(9, 2), Elman<TestType>(9, 2))),
+        true);
 }
 
 TEMPLATE_TEST_CASE("A trace holds the records of all steps, and nothing else that grows with them", "[allocation]",

@@ -36,6 +36,11 @@ std::vector<NamedNetwork> networks_of_layers() {
                                                                           DropConnect(Gru<double>(4, 4), 0.3)}))),
       network("Tied", TiedReadout(Embedding<double>(3, 5), Lstm<double>(5, 4), Residual(Elman<double>(4, 4)),
                                   Readout<double>(4, 5))),
+      network("UsersRules", Sequence(Cell<MinimalGatedUnit, double>(3, 5), Cell<UpdateGateUnit, double>(5, 4),
+                                     CoupledLstm<double>(4, 3))),
+      network("ZonedOut",
+              Sequence(Cell<ZonedOut<LearnedLeak>, double>(3, 5), Cell<ZonedOut<GruResetBeforeRule<>>, double>(5, 4),
+                       Cell<ZonedOut<CtRnnRule<>>, double>(4, 4))),
       network("OneMask", Sequence(Lstm<double>(3, 5), Dropout<double>(5, 0.4, {.one_mask = true}),
                                   Stack<Gru<double>>(5, 4, 2, {.dropout = 0.3, .one_mask = true}))));
 }

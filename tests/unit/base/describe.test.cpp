@@ -37,6 +37,11 @@ TEST_CASE("Layers of layers say what is in them", "[describe]") {
   CHECK(Bidirectional<Gru<float>>(1, 2).description() ==
         "Bidirectional(GRU logistic tanh 1 -> 2, GRU logistic tanh 1 -> 2)");
   CHECK(Dropout<float>(2, 0.5).description() == "Dropout 0.5 2 -> 2");
+  CHECK(Dropout<float>(2, 0.5, {.one_mask = true}).description() == "Dropout 0.5 one mask 2 -> 2");
+  CHECK(Dropout<float, 2>(0.5, {.one_mask = true}).description() == "Dropout 0.5 one mask 2 -> 2");
+  CHECK(Stack<Elman<float>>(1, 2, 1, {.dropout = 0.25, .one_mask = true}).description() ==
+        "Stack with dropout 0.25 one mask(Elman tanh 1 -> 2)");
+  CHECK(Stack<Elman<float>>(1, 2, 1, {.one_mask = true}).description() == "Stack(Elman tanh 1 -> 2)");
 }
 
 TEST_CASE("Activations have names, and those with constants tell them", "[describe]") {
