@@ -274,19 +274,21 @@ concept HasDerived = requires(const R rule, CheckRead read, CheckWrite write) {
   rule.derive(read, write);
   rule.backward_derive(read, read, read, write);
 };
-/// What norms ask for: ranges within the record, of which no two overlap, and a number that is added to the variance.
+/// Whether norms are ranges within the record, of which no two overlap.
+template <class R>
+constexpr bool norms_fit() {
+  for (std::size_t k = 0; k < R::norms.size(); ++k) {
+    if (R::norms[k].count <= 0 || !R::norms[k].within(int(R::blocks))) return false;
+    for (std::size_t other = 0; other < k; ++other)
+      if (R::norms[k].overlaps(R::norms[other])) return false;
+  }
+  return true;
+}
+/// What norms ask for: such ranges, and a number that is added to the variance.
 template <class R>
 concept HasNorms = requires(const R rule) {
   { rule.epsilon } -> std::convertible_to<double>;
-  requires[] {
-    for (std::size_t k = 0; k < R::norms.size(); ++k) {
-      if (R::norms[k].count <= 0 || !R::norms[k].within(int(R::blocks))) return false;
-      for (std::size_t other = 0; other < k; ++other)
-        if (R::norms[k].overlaps(R::norms[other])) return false;
-    }
-    return true;
-  }
-  ();
+  requires norms_fit<R>();
 };
 /// What a range with a bias asks for: of what the inputs reach, all or nothing is in it.
 template <class R>

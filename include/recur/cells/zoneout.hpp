@@ -50,10 +50,10 @@ struct ZoneoutRule : Rule {
   EIGEN_ALWAYS_INLINE void forward_halfway(const auto& before, auto& now, const auto&... own) const
     requires(detail::stops_halfway<Rule>())
   {
-    Rule::forward_halfway(AsRule{before}, now, own...);
+    Rule::forward_halfway(as_rule(before), now, own...);
   }
   EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now, const auto&... own) const {
-    Rule::forward(AsRule{before}, now, own...);
+    Rule::forward(as_rule(before), now, own...);
     for (int k = 0; k < states; ++k)
       now[kept + k] = (1 - now[m + k]) * now[Rule::state.first + k] + now[m + k] * before[kept + k];
   }
@@ -62,14 +62,14 @@ struct ZoneoutRule : Rule {
       d_before[kept + k] += d_now[kept + k] * now[m + k];
       d_now[Rule::state.first + k] = d_now[kept + k] * (1 - now[m + k]);
     }
-    AsRule d_states{d_before};
-    Rule::backward(AsRule{before}, now, d_now, d_states, own...);
+    auto d_states = as_rule(d_before);
+    Rule::backward(as_rule(before), now, d_now, d_states, own...);
   }
   void backward_halfway(const auto& before, const auto& now, auto& d_now, auto& d_before, auto&&... own) const
     requires(detail::stops_halfway<Rule>())
   {
-    AsRule d_states{d_before};
-    Rule::backward_halfway(AsRule{before}, now, d_now, d_states, own...);
+    auto d_states = as_rule(d_before);
+    Rule::backward_halfway(as_rule(before), now, d_now, d_states, own...);
   }
   ///@}
 
@@ -83,7 +83,9 @@ struct ZoneoutRule : Rule {
     }
   };
   template <class Blocks>
-  AsRule(Blocks&) -> AsRule<Blocks>;
+  EIGEN_ALWAYS_INLINE static AsRule<Blocks> as_rule(Blocks& of) {
+    return {of};
+  }
 };
 
 }  // namespace recur::inline RECUR_ISA

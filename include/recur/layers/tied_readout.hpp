@@ -42,9 +42,9 @@ class TiedReadout : public LayerOf<TiedReadout<Embedding_, Layers...>, Sequence<
   const Embedding& embedding() const { return body.template layer<0>(); }
   ///@}
   /// f("body....", parameters ...), then c.
-  static void visit(auto&& f, const Name& name, auto&... nets) {
-    recur::visit(f, Name(name, "body"), nets.body...);
-    f(Name(name, "c"), nets.c...);
+  static void visit(auto&& f, const Name& whole, auto&... nets) {
+    recur::visit(f, Name(whole, "body"), nets.body...);
+    f(Name(whole, "c"), nets.c...);
   }
   /// The body's layers start as they do, and c at zero. For initialize().
   void start(auto& rng) {
