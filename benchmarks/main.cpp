@@ -1,11 +1,12 @@
 // recur beside its peers: forward and train of one layer on many shapes, from one small step to wide layers; batches
-// that are half padding; single steps; and whole steps of training. Names are paths:
+// that are half padding; single steps; cells that only go through memory; and whole steps of training. Names are paths:
 // forward/elman/recur/I:32/H:64/N:1/T:128, train/lstm/onednn/I:32/..., padded/train/gru/half/I:...,
-// step/elman/recur-fixed/..., training/words/recur.
+// step/elman/recur-fixed/..., sweep/back/mingru/bare/H:..., training/words/recur.
 #include "library.hpp"
 #include "machine.hpp"
 #include "step.hpp"
 #include "stopwatch.hpp"
+#include "sweep.hpp"
 #include "table.hpp"
 #include "training.hpp"
 
@@ -120,6 +121,20 @@ void add_steps() {
       }
 }
 
+void add_sweeps() {
+  for (const SweepKind& kind : sweep_kinds())
+    for (const Way way : {Way::forward, Way::back})
+      for (const SweepShape& shape : sweep_shapes)
+        for (const bool bare : {false, true}) {
+          const auto run = [=](benchmark::State& state) {
+            const auto sweep = kind.make(shape);
+            for (auto _ : state) bare ? sweep->bare(way) : sweep->recur(way);
+          };
+          benchmark::RegisterBenchmark(kind.path(way, bare ? "bare" : "recur", shape).c_str(), run)
+              ->Unit(benchmark::kMicrosecond);
+        }
+}
+
 void add_training() {
   for (const Task& task : tasks())
     for (const TrainingLibrary& library : training_libraries()) {
@@ -193,6 +208,7 @@ int run(int argc, char** argv) {
   add_series(options.of_table.tolerance);
   add_padded();
   add_steps();
+  add_sweeps();
   add_training();
   add_context();
   int others = static_cast<int>(options.others.size());

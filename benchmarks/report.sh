@@ -39,8 +39,9 @@ gnuplot -e "csv='$work/avx2.csv'; svg='benchmarks/table_avx2.svg'" benchmarks/ta
 
 Made by `benchmarks/report.sh`. Behind each peer's microseconds stands how many times recur's they are; `I H N T` are inputs,
 hidden units, batch and steps; the limits are those of the multiply-adds that the core was measured to do. *2 threads* is how many
-times as fast two are as one; in a *step*, one sample goes through a layer and a readout; in a *step of training* a mini-batch is
-read, goes forward and back, and is clipped and applied.
+times as fast two are as one; in a *step*, one sample goes through a layer and a readout; a *sweep* is a cell that only goes
+through memory, beside a bare loop over the same; in a *step of training* a mini-batch is read, goes forward and back, and is
+clipped and applied.
 
 ## For this very processor
 

@@ -3,6 +3,7 @@
 #include "library.hpp"
 #include "machine.hpp"
 #include "step.hpp"
+#include "sweep.hpp"
 #include "training.hpp"
 
 #include <algorithm>
@@ -63,6 +64,7 @@ class Table {
       for (const Work work : {Work::forward, Work::train}) print_series(cell, work);
     print_padded();
     for (const CellKind& cell : cells) print_steps(cell);
+    print_sweeps();
     print_training();
     if (rows_ == 0) throw std::runtime_error("nothing matches " + options_.filter);
     if (disturbed_ > 0.1) {
@@ -224,6 +226,30 @@ class Table {
       if (has_peer) row.push_back(number(seconds[2] * 1e9) + " (" + number(seconds[2] / seconds[1]) + ")");
       print_row(row, header);
     }
+  }
+
+  /// Cells that only go through memory, and how fast a bare loop does.
+  void print_sweeps() {
+    const std::vector<std::string> header{"sweep: H N T            ", "forward us", "bare us (of it)", "back us",
+                                          "bare us (of it)"};
+    bool has_header = false;
+    for (const SweepKind& kind : sweep_kinds())
+      for (const SweepShape& shape : sweep_shapes) {
+        if (!wanted(kind.path(Way::forward, "recur", shape)) && !wanted(kind.path(Way::back, "recur", shape))) continue;
+        const auto sweep = kind.make(shape);
+        std::vector<std::string> row{kind.cell + ' ' + std::to_string(shape.hidden) + ' ' +
+                                     std::to_string(shape.batch) + ' ' + std::to_string(shape.steps)};
+        for (const Way way : {Way::forward, Way::back}) {
+          std::vector<Contender> contenders{{"recur", [&] { sweep->recur(way); }}, {"bare", [&] { sweep->bare(way); }}};
+          disturbed_ = std::max(disturbed_, contest(contenders, options_.rounds));
+          const double own = contenders[0].median(), bare = contenders[1].median();
+          row.insert(row.end(), {number(own * 1e6), number(bare * 1e6) + " (" + percent(bare / own) + ")"});
+        }
+        if (!has_header) print_header(header);
+        has_header = true;
+        ++rows_;
+        print_row(row, header);
+      }
   }
 
   /// Whole steps of training, by turns: a few of each library in every round.
