@@ -42,6 +42,7 @@
 #include "cells/activation.hpp"        // Tanh, Relu, Logistic ...: value and slope
 #include "cells/more_activations.hpp"  // HardSigmoid, Elu, Softplus ...
 #include "cells/record.hpp"            // what a step stores for backward, as rules see it
+#include "cells/pieces.hpp"            // how a rule goes over all units
 #include "cells/rule.hpp"              // the manual for writing a cell
 #include "cells/step.hpp"              // one step of a rule between its products
 #include "cells/recurrence.hpp"        // ... and all steps of a series

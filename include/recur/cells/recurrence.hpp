@@ -19,8 +19,8 @@ struct Recurrence;
 template <class Scalar>
 class CellWorkspace {
  public:
-  /// (blocks H, and P before them where h is projected) x (N + columns of all steps), where a batch of N sequences of
-  /// one length T has N T.
+  /// (blocks H, P before them where h is projected, a row for each norm) x (N + columns of all steps): of N sequences of
+  /// one length T these are N T.
   ConstMatrixView<Scalar> records() const { return records_.view(); }
   /// f(buffer) for everything that holds memory.
   void for_each_buffer(auto&& f) const {
@@ -63,8 +63,10 @@ struct CellView {
   Matrix P, R;
   const Rule& rule;
 
-  explicit CellView(auto& cell)
-      : U(view(cell.U)), W(view(cell.W)), b(cell.b.data(), cell.b.size()), P(view(cell.P)), R(view(cell.R)),
+  explicit CellView(auto& cell) : CellView(cell, view(cell.W)) {}
+  /// The same with another W.
+  CellView(auto& cell, Matrix other_W)
+      : U(view(cell.U)), W(other_W), b(cell.b.data(), cell.b.size()), P(view(cell.P)), R(view(cell.R)),
         rule(cell.rule) {}
   Index hidden() const { return is_projected<Rule> ? R.cols() : W.cols() / made_blocks<Rule>().count; }
   Index outputs() const { return W.cols(); }
@@ -78,14 +80,15 @@ template <class Rule, class Scalar>
 struct Recurrence : RuleSizes<Rule> {
   using Sizes = RuleSizes<Rule>;
   using Sizes::derived, Sizes::from_bias, Sizes::from_hidden, Sizes::from_halfway, Sizes::from_shared,
-      Sizes::is_projected, Sizes::made_blocks, Sizes::own_vectors, Sizes::random;
+      Sizes::is_projected, Sizes::made_blocks, Sizes::own_vectors, Sizes::random, Sizes::vectors;
   using Workspace = CellWorkspace<Scalar>;
   using Gradient = CellView<Rule, Scalar>;
 
   CellView<Rule, const Scalar> cell;
   Step<CellView<Rule, const Scalar>> step{{}, cell};
 
-  explicit Recurrence(const auto& of) : cell(of) {}
+  /// Of a cell; of one with another W.
+  explicit Recurrence(const auto&... of) : cell(of...) {}
   Recurrence(const Recurrence&) = delete;
 
   static constexpr bool h_is_carried = is_projected || Sizes::made_are_carried;
@@ -230,13 +233,12 @@ struct Recurrence : RuleSizes<Rule> {
       const Index N = sums.cols() / derived;
       for (Index j = 0; j < derived * N; ++j)
         if (j % N > 0) sums.col(j / N * N) += sums.col(j);
-      step.for_pieces(1, [&]<int Rows>(Index row, Index) {
-        const Blocks<const Scalar, Rows> d_q(sums.data() + row, N * hidden());
-        auto d_p = step.template vectors_piece<Rows>(gradient.P.data(), row);
-        cell.rule.backward_derive(step.template own_piece<Rows>(row),
-                                  step.template vectors_piece<Rows>(std::as_const(work.derived_).view().data(), row),
-                                  d_q, d_p);
-      });
+      for_pieces<Scalar, Dynamic>(
+          0, hidden(), [&](auto own, auto q, auto d_q, auto d_own) { cell.rule.backward_derive(own, q, d_q, d_own); },
+          UnitBlocks<const Scalar, vectors>{cell.P.data(), hidden()},
+          UnitBlocks<const Scalar, derived>{work.derived_.view().data(), hidden()},
+          UnitBlocks<const Scalar, derived>{sums.data(), N * hidden()},
+          UnitBlocks<Scalar, vectors>{gradient.P.data(), hidden()});
     } else if constexpr (own_vectors > 0) {
       const Index N = sums.cols() / own_vectors;
       for (Index j = 0; j < own_vectors * N; ++j) gradient.P.col(j / N) += sums.col(j);
@@ -260,11 +262,10 @@ struct Recurrence : RuleSizes<Rule> {
   /// The vectors that follow from P, for all steps of a call.
   void derive(Workspace& work) const {
     if constexpr (derived > 0) {
-      Scalar* const into = work.derived_.resize(hidden(), derived).data();
-      step.for_pieces(1, [&]<int Rows>(Index row, Index) {
-        auto q = step.template vectors_piece<Rows>(into, row);
-        cell.rule.derive(step.template own_piece<Rows>(row), q);
-      });
+      for_pieces<Scalar, Dynamic>(
+          0, hidden(), [&](auto own, auto q) { cell.rule.derive(own, q); },
+          UnitBlocks<const Scalar, vectors>{cell.P.data(), hidden()},
+          UnitBlocks<Scalar, derived>{work.derived_.resize(hidden(), derived).data(), hidden()});
     }
   }
   Step<CellView<Rule, const Scalar>> step_with(const Workspace& work) const {

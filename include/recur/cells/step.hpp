@@ -6,6 +6,7 @@
 #include "../kernels/norm.hpp"
 #include "../kernels/team.hpp"
 #include "../series/tokens.hpp"
+#include "pieces.hpp"
 #include "rule.hpp"
 
 namespace recur::inline RECUR_ISA::detail {
@@ -178,31 +179,13 @@ struct Step : RuleSizes<typename Cell::Rule> {
                   backwards);
     normalise<false>(now);
     if constexpr (stops_halfway<Rule>()) {
-      for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
-        auto piece_now = piece<Rows>(now, row, column);
-        if constexpr (own_vectors > 0) {
-          with_own<Rows>(row, [&](const auto& of_units) {
-            cell.rule.forward_halfway(piece<Rows>(before, row, column), piece_now, of_units);
-          });
-        } else {
-          cell.rule.forward_halfway(piece<Rows>(before, row, column), piece_now);
-        }
-      });
+      for_pieces(now.cols(), [&](auto&... pieces) { cell.rule.forward_halfway(pieces...); }, before, now);
       if constexpr (has_halfway<Rule>)
         add_product(w.halfway, vectors_of<Batch, Hidden>(now, row_of(Rule::halfway), hidden()), rows(now, from_halfway),
                     backwards);
       normalise<true>(now);
     }
-    for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
-      auto piece_now = piece<Rows>(now, row, column);
-      if constexpr (own_vectors > 0) {
-        with_own<Rows>(row, [&](const auto& of_units) {
-          cell.rule.forward(piece<Rows>(before, row, column), piece_now, of_units);
-        });
-      } else {
-        cell.rule.forward(piece<Rows>(before, row, column), piece_now);
-      }
-    });
+    for_pieces(now.cols(), [&](auto&... pieces) { cell.rule.forward(pieces...); }, before, now);
     if constexpr (is_projected) {
       auto h = rows_of_h(now);
       h.setZero();
@@ -220,18 +203,20 @@ struct Step : RuleSizes<typename Cell::Rule> {
       if constexpr (!made_are_carried) d_projected.setZero();  // else it has what comes from later steps
       add_product(w_transposed.projection, rows_of_h(d_now), d_projected, backwards);
     }
-    for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
-      auto d_piece = piece<Rows>(d_now, row, column), d_piece_before = piece<Rows>(d_before, row, column);
-      const auto piece_before = piece<Rows>(before, row, column), piece_now = piece<Rows>(now, row, column);
+    // The rule's function; of its own parameters it is given the sums after what they are.
+    const auto go_back = [&](const auto& function) {
       if constexpr (own_vectors > 0) {
-        auto d_own = sums_piece<Rows>(own_sums, row, first + column);
-        with_own<Rows>(row, [&](const auto& of_units) {
-          cell.rule.backward(piece_before, piece_now, d_piece, d_piece_before, of_units, d_own);
-        });
+        for_pieces(
+            now.cols(),
+            [&](auto& of_before, auto& of_now, auto& d_of_now, auto& d_of_before, auto& d_own, auto& own) {
+              function(of_before, of_now, d_of_now, d_of_before, own, d_own);
+            },
+            before, now, d_now, d_before, OwnSums{own_sums, first});
       } else {
-        cell.rule.backward(piece_before, piece_now, d_piece, d_piece_before);
+        for_pieces(now.cols(), function, before, now, d_now, d_before);
       }
-    });
+    };
+    go_back([&](auto&... pieces) { cell.rule.backward(pieces...); });
     if constexpr (stops_halfway<Rule>()) {
       go_back_through_norms<true>(now, d_now);
       if constexpr (has_halfway<Rule>) {
@@ -239,18 +224,7 @@ struct Step : RuleSizes<typename Cell::Rule> {
         d_halfway.setZero();
         add_product(w_transposed.halfway, rows(d_now, from_halfway), d_halfway, backwards);
       }
-      for_pieces(now.cols(), [&]<int Rows>(Index row, Index column) {
-        auto d_piece = piece<Rows>(d_now, row, column), d_piece_before = piece<Rows>(d_before, row, column);
-        const auto piece_before = piece<Rows>(before, row, column), piece_now = piece<Rows>(now, row, column);
-        if constexpr (own_vectors > 0) {
-          auto d_own = sums_piece<Rows>(own_sums, row, first + column);
-          with_own<Rows>(row, [&](const auto& of_units) {
-            cell.rule.backward_halfway(piece_before, piece_now, d_piece, d_piece_before, of_units, d_own);
-          });
-        } else {
-          cell.rule.backward_halfway(piece_before, piece_now, d_piece, d_piece_before);
-        }
-      });
+      go_back([&](auto&... pieces) { cell.rule.backward_halfway(pieces...); });
     }
     go_back_through_norms<false>(now, d_now);
     if constexpr (from_hidden.count > 0)
@@ -309,57 +283,49 @@ struct Step : RuleSizes<typename Cell::Rule> {
     }
   }
 
- public:
-  /// f.template operator()<Rows>(row, column) for each piece of `columns` columns of H rows: as many rows as a packet
-  /// has.
-  EIGEN_ALWAYS_INLINE void for_pieces(Index columns, const auto& f) const {
-    constexpr int lanes = full_lanes<Scalar>;
-    const Index in_packets = hidden() / lanes * lanes;
+  /// Where the gradients of the rule's own parameters are summed, each sequence apart.
+  struct OwnSums {
+    MatrixView<Scalar> sums;
+    Index first;  ///< sequence
+  };
+  /// A column of records, or of these.
+  ///@{
+  EIGEN_ALWAYS_INLINE auto blocks_of(auto& records, Index column) const {
+    using Data = std::remove_pointer_t<decltype(records.data())>;
+    return UnitBlocks<Data, blocks>{records.data() + column * records.colStride() + row_of(0), hidden()};
+  }
+  EIGEN_ALWAYS_INLINE auto blocks_of(OwnSums& own, Index column) const {
+    return UnitBlocks<Scalar, own_vectors>{own.sums.data() + (own.first + column) * hidden(),
+                                           own.sums.size() / own_vectors};
+  }
+  ///@}
+  /// f(piece ..., piece of what the functions of a step are given of the rule's own parameters) of `columns` columns of
+  /// records.
+  EIGEN_ALWAYS_INLINE void for_pieces(Index columns, const auto& f, auto&&... records) const {
     for (Index column = 0; column < columns; ++column) {
-      for (Index row = 0; row < in_packets; row += lanes) f.template operator()<lanes>(row, column);
-      if constexpr (lanes > 1 && (Hidden == Dynamic || Hidden % lanes != 0)) {
-        for_strips<Scalar, PacketOf<Scalar, lanes>::narrower, 1>(
-            in_packets, hidden(), [&]<int Rows, int>(Index row) { f.template operator()<Rows>(row, column); });
+      if constexpr (own_vectors == 0) {
+        detail::for_pieces<Scalar, Hidden>(
+            0, hidden(), [&](auto... pieces) { f(pieces...); }, blocks_of(records, column)...);
+      } else {
+        UnitBlocks<const Scalar, std::max(vectors, derived)> own{cell.P.data(), hidden(), vectors};
+        if (derived_vectors != nullptr) own.data = derived_vectors, own.blocks = derived;
+        detail::for_pieces<Scalar, Hidden>(
+            0, hidden(),
+            [&](auto of_own, auto... pieces) { with_given(of_own, [&](const auto& given) { f(pieces..., given); }); },
+            own, blocks_of(records, column)...);
       }
     }
   }
-  /// The same of the rule's own parameters, and of a matrix that has a column for each of some vectors.
-  ///@{
-  template <int Rows>
-  EIGEN_ALWAYS_INLINE auto own_piece(Index row) const {
-    return Blocks<const Scalar, Rows>(cell.P.data() + row, hidden());
-  }
-  template <int Rows>
-  EIGEN_ALWAYS_INLINE auto vectors_piece(auto* data, Index row) const {
-    return Blocks<std::remove_pointer_t<decltype(data)>, Rows>(data + row, hidden());
-  }
-  ///@}
-
- private:
-  /// A piece of a record, as the rule sees it.
-  template <int Rows>
-  EIGEN_ALWAYS_INLINE auto piece(auto& record, Index row, Index column) const {
-    using Data = std::remove_pointer_t<decltype(record.data())>;
-    return Blocks<Data, Rows>(record.data() + column * record.colStride() + row_of(0) + row, hidden());
-  }
   /// f(what the functions of a step are given of the rule's own parameters).
   template <int Rows>
-  EIGEN_ALWAYS_INLINE void with_own(Index row, const auto& f) const {
-    if constexpr (derived == 0) {
-      f(own_piece<Rows>(row));
-    } else if (derived_vectors != nullptr) {
-      f(vectors_piece<Rows>(derived_vectors, row));
-    } else {
+  EIGEN_ALWAYS_INLINE void with_given(const Blocks<const Scalar, Rows>& own, const auto& f) const {
+    if (derived == 0 || derived_vectors != nullptr) return f(own);
+    if constexpr (derived > 0) {
       alignas(64) Scalar numbers[Rows * derived];
       Blocks<Scalar, Rows> q(numbers, Rows);
-      cell.rule.derive(own_piece<Rows>(row), q);
+      cell.rule.derive(own, q);
       f(Blocks<const Scalar, Rows>(numbers, Rows));
     }
-  }
-  /// Where the gradient of these is summed for one sequence.
-  template <int Rows>
-  auto sums_piece(MatrixView<Scalar> own_sums, Index row, Index sequence) const {
-    return Blocks<Scalar, Rows>(own_sums.data() + sequence * hidden() + row, own_sums.size() / own_vectors);
   }
   /// `count` rows of records, for a product: of one record a vector of a size known when compiling, if it is.
   template <int Batch, int Size>
