@@ -108,15 +108,31 @@ class NetworkOf : public ForwardOf<Net, AnyNetwork> {
   Net gradient_;
 };
 
+/// The sizes of a cell: where h is projected, there are two units more; where some inputs have no weights, there are
+/// these, too.
+template <class Rule, class Scalar>
+recur::Cell<Rule, Scalar> cell_of_sizes(Index inputs, Index outputs) {
+  using Cell = recur::Cell<Rule, Scalar>;
+  if constexpr (Cell::is_projected) {
+    return {inputs, outputs + 2, outputs};
+  } else {
+    return {inputs + Cell::shared, outputs};
+  }
+}
+
 template <class Rule>
 struct CellOf : AnyCell {
   std::unique_ptr<AnyNetwork> make(Index inputs, Index outputs) const override {
-    return std::make_unique<NetworkOf<recur::Cell<Rule, double>>>(cell_of_sizes<double>(inputs, outputs));
+    return std::make_unique<NetworkOf<recur::Cell<Rule, double>>>(cell_of_sizes<Rule, double>(inputs, outputs));
   }
+};
+
+template <class Rule>
+struct OtherTypesOf : AnyOtherTypes {
   std::unique_ptr<AnyForward<float>> make_float(Index inputs, Index outputs, std::mt19937& rng,
                                                 double limit) const override {
     return std::make_unique<ForwardOf<recur::Cell<Rule, float>, AnyForward<float>>>(
-        randomized(cell_of_sizes<float>(inputs, outputs), rng, limit));
+        randomized(cell_of_sizes<Rule, float>(inputs, outputs), rng, limit));
   }
   std::pair<Series<double>, NamedMatrices> run_fixed(const NamedMatrices& parameters, SeriesView<const double> x,
                                                      SeriesView<const double> dy) const override {
@@ -144,21 +160,15 @@ struct CellOf : AnyCell {
   static constexpr int shared = recur::Cell<Rule, double>::shared;
   using Fixed = std::conditional_t<projects, recur::Cell<Rule, double, 3, projects ? 7 : 5, 5>,
                                    recur::Cell<Rule, double, 3 + shared, 5>>;
-
-  /// Where h is projected, there are two units more; where some inputs have no weights, there are these, too.
-  template <class Scalar>
-  static recur::Cell<Rule, Scalar> cell_of_sizes(Index inputs, Index outputs) {
-    if constexpr (projects) {
-      return {inputs, outputs + 2, outputs};
-    } else {
-      return {inputs + shared, outputs};
-    }
-  }
 };
 
 template <class Rule>
 NamedCell cell(std::string name) {
   return {std::move(name), std::make_unique<CellOf<Rule>>()};
+}
+template <class Rule>
+NamedTypes other_types(std::string name) {
+  return {std::move(name), std::make_unique<OtherTypesOf<Rule>>()};
 }
 template <class Net>
 NamedNetwork network(std::string name, Net net) {

@@ -15,6 +15,21 @@ const std::vector<NamedCell>& all_cells() {
   return cells;
 }
 
+const AnyCell& cell_called(const std::string& name) {
+  const auto& cells = all_cells();
+  const auto found = std::find_if(cells.begin(), cells.end(), [&](const auto& each) { return each.name == name; });
+  recur::require(found != cells.end(), "no cell is called ", name);
+  return *found->cell;
+}
+const std::vector<NamedTypes>& all_other_types() {
+  static const auto types = [] {
+    auto all = types_of_plain_cells();
+    for (auto& each : types_of_staged_cells()) all.push_back(std::move(each));
+    return all;
+  }();
+  return types;
+}
+
 std::vector<NamedNetwork> all_networks() {
   std::vector<NamedNetwork> all;
   for (const auto& [name, cell] : all_cells()) all.push_back({name, cell->make(3, 4)});

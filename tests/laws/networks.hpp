@@ -1,6 +1,6 @@
 // The networks that every law is tested for, each behind one small virtual class: a network is compiled once, and so is
-// a law. A new cell or layer is one more line of plain_cells.cpp, gated_cells.cpp,
-// cells_without_product.cpp, projected_cells.cpp or layers.cpp.
+// a law. A new cell or layer is one more line of plain_cells.cpp, gated_cells.cpp, cells_without_product.cpp,
+// projected_cells.cpp or layers.cpp; a new kind of stage also one of types_of_*.cpp.
 #pragma once
 
 #include <recur/series/series.hpp>
@@ -68,13 +68,18 @@ struct AnyNetwork : AnyForward<double> {
 struct AnyCell {
   virtual ~AnyCell() = default;
   virtual std::unique_ptr<AnyNetwork> make(Index inputs, Index outputs) const = 0;
+};
+
+/// The same cell of float, and one of 3 inputs and 5 outputs, or as above, that are fixed at compile time.
+struct AnyOtherTypes {
+  virtual ~AnyOtherTypes() = default;
   virtual std::unique_ptr<AnyForward<float>> make_float(Index inputs, Index outputs, std::mt19937& rng,
                                                         double limit) const = 0;
-  /// y and the gradient, by a cell of 3 inputs and 5 outputs, or as above, that are fixed at compile time.
+  /// y and the gradient, of fixed sizes.
   virtual std::pair<Series<double>, NamedMatrices> run_fixed(const NamedMatrices& parameters,
                                                              SeriesView<const double> x,
                                                              SeriesView<const double> dy) const = 0;
-  /// The same cell's h_1 .. h_T of one sequence, by cell.step() from record to record.
+  /// h_1 .. h_T of one sequence, by cell.step() from record to record, of fixed sizes.
   virtual Series<double> step_fixed(const NamedMatrices& parameters, SeriesView<const double> x) const = 0;
 };
 
@@ -84,11 +89,18 @@ struct NamedCell {
   std::string name;
   std::unique_ptr<const AnyCell> cell;
 };
+struct NamedTypes {
+  std::string name;
+  std::unique_ptr<const AnyOtherTypes> types;
+};
 struct NamedNetwork {
   std::string name;
   std::unique_ptr<AnyNetwork> network;
 };
 const std::vector<NamedCell>& all_cells();
+const AnyCell& cell_called(const std::string& name);
+/// Of a rule for each kind of stage: what sizes and scalars change is not the rule's.
+const std::vector<NamedTypes>& all_other_types();
 std::vector<NamedNetwork> all_networks();
 
 // What these are made of.
@@ -96,6 +108,8 @@ std::vector<NamedCell> plain_cells();
 std::vector<NamedCell> gated_cells();
 std::vector<NamedCell> cells_without_product();
 std::vector<NamedCell> projected_cells();
+std::vector<NamedTypes> types_of_plain_cells();
+std::vector<NamedTypes> types_of_staged_cells();
 std::vector<NamedNetwork> networks_of_layers();
 
 /// Whether two lists of matrices are the same to the bit but for the sign of a zero.

@@ -1,0 +1,2 @@
+#define RECUR_TEST_KERNELS template
+#include "kernels.hpp"
