@@ -15,13 +15,13 @@ namespace recur::inline RECUR_ISA {
 ///     state = rule(a_t, state_<t-1>)
 ///
 /// with the input weights U: (G_u H) x I, the recurrent weights W: (G_w H) x H and the bias b: (G H), for a rule whose
-/// inputs reach G_u blocks, whose hidden state reaches G_w and that has G pre-activation blocks altogether: all 1 for
-/// the Elman network, all 4 for the LSTM; for a rule without a product with h_<t-1> G_w is 0, and there is no W.
+/// inputs reach G_u blocks, whose hidden state reaches G_w, and of which G blocks have a bias: all 1 for the Elman
+/// network, all 4 for the LSTM; for a rule without a product with h_<t-1> G_w is 0, and there is no W.
 /// `cell.U` and its like are plain Eigen matrices. Sizes are given to the constructor, or fixed as template arguments.
 /// All parameters start at zero.
 ///
 /// Of a rule whose hidden state is projected, h_t = R q_t with R: P x H, the outputs and h_t have P numbers, and W is
-/// (G_w H) x P. For all others P is H.
+/// (G_w H) x P. For all others P is H, or as many times H as h has blocks (2 for the LRU).
 template <Rule Rule_, class Scalar_ = float, int Inputs = Dynamic, int Hidden = Dynamic,
           int Outputs = times(detail::made_blocks<Rule_>().count, Hidden)>
 class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
@@ -40,7 +40,6 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   static constexpr int record_rows = rows_of_blocks(Sizes::blocks) == Dynamic
                                          ? Dynamic
                                          : rows_of_blocks(Sizes::blocks) + static_cast<int>(Sizes::norms.size());
-  using Recurrence = detail::Recurrence<Rule_, Scalar_>;
 
  public:
   /// Types and sizes, as template arguments give them.
@@ -53,13 +52,14 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   static constexpr bool causal = true, takes_tokens = shared == 0;
   ///@}
   static constexpr int blocks = Sizes::blocks;                      ///< of H rows, in a record
+  static constexpr int recurrent = Sizes::recurrent;                ///< blocks of H rows of W, 0 where there is none
   static constexpr bool is_projected = detail::is_projected<Rule>;  ///< whether h_t = R q_t
 
   /// The types of U, W, b, P and R.
   ///@{
   using MatrixU =
       MatrixOf<Scalar, times(Rule::from_input.count, Hidden), Inputs == Dynamic ? Dynamic : Inputs - shared>;
-  using MatrixW = MatrixOf<Scalar, times(Sizes::recurrent, Hidden), Outputs>;
+  using MatrixW = MatrixOf<Scalar, times(recurrent, Hidden), Outputs>;
   using VectorB = VectorOf<Scalar, times(Sizes::from_bias.count, Hidden)>;
   using MatrixP = MatrixOf<Scalar, Hidden, Sizes::vectors>;
   using MatrixR = MatrixOf<Scalar, is_projected ? Outputs : 0, Hidden>;
@@ -74,7 +74,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   /// What is carried from step to step: the rule's state blocks for N sequences, (states H) x N, before them h where it
   /// is projected, (P + states H) x N; for the Elman network h_0, H x N. A state without columns stands for zero.
   using State = MatrixOf<Scalar, rows_of_blocks(Rule::state.count), Dynamic>;
-  /// What one step keeps, (blocks H) x N, or (P + blocks H) x N; for the Elman network h_t.
+  /// What one step keeps, (blocks H) x N, or (P + blocks H) x N, and a row for each norm; for the Elman network h_t.
   template <int Batch = Dynamic>
   using Record = MatrixOf<Scalar, record_rows, Batch>;
 
@@ -89,6 +89,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   Cell(Index inputs, Index hidden, Rule rule_ = {})
     requires(!is_projected)
       : rule(rule_) {
+    detail::checked_product("Cell: blocks x hidden", Sizes::made_blocks.count, std::max<Index>(hidden, 0));
     set_zero(inputs, hidden, Sizes::made_blocks.count * hidden);
   }
   /// The same for a rule whose hidden state is projected; outputs > 0.
@@ -111,7 +112,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   /// projected.
   static void visit(auto&& f, const Name& name, auto&... cells) {
     f(Name(name, "U"), cells.U...);
-    if constexpr (Sizes::recurrent > 0) f(Name(name, "W"), cells.W...);
+    if constexpr (recurrent > 0) f(Name(name, "W"), cells.W...);
     if constexpr (Sizes::from_bias.count > 0) f(Name(name, "b"), cells.b...);
     if constexpr (Sizes::vectors > 0) f(Name(name, "P"), cells.P...);
     if constexpr (is_projected) f(Name(name, "R"), cells.R...);
@@ -157,8 +158,10 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
                   "step: x and both records must be column-major");
     require_shapes("step");
     require_equal("step", "x.rows()", x.rows(), "inputs()", inputs());
-    const char* const rows = is_projected              ? "outputs() + blocks * hidden()"
-                             : Sizes::norms.size() > 0 ? "blocks * hidden() + norms"
+    constexpr bool has_norms = Sizes::norms.size() > 0;
+    const char* const rows = is_projected && has_norms ? "outputs() + blocks * hidden() + norms"
+                             : is_projected            ? "outputs() + blocks * hidden()"
+                             : has_norms               ? "blocks * hidden() + norms"
                                                        : "blocks * hidden()";
     require_equal("step", "before.rows()", before.rows(), rows, stepper().record_rows());
     require_equal("step", "now.rows()", now.rows(), rows, stepper().record_rows());
@@ -214,19 +217,31 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
 
   // ---- A layer: see Layer ----
 
-  /// The memory that a call works in.
+  /// The memory that a call works in; and what goes through series, with this W or another.
+  ///@{
   using Workspace = CellWorkspace<Scalar>;
+  using Recurrence = detail::Recurrence<Rule, Scalar>;
+  ///@}
 
   /// Throws std::invalid_argument where U, W, b, P and R, which are public, have shapes that do not fit.
   void require_shapes(const char* where) const {
-    const bool right = hidden() > 0 && outputs() > 0 && U.cols() > 0 && U.rows() == Rule::from_input.count * hidden() &&
-                       W.rows() == Sizes::recurrent * hidden() && b.size() == Sizes::from_bias.count * hidden();
-    require(right, where, ": U must be ", Rule::from_input.count, " H x I, W ", Sizes::recurrent,
-            is_projected ? " H x P, b " : " H x H, b ", Sizes::from_bias.count, " H, got U ", shape(U), ", W ",
-            shape(W), ", b ", shape(b));
+    constexpr int made = Sizes::made_blocks.count;
+    const bool right = hidden() > 0 && outputs() > 0 && (is_projected || outputs() == made * hidden()) &&
+                       U.cols() > 0 && U.rows() == Rule::from_input.count * hidden() &&
+                       W.rows() == recurrent * hidden() && b.size() == Sizes::from_bias.count * hidden();
+    require(right, where, ": U must be ", Rule::from_input.count, " H x I, W ", recurrent,
+            is_projected ? " H x P, b "
+            : made == 2  ? " H x 2 H, b "
+                         : " H x H, b ",
+            Sizes::from_bias.count, " H, got U ", shape(U), ", W ", shape(W), ", b ", shape(b));
     require_equal(where, "P.rows()", P.rows(), "hidden()", hidden());
     if constexpr (Sizes::norms.size() > 0)
       require(rule.epsilon > 0, where, ": the rule's epsilon must be > 0, got ", rule.epsilon);
+    for (int k = 0; k < Sizes::random.count; ++k) {
+      if constexpr (Sizes::random.count > 0)
+        require(rule.probability(k) >= 0 && rule.probability(k) < 1, where, ": the rule's probability ", k,
+                " must be >= 0 and < 1, got ", rule.probability(k));
+    }
     if constexpr (is_projected) require_equal(where, "R.rows()", R.rows(), "outputs()", outputs());
   }
   /// Throws std::invalid_argument where the workspace was not prepared by a cell of these sizes.
@@ -287,7 +302,7 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
     detail::checked_product("Cell: blocks x hidden x hidden", blocks, hidden, hidden);
     detail::checked_product("Cell: blocks x hidden x outputs", blocks, hidden, outputs);
     U.setZero(Rule::from_input.count * hidden, inputs - shared);
-    W.setZero(Sizes::recurrent * hidden, outputs);
+    W.setZero(recurrent * hidden, outputs);
     b.setZero(Sizes::from_bias.count * hidden);
     P.setZero(hidden, Sizes::vectors);
     R.setZero(is_projected ? outputs : 0, hidden);

@@ -5,8 +5,6 @@
 
 #include "layer_of.hpp"
 
-#include <optional>
-
 namespace recur::inline RECUR_ISA {
 
 /// The cell with m W for its W, in training: each m is 0 with probability p, otherwise 1 / (1 - p), drawn once for each
@@ -16,9 +14,7 @@ namespace recur::inline RECUR_ISA {
 ///     recur::DropConnect layer(recur::Lstm<float>(8, 32), 0.5);                                     // layer.cell.W
 template <class Cell_>
 class DropConnect : public LayerOf<DropConnect<Cell_>, Cell_> {
-  static_assert(
-      requires { requires Cell_::MatrixW::RowsAtCompileTime != 0; },
-      "DropConnect: only for cells with recurrent weights W");
+  static_assert(requires { requires Cell_::recurrent > 0; }, "DropConnect: only for cells with recurrent weights W");
 
  public:
   /// Types, sizes and constants: see Layer.
@@ -50,14 +46,12 @@ class DropConnect : public LayerOf<DropConnect<Cell_>, Cell_> {
     return recur::DropConnect<decltype(cell.template cast<Other>())>(cell.template cast<Other>(), p_);
   }
 
-  /// The cell's workspace; in training the cell with its dropped weights, its gradient, and m.
+  /// The cell's workspace, and what takes the place of W and dL/dW in training.
   struct Workspace : WorkspaceOf<Cell> {
-    bool on = false;                 ///< whether this call of forward is of training
-    std::optional<Cell> dropped;     ///< whose W is m W
-    std::optional<Cell> gradient;    ///< of dropped
-    detail::Buffer<Scalar> factors;  ///< m
+    bool on = false;                        ///< whether this call of forward is of training
+    detail::Buffer<Scalar> factors, W, dW;  ///< m, m W, dL/d(m W)
     /// f(buffer) for everything that holds memory.
-    void for_each_buffer(auto&& f) const { WorkspaceOf<Cell>::for_each_buffer(f), f(factors); }
+    void for_each_buffer(auto&& f) const { WorkspaceOf<Cell>::for_each_buffer(f), f(factors), f(W), f(dW); }
   };
 
   /// What Layer asks for.
@@ -67,39 +61,36 @@ class DropConnect : public LayerOf<DropConnect<Cell_>, Cell_> {
     const DropoutSeed seed{pass.dropout.on && p_ > 0, pass.dropout.next()};
     work.on = seed.on;
     if (seed.on) {
-      work.dropped = cell;
       auto factors = work.factors.resize(cell.W.rows(), cell.W.cols());
       const auto scale = static_cast<Scalar>(1 / (1 - p_));
       for (Index j = 0; j < factors.cols(); ++j)
         seed.draw(j, 0, factors.rows(),
                   [&](Index i, double uniform) { factors(i, j) = uniform < p_ ? Scalar(0) : scale; });
-      work.dropped->W.array() *= factors.array();
+      work.W.resize(cell.W.rows(), cell.W.cols()) = factors.cwiseProduct(cell.W);
     }
-    used(work).prepare_forward(pass, work.template of<0>());
+    recurrence(work).prepare_forward(pass, work.template of<0>());
   }
   void forward_steps(const Chunk& chunk, const auto& x, Workspace& work) const {
-    run_forward(used(work), chunk, x, work.template of<0>());
+    recurrence(work).forward_steps(chunk, x, work.template of<0>());
   }
   SeriesView<const Scalar> output_columns(const Workspace& work) const {
     return cell.output_columns(work.template of<0>());
   }
   void prepare_backward(const Pass& pass, Workspace& work) const {
-    if (work.on) {
-      work.gradient = *work.dropped;
-      recur::visit([](const Name&, auto& block) { block.setZero(); }, *work.gradient);
-    }
-    used(work).prepare_backward(pass, work.template of<0>());
+    if (work.on) work.dW.resize(cell.W.rows(), cell.W.cols()).setZero();
+    recurrence(work).prepare_backward(pass, work.template of<0>());
   }
   void backward_steps(const Chunk& chunk, const auto& x, SeriesView<const Scalar> dy, Workspace& work,
                       DropConnect& gradient, SeriesView<Scalar> dx) const {
-    run_backward(used(work), chunk, x, dy, work.template of<0>(), work.on ? *work.gradient : gradient.cell, dx);
+    using Gradient = typename Recurrence::Gradient;
+    detail::begin_d_chunk(cell, chunk, work.template of<0>());
+    recurrence(work).backward_steps(chunk, x, dy, work.template of<0>(),
+                                    work.on ? Gradient(gradient.cell, work.dW.view()) : Gradient(gradient.cell), dx);
   }
   /// dL/dW += m dL/d(m W)
   void finish_backward(Workspace& work, DropConnect& gradient) const {
-    if (!work.on) return cell.finish_backward(work.template of<0>(), gradient.cell);
-    work.dropped->finish_backward(work.template of<0>(), *work.gradient);
-    work.gradient->W.array() *= std::as_const(work.factors).view().array();
-    recur::visit([](const Name&, auto& sum, const auto& d) { sum += d; }, gradient.cell, std::as_const(*work.gradient));
+    cell.finish_backward(work.template of<0>(), gradient.cell);
+    if (work.on) gradient.cell.W += work.factors.view().cwiseProduct(work.dW.view());
   }
   EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, auto& memory) const noexcept {
     return cell.step(x, std::get<0>(memory));
@@ -107,7 +98,10 @@ class DropConnect : public LayerOf<DropConnect<Cell_>, Cell_> {
   ///@}
 
  private:
-  const Cell& used(const Workspace& work) const { return work.on ? *work.dropped : cell; }
+  using Recurrence = typename Cell::Recurrence;
+  Recurrence recurrence(const Workspace& work) const {
+    return work.on ? Recurrence(cell, work.W.view()) : Recurrence(cell);
+  }
 
   double p_;
 };
