@@ -53,6 +53,7 @@ class Stream {
   }
   /// The same for a token, 0 .. inputs - 1.
   Output step(Token x) noexcept {
+    static_assert(Net::takes_tokens, "step: tokens are for networks whose first layer is a Cell or an Embedding");
     require(x.id >= 0 && x.id < net_->inputs(), "step: x must be in 0 .. ", net_->inputs() - 1,
             " (inputs() kinds of tokens), got ", x.id);
     return {net_->step(x, memory_), net_->outputs()};

@@ -59,8 +59,11 @@ struct LruRule {
   double r_max = 1;                      ///< largest
   double max_phase = 6.283185307179586;  ///< largest phase
 
-  /// For initialize().
+  /// For initialize(). Throws std::invalid_argument unless 0 <= r_min < 1, r_min <= r_max <= 1 and max_phase > 0.
   void start(auto& cell, auto& rng) const {
+    require(r_min >= 0 && r_min < 1 && r_max >= r_min && r_max <= 1 && max_phase > 0,
+            "initialize: LruRule's 0 <= r_min < 1, r_min <= r_max <= 1 and max_phase > 0 expected, got ", r_min, ", ",
+            r_max, " and ", max_phase);
     using Scalar = typename std::decay_t<decltype(cell)>::Scalar;
     const auto inner = [&] { return uniform(rng, 1e-6, 1 - 1e-6); };  // neither end: they have no logarithm
     const double least = r_min * r_min, width = r_max * r_max - least;

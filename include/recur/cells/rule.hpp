@@ -86,7 +86,8 @@
 ///
 /// A range in from_input or from_hidden is normalised once the products are there, any other between forward_halfway
 /// and forward. A rule has gains and biases as vectors of its own. In backward it assigns d_now[k] of what was
-/// normalised, and forward_halfway's blocks find in it, in backward_halfway, what has come back through the norm.
+/// normalised, and forward_halfway's blocks find in it, in backward_halfway, what has come back through the norm. The
+/// way back reads what was normalised, and the block of a second product: forward must leave both as they are.
 ///
 /// **Biases** are of other blocks than products fill, or of none, where a rule says so: `BlockRange from_bias{i, 4}`.
 ///
@@ -274,14 +275,24 @@ concept HasDerived = requires(const R rule, CheckRead read, CheckWrite write) {
   rule.derive(read, write);
   rule.backward_derive(read, read, read, write);
 };
-/// Whether norms are ranges within the record, of which no two overlap.
+/// Whether norms are ranges within the record, of which no two overlap, nor one the block of a second product, whose
+/// gradient reads what it was.
 template <class R>
 constexpr bool norms_fit() {
   for (std::size_t k = 0; k < R::norms.size(); ++k) {
     if (R::norms[k].count <= 0 || !R::norms[k].within(int(R::blocks))) return false;
+    if constexpr (requires { R::halfway; })
+      if (R::norms[k].contains({int(R::halfway), 1})) return false;
     for (std::size_t other = 0; other < k; ++other)
       if (R::norms[k].overlaps(R::norms[other])) return false;
   }
+  return true;
+}
+/// Whether no norm is of any of some blocks.
+template <class R>
+constexpr bool none_overlaps(BlockRange range) {
+  for (const BlockRange norm : norms_of<R>())
+    if (norm.overlaps(range)) return false;
   return true;
 }
 /// What norms ask for: such ranges, and a number that is added to the variance.
@@ -307,6 +318,8 @@ template <class R>
 concept HasRandom = requires(const R rule) {
   requires R::random.count > 0 && R::random.within(int(R::blocks));
   requires !R::random.overlaps(pre_activations<R>) && !R::random.overlaps(R::state);
+  requires !R::random.overlaps(from_bias<R>()) && !R::random.overlaps(from_shared<R>());
+  requires none_overlaps<R>(R::random);
   { rule.probability(0) } -> std::convertible_to<double>;
 };
 /// What a second product asks for: a hidden state of one block, and the blocks that it goes from and to, these without
@@ -332,6 +345,7 @@ template <class R>
 concept HasOwnHidden = requires {
   R::h;
   requires made_blocks<R>().count > 0 && made_blocks<R>().within(int(R::blocks));
+  requires R::state.contains(made_blocks<R>()) || !R::state.overlaps(made_blocks<R>());  // carried, all or nothing
   requires R::state.first >= 0 && R::state.count >= 0 && R::state.end() <= int(R::blocks);
 };
 /// What a rule has whose hidden state is projected: the block that it is projected from, states that begin at block 0,
@@ -345,12 +359,12 @@ concept HasProjection = requires {
 
 /// A rule that has all that any is asked for.
 struct HasEverything {
-  enum Block { h, blocks };
+  enum Block { h, n, blocks };
   enum Vector { p, vectors };
   static constexpr BlockRange from_input{h, 1}, from_hidden{h, 1}, from_halfway{h, 1}, state{h, 1};
   static constexpr int halfway = h;
   static constexpr BlockRange from_bias{h, 0};
-  static constexpr std::array norms{BlockRange{h, 1}};
+  static constexpr std::array norms{BlockRange{n, 1}};
   double epsilon = 1;
   void forward(const auto&...) const {}
   void backward(const auto&...) const {}

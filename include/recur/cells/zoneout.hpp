@@ -13,11 +13,12 @@ namespace recur::inline RECUR_ISA {
 ///     recur::Cell<recur::ZoneoutRule<recur::LstmRule<>>, float> lstm(8, 32, {{0.05, 0.5}});       // of h and of c
 ///
 /// Training is what trace.train(seed) begins, as for Dropout. Everything else is the rule's: its parameters, stages and
-/// constants. Not for rules whose hidden state is projected, or not carried.
+/// constants. Not for rules whose hidden state is projected, or not carried, nor for those with random bits.
 template <class Rule>
 struct ZoneoutRule : Rule {
   static_assert(!detail::is_projected<Rule> && Rule::state.contains(detail::made_blocks<Rule>()),
                 "ZoneoutRule: only for rules whose hidden state is carried, and not projected");
+  static_assert(detail::random_of<Rule>().count == 0, "ZoneoutRule: only for rules without random bits of their own");
 
   /// What Rule asks for: the rule's blocks, then the states, then m of each.
   ///@{

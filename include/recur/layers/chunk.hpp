@@ -57,7 +57,7 @@ struct DropoutSeed {
       z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
       return z ^ (z >> 31);
     };
-    std::uint64_t state = mix(mix(seed + static_cast<std::uint64_t>(major)) + static_cast<std::uint64_t>(minor));
+    std::uint64_t state = mix(mix(mix(seed) + static_cast<std::uint64_t>(major)) + static_cast<std::uint64_t>(minor));
     for (Index i = 0; i < count; ++i) f(i, static_cast<double>(mix(state += 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53);
   }
 };

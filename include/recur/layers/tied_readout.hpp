@@ -46,11 +46,8 @@ class TiedReadout : public LayerOf<TiedReadout<Embedding_, Layers...>, Sequence<
     recur::visit(f, Name(whole, "body"), nets.body...);
     f(Name(whole, "c"), nets.c...);
   }
-  /// The body's layers start as they do, and c at zero. For initialize().
-  void start(auto& rng) {
-    initialize(body, rng);
-    c.setZero();
-  }
+  /// c starts at zero. For initialize().
+  void start(auto&) { c.setZero(); }
   /// The same network with its parameters in another type.
   template <class Other>
   auto cast() const {

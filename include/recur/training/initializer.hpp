@@ -109,11 +109,13 @@ void orthogonal(Block&& block, Engine& rng, double gain = 1) {
 
 /// PyTorch's: every parameter of a layer, biases too, uniform in +-1/sqrt(H), where H are the hidden units of a cell
 /// and the inputs of a readout or a dense layer. A layer with a function start(rng) has that instead (Embedding: normal
-/// numbers; LayerNorm: 1 and 0), and a cell whose rule has start(cell, rng) has that besides (LruRule).
+/// numbers; LayerNorm: 1 and 0), one that is made of others for what is its own (TiedReadout: c is 0), and a cell whose
+/// rule has start(cell, rng) has that besides (LruRule).
 template <class Layer, class Engine>
 void initialize(Layer& layer, Engine& rng) {
   if constexpr (requires { Layer::visit_layers(layer, [](auto&) {}); }) {
     Layer::visit_layers(layer, [&](auto& each) { initialize(each, rng); });
+    if constexpr (requires { layer.start(rng); }) layer.start(rng);
   } else if constexpr (requires { layer.start(rng); }) {
     layer.start(rng);
   } else {

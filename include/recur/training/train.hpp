@@ -27,10 +27,12 @@ inline void require_options(const TrainOptions& options, bool validation) {
   require(options.patience == 0 || validation, "train: patience needs validation data");
 }
 
-/// Whether some layer has dropout.
+/// Whether some layer is another in training: one with dropout, or a cell whose rule has random bits.
 template <class Layer>
 bool has_dropout(const Layer& layer) {
   bool some = false;
+  if constexpr (requires { Layer::Rule::random; })
+    for (int k = 0; k < Layer::Rule::random.count; ++k) some = some || layer.rule.probability(k) > 0;
   if constexpr (requires { layer.probability(); }) some = layer.probability() > 0;
   if constexpr (requires { layer.dropout(); }) some = layer.dropout() > 0;
   if constexpr (requires { Layer::visit_layers(layer, [](const auto&) {}); })

@@ -131,6 +131,25 @@ struct NoBackwardHalfway : Ranges<BlockRange{0, 1}, BlockRange{0, 1}> {
   void forward_halfway(const auto&, auto&) const {}
 };
 
+/// A hidden state of the blocks 1 and 2.
+template <BlockRange Carried>
+struct SeveralHidden {
+  enum Block { f, g, q, blocks };
+  static constexpr BlockRange from_input{f, 1}, state = Carried, h{g, 2};
+  void forward(const auto&, auto&) const {}
+  void backward(const auto&, const auto&, auto&, auto&) const {}
+};
+
+/// A second product from block 2, and a norm of one block, random bits in another.
+template <int Normed, int Random>
+struct Stages : Halfway<2, BlockRange{1, 1}> {
+  static constexpr int blocks = 5;
+  static constexpr std::array norms{BlockRange{Normed, 1}};
+  double epsilon = 1e-5;
+  static constexpr BlockRange random{Random, 1};
+  double probability(int) const { return 0.5; }
+};
+
 struct WritesBefore : Ranges<BlockRange{0, 1}, BlockRange{0, 1}> {
   void forward(auto& before, auto& now) const
     requires(!std::is_const_v<std::remove_reference_t<decltype(before)>>);
@@ -232,6 +251,23 @@ TEST_CASE("The Rule concept accepts rules", "[rule]") {
   STATIC_REQUIRE(Rule<Projected<1, BlockRange{0, 1}>>);
   STATIC_REQUIRE(Rule<Projected<0, BlockRange{0, 2}>>);
   STATIC_REQUIRE(Rule<Projected<1, BlockRange{0, 0}>>);  // h alone is carried
+}
+
+TEST_CASE("The Rule concept asks for norms and random bits in blocks that nothing else fills or reads", "[rule]") {
+  STATIC_REQUIRE(Rule<Stages<1, 4>>);
+  STATIC_REQUIRE(!Rule<Stages<2, 4>>);  // the second product's gradient reads block 2 as it was
+  STATIC_REQUIRE(!Rule<Stages<1, 1>>);  // that products fill
+  STATIC_REQUIRE(!Rule<Stages<4, 4>>);  // a probability is not to be normalised
+  STATIC_REQUIRE(!Rule<Stages<1, 3>>);  // h
+  STATIC_REQUIRE(!Rule<Stages<1, 5>>);  // past the end
+}
+
+TEST_CASE("The Rule concept asks for a hidden state that is carried as a whole, or not at all", "[rule]") {
+  STATIC_REQUIRE(Rule<SeveralHidden<BlockRange{1, 2}>>);
+  STATIC_REQUIRE(Rule<SeveralHidden<BlockRange{0, 3}>>);
+  STATIC_REQUIRE(Rule<SeveralHidden<BlockRange{0, 1}>>);
+  STATIC_REQUIRE(!Rule<SeveralHidden<BlockRange{1, 1}>>);
+  STATIC_REQUIRE(!Rule<SeveralHidden<BlockRange{0, 2}>>);
 }
 
 TEST_CASE("The Rule concept asks a projected rule for a product with h alone, and states from the first block on",

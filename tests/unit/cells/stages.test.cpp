@@ -190,6 +190,9 @@ TEST_CASE("Zoneout keeps as many as its probability says, and their mean without
   cell.rule.probabilities = {0, 0};
   CHECK(cell.forward(x, initial).matrix() == plain.forward(x, initial).matrix());
   CHECK(message_of([] { ZoneoutRule<LstmRule<>>({0.3, 1}); }) == "ZoneoutRule: 0 <= p < 1 expected, got 1");
+  cell.rule.probabilities = {0.3, -1};
+  CHECK(message_of([&] { cell.forward(x, zoned, initial); }) ==
+        "forward: the rule's probability 1 must be >= 0 and < 1, got -1");
 }
 
 TEST_CASE("Cells of more stages say what does not fit", "[cell]") {
@@ -206,7 +209,7 @@ TEST_CASE("Cells of more stages say what does not fit", "[cell]") {
   Lru<float> lru(3, 4);
   lru.U.resize(7, 3);
   CHECK(message_of([&] { lru.forward(Series<float>(3, 1, 2)); }) ==
-        "forward: U must be 2 H x I, W 0 H x H, b 0 H, got U 7x3, W 0x8, b 0x1");
+        "forward: U must be 2 H x I, W 0 H x 2 H, b 0 H, got U 7x3, W 0x8, b 0x1");
 }
 
 TEST_CASE("Cells of more stages are saved, and not loaded into others", "[io]") {

@@ -71,6 +71,20 @@ TEST_CASE("A seed says what is left out, and each forward and each layer leaves 
   CHECK(identical(net.forward(x, trace).matrix(), y.matrix()));
 }
 
+TEST_CASE("Neighbouring seeds have nothing in common", "[dropout]") {
+  const Dropout<double> half(8, 0.5);
+  Series<double> ones(8, 1, 6);
+  ones.matrix().setOnes();
+  const auto with_seed = [&](std::uint64_t seed) {
+    auto trace = half.trace();
+    trace.train(seed);
+    return Series<double>(half.forward(ones, trace));
+  };
+  const auto first = with_seed(1), second = with_seed(2);
+  for (Index t = 0; t < 6; ++t)
+    for (Index u = 0; u < 6; ++u) CHECK(MatrixOf<double>(first[t]) != MatrixOf<double>(second[u]));
+}
+
 TEST_CASE("What is left out does not depend on the other sequences of the batch", "[dropout]") {
   const Dropout<double> layer(10, 0.5);
   auto trace = layer.trace();

@@ -74,7 +74,9 @@ TEST_CASE("A TiedReadout's weights are visited once, saved, cast and streamed", 
 TEST_CASE("A TiedReadout learns from tokens, with all columns of its embedding", "[tied_readout]") {
   std::mt19937 rng(3);
   TiedReadout net(Embedding<double>(5, 4), Elman<double>(4, 4));
+  net.c.setOnes();
   initialize(net, rng);
+  CHECK(net.c.isZero(0));
   const MatrixOf<double> before = net.embedding().E;
   const Tokens x = Eigen::ArrayXXi::Constant(2, 6, 1);  // of kind 1 alone
   const Classes target = Classes::Constant(2, 6, 3);

@@ -155,6 +155,22 @@ TEST_CASE("train is the loop that one would write by hand, to the bit", "[train]
   }
 }
 
+TEST_CASE("Zoneout is on in training, without a layer with dropout", "[train]") {
+  std::mt19937 rng(6);
+  Series<double> x(2, 3, 8), target(1, 3, 8);
+  x.setRandom(rng);
+  target.setRandom(rng);
+  const SeriesData data(x, target);
+  for (const double p : {0.0, 0.5}) {
+    Sequence net(Cell<ZoneoutRule<ElmanRule<>>, double>(2, 6, {{p}}), Readout<double>(6, 1));
+    initialize(net, rng);
+    const double before = evaluate(net, squared_error, data);
+    Sgd sgd(net, {.rate = 0.1});
+    const auto result = train(net, sgd, squared_error, data, rng, {.epochs = 1, .batch = 3});
+    CHECK((std::abs(result.losses.at(0) - before) < 1e-12) == (p == 0));
+  }
+}
+
 TEST_CASE("Window 0 is the whole series, and so is any that is long enough; as for the batch", "[train]") {
   const Echo task(5, 7);
   const auto of = [&](Index window, Index batch) {
