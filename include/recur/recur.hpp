@@ -69,6 +69,7 @@
 
 #include "training/bptt.hpp"            // bptt(): the gradient
 #include "training/loss.hpp"            // squared_error, softmax_cross_entropy
+#include "training/more_losses.hpp"     // binary_cross_entropy, l1, huber, Quantiles, gaussian_nll, poisson_nll
 #include "training/initializer.hpp"     // where parameters start
 #include "training/optimizer.hpp"       // Sgd, RmsProp, Adam, AdamW; clipping
 #include "training/schedule.hpp"        // learning rates

@@ -2,7 +2,7 @@
 /// \file
 /// Losses: value and dL/dy together.
 ///
-/// Both losses add up over the features of a column of y (one step of one sequence) and take the mean over the M
+/// All losses add up over the features of a column of y (one step of one sequence) and take the mean over the M
 /// columns that count, of the N T that there are:
 ///
 ///     L = 1/M sum over counted columns of l(y_t, target_t)
@@ -101,27 +101,24 @@ LossValue mean_over_columns(SeriesView<const Scalar> y, Series<Scalar>& dy, cons
 
 }  // namespace detail
 
-/// l(y, target) = |y - target|^2. With one feature L is PyTorch's MSELoss, with F features F times that.
-///
-///     const auto [loss, dy] = squared_error(y, target);          double loss = squared_error(y, target, dy);
-///
-/// The second form writes dL/dy to a Series that is kept, and does not allocate once that has its size. Throws
-/// std::invalid_argument where shapes differ, and where dy lies where y or the target does.
-struct SquaredError {
+namespace detail {
+
+/// A loss whose targets are a series: Self has a name, and column(y, target, dy), which returns l of a column and writes
+/// dl/dy, of Eigen arrays.
+template <class Self>
+struct LossOfSeries {
   /// Writes dL/dy to `dy` and returns L.
   template <class Y, class Scalar = typename Y::Scalar>
   LossValue operator()(const Y& y_, SeriesView<const std::type_identity_t<Scalar>> target, Series<Scalar>& dy,
                        const Mask& mask = {}) const {
     const SeriesView<const Scalar> y(y_);
-    require_equal("squared_error", "target.features()", target.features(), "y.features()", y.features());
-    require_same_steps("squared_error", "target", target, "y", y);
-    require(!detail::overlap(dy, target),
-            "squared_error: dy must be another series than target, got one that lies in the same memory");
-    return detail::mean_over_columns(y, dy, mask, "squared_error", [&](Index j, auto& dy_j) {
-      dy_j = y.matrix().col(j) - target.matrix().col(j);
-      const Scalar loss = dy_j.squaredNorm();
-      dy_j *= Scalar(2);
-      return loss;
+    const auto& self = static_cast<const Self&>(*this);
+    self.require_features(y.features(), target.features());
+    require_same_steps(Self::name, "target", target, "y", y);
+    require(!overlap(dy, target), Self::name,
+            ": dy must be another series than target, got one that lies in the same memory");
+    return mean_over_columns(y, dy, mask, Self::name, [&](Index j, auto& dy_j) {
+      return self.column(y.matrix().col(j).array(), target.matrix().col(j).array(), dy_j.array());
     });
   }
   /// Returns L and dL/dy.
@@ -132,6 +129,32 @@ struct SquaredError {
     loss.value = (*this)(y, target, loss.dy, mask);
     return loss;
   }
+
+  /// Where a loss says nothing else, y has as many features as the target.
+  static void require_features(Index of_y, Index of_target) {
+    require_equal(Self::name, "target.features()", of_target, "y.features()", of_y);
+  }
+};
+
+}  // namespace detail
+
+/// l(y, target) = |y - target|^2. With one feature L is PyTorch's MSELoss, with F features F times that.
+///
+///     const auto [loss, dy] = squared_error(y, target);          double loss = squared_error(y, target, dy);
+///
+/// The second form writes dL/dy to a Series that is kept, and does not allocate once that has its size. Throws
+/// std::invalid_argument where shapes differ, and where dy lies where y or the target does.
+struct SquaredError : detail::LossOfSeries<SquaredError> {
+  /// For messages; l of a column, and dl/dy.
+  ///@{
+  static constexpr const char* name = "squared_error";
+  static auto column(const auto& y, const auto& target, auto&& dy) {
+    dy = y - target;
+    const auto loss = dy.matrix().squaredNorm();
+    dy *= 2;
+    return loss;
+  }
+  ///@}
 };
 /// The mean over steps and sequences of |y - target|^2: see SquaredError.
 inline constexpr SquaredError squared_error;

@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+"""Writes PyTorch's losses and their gradients, for the tests to agree with.
+
+Run it with no arguments (Debian: apt-get install python3-torch); the same bytes every time on one PyTorch.
+
+losses/losses_f64.safetensors and losses_f32.safetensors: what is computed in double, and in single precision.
+
+Tensors: `mask` [T, N], 1 where a step counts; and for each loss `<loss>.y` [T, N, F'], `<loss>.target` [T, N, F],
+`<loss>.value` [1] and `<loss>.dy` [T, N, F'], of
+
+    value = 1 / M  sum over the M steps that count of  sum over features of l(y, target)
+
+PyTorch has no loss for quantiles: there l = max(q e, (q - 1) e), e = target - y, by torch.maximum, away from e = 0.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+sys.dont_write_bytecode = True
+from make_oracles import FOLDER  # noqa: E402
+from safetensors_file import write_safetensors  # noqa: E402
+
+STEPS, BATCH, FEATURES = 5, 4, 3
+QUANTILES = [0.1, 0.5, 0.95]
+
+
+def quantiles(y, target):
+    e = target.repeat(1, 1, len(QUANTILES)) - y
+    q = torch.tensor(QUANTILES, dtype=y.dtype).repeat_interleave(FEATURES)
+    return torch.maximum(q * e, (q - 1) * e)
+
+
+def gaussian(y, target):
+    mean, log_variance = y[..., :FEATURES], y[..., FEATURES:]
+    return F.gaussian_nll_loss(mean, target, log_variance.exp(), eps=1e-300, reduction="none")
+
+
+# Name, features of y for each of the target's, what the target is, l of each number.
+LOSSES = {
+    "squared_error": (1, "any", lambda y, t: F.mse_loss(y, t, reduction="none")),
+    "binary_cross_entropy": (1, "share", lambda y, t: F.binary_cross_entropy_with_logits(y, t, reduction="none")),
+    "l1": (1, "any", lambda y, t: F.l1_loss(y, t, reduction="none")),
+    "huber": (1, "any", lambda y, t: F.huber_loss(y, t, delta=1.0, reduction="none")),
+    "huber_small": (1, "any", lambda y, t: 0.3 * F.smooth_l1_loss(y, t, beta=0.3, reduction="none")),
+    "quantiles": (len(QUANTILES), "any", quantiles),
+    "gaussian_nll": (2, "any", gaussian),
+    "poisson_nll": (1, "count", lambda y, t: F.poisson_nll_loss(y, t, log_input=True, reduction="none")),
+}
+
+
+def main():
+    folder = Path(FOLDER) / "losses"
+    folder.mkdir(exist_ok=True)
+    for dtype, name in ((torch.float64, "f64"), (torch.float32, "f32")):
+        rng = torch.Generator().manual_seed(1)
+        mask = (torch.rand(STEPS, BATCH, generator=rng) < 0.6).to(dtype)
+        assert 0 < mask.sum() < mask.numel()
+        tensors = {"mask": mask}
+        for loss, (times, kind, l) in LOSSES.items():
+            y = 1.5 * torch.randn(STEPS, BATCH, times * FEATURES, generator=rng)
+            target = {
+                "any": torch.randn(STEPS, BATCH, FEATURES, generator=rng),
+                "share": torch.rand(STEPS, BATCH, FEATURES, generator=rng).round(decimals=1),
+                "count": torch.poisson(torch.full((STEPS, BATCH, FEATURES), 2.0), generator=rng),
+            }[kind]
+            if loss == "binary_cross_entropy":
+                y[0] *= 40  # where exp(y) and 1 - s(y) would lose everything
+            y, target = y.to(dtype).requires_grad_(), target.to(dtype)
+            value = (l(y, target).sum(-1) * mask).sum() / mask.sum()
+            value.backward()
+            tensors |= {f"{loss}.y": y.detach(), f"{loss}.target": target, f"{loss}.dy": y.grad}
+            tensors[f"{loss}.value"] = value.detach().reshape(1)
+        write_safetensors(folder / f"losses_{name}.safetensors", {"torch": torch.__version__}, tensors)
+
+
+if __name__ == "__main__":
+    main()
