@@ -75,6 +75,7 @@
 #include "training/schedule.hpp"        // learning rates
 #include "training/gradient_check.hpp"  // check_gradient(): is the gradient right?
 #include "training/data.hpp"            // what train() learns from
+#include "training/ctc.hpp"             // ctc: labels without times
 #include "training/evaluate.hpp"        // evaluate(): the mean loss over data
 #include "training/train_state.hpp"     // what train() is told, what it tells, and where it is
 #include "training/train.hpp"           // train(): epochs, mini-batches, windows, early stopping

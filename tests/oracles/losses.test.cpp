@@ -31,7 +31,51 @@ void check_losses(const Safetensors& file) {
   agree.report();
 }
 
+/// What is between the separators, of which a last one is followed by nothing.
+std::vector<std::string> parts_of(const std::string& text, char separator) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == separator) {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
+template <class Scalar>
+void check_ctc(const Safetensors& file) {
+  Agreement agree(file, std::is_same_v<Scalar, double> ? 1e-13 : 1e-5);
+  for (const std::string name : {"unequal", "blank_last", "tight", "impossible"}) {
+    INFO(name);
+    const auto parts = parts_of(file.metadata(name), ';');
+    CtcOptions options;
+    int zero_infinity = 0;
+    REQUIRE(std::sscanf(parts.at(0).c_str(), "blank=%d zero_infinity=%d", &options.blank, &zero_infinity) == 2);
+    options.zero_infinity = zero_infinity != 0;
+    Labels labels;
+    for (const std::string& each : parts_of(parts.at(2), '|')) {
+      labels.emplace_back();
+      std::istringstream stream(each);
+      for (int label; stream >> label;) labels.back().push_back(label);
+    }
+    Series<Scalar> y(series(file, name + ".y").cast<Scalar>());
+    y.set_lengths(lengths_of(parts.at(1)));
+    const auto [value, dy] = Ctc(options)(y, labels);
+    REQUIRE(value.counted == static_cast<double>(y.batch()));
+    agree(name, MatrixOf<double>::Constant(1, 1, value.mean * value.counted), columns(file, name + ".value"));
+    agree(name + ".dy", dy.matrix().template cast<double>() * value.counted, columns(file, name + ".dy"));
+  }
+  agree.report();
+}
+
 }  // namespace
+
+TEST_CASE("The loss of labels without times is PyTorch's, gradients too", "[oracles][pytorch]") {
+  check_ctc<double>(Safetensors::read(RECUR_TEST_ORACLES "/losses/ctc_f64.safetensors"));
+  check_ctc<float>(Safetensors::read(RECUR_TEST_ORACLES "/losses/ctc_f32.safetensors"));
+}
 
 TEST_CASE("Losses are PyTorch's, gradients too", "[oracles][pytorch]") {
   check_losses<double>(Safetensors::read(RECUR_TEST_ORACLES "/losses/losses_f64.safetensors"));

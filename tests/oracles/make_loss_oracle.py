@@ -10,6 +10,10 @@ Tensors: `mask` [T, N], 1 where a step counts; and for each loss `<loss>.y` [T, 
 
     value = 1 / M  sum over the M steps that count of  sum over features of l(y, target)
 
+losses/ctc_f64.safetensors and ctc_f32.safetensors: of each case `<case>.y` [T, N, K], of logits, `<case>.value` [1] and
+`<case>.dy` [T, N, K] of CTCLoss with reduction "sum" and log_softmax(y). __metadata__ has `<case>`, the options, the
+lengths of the sequences of y, and their labels: "blank=0 zero_infinity=0;9,7,4;1 2 2|3|".
+
 PyTorch has no loss for quantiles: there l = max(q e, (q - 1) e), e = target - y, by torch.maximum, away from e = 0.
 """
 
@@ -51,6 +55,32 @@ LOSSES = {
 }
 
 
+# Case: blank, zero_infinity, K, lengths, labels.
+CTC = {
+    "unequal": (0, False, 5, [12, 9, 6, 1, 4], [[1, 2, 3], [4, 4, 1, 1], [2, 2, 2], [3], []]),
+    "blank_last": (3, False, 4, [8, 8, 5], [[0, 1, 0, 2], [2, 2], [1]]),
+    "tight": (1, False, 3, [3, 5], [[0, 2, 0], [0, 0, 0]]),  # one path each
+    "impossible": (0, True, 4, [6, 3, 4], [[1, 2], [3, 3], [1, 2, 3, 1, 2]]),
+}
+
+
+def ctc(dtype):
+    rng = torch.Generator().manual_seed(2)
+    metadata, tensors = {"torch": torch.__version__}, {}
+    for case, (blank, zero_infinity, kinds, lengths, labels) in CTC.items():
+        y = (2 * torch.randn(max(lengths), len(lengths), kinds, generator=rng)).to(dtype).requires_grad_()
+        value = F.ctc_loss(
+            F.log_softmax(y, -1), torch.tensor(sum(labels, [])), torch.tensor(lengths), torch.tensor([*map(len, labels)]),
+            blank=blank, reduction="sum", zero_infinity=zero_infinity)  # fmt: skip
+        value.backward()
+        assert value.isfinite() and y.grad.isfinite().all()
+        metadata[case] = ";".join(
+            [f"blank={blank} zero_infinity={int(zero_infinity)}", ",".join(map(str, lengths)),
+             "|".join(" ".join(map(str, each)) for each in labels)])  # fmt: skip
+        tensors |= {f"{case}.y": y.detach(), f"{case}.value": value.detach().reshape(1), f"{case}.dy": y.grad}
+    return metadata, tensors
+
+
 def main():
     folder = Path(FOLDER) / "losses"
     folder.mkdir(exist_ok=True)
@@ -74,6 +104,7 @@ def main():
             tensors |= {f"{loss}.y": y.detach(), f"{loss}.target": target, f"{loss}.dy": y.grad}
             tensors[f"{loss}.value"] = value.detach().reshape(1)
         write_safetensors(folder / f"losses_{name}.safetensors", {"torch": torch.__version__}, tensors)
+        write_safetensors(folder / f"ctc_{name}.safetensors", *ctc(dtype))
 
 
 if __name__ == "__main__":
