@@ -72,6 +72,7 @@
 #include "training/more_losses.hpp"     // binary_cross_entropy, l1, huber, Quantiles, gaussian_nll, poisson_nll
 #include "training/initializer.hpp"     // where parameters start
 #include "training/optimizer.hpp"       // Sgd, RmsProp, Adam, AdamW; clipping
+#include "training/moving_average.hpp"  // an average of the parameters that training goes through
 #include "training/schedule.hpp"        // learning rates
 #include "training/gradient_check.hpp"  // check_gradient(): is the gradient right?
 #include "training/data.hpp"            // what train() learns from

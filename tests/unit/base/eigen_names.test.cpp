@@ -109,6 +109,7 @@ using both::MinGru;
 using both::MinGruRule;
 using both::MinLstm;
 using both::MinLstmRule;
+using both::MovingAverage;
 using both::Name;
 using both::normal;
 using both::NoState;
