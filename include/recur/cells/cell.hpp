@@ -89,7 +89,8 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   Cell(Index inputs, Index hidden, Rule rule_ = {})
     requires(!is_projected)
       : rule(rule_) {
-    detail::checked_product("Cell: blocks x hidden", Sizes::made_blocks.count, std::max<Index>(hidden, 0));
+    if constexpr (Sizes::made_blocks.count > 1)
+      detail::checked_product("Cell: blocks x hidden", Sizes::made_blocks.count, std::max<Index>(hidden, 0));
     set_zero(inputs, hidden, Sizes::made_blocks.count * hidden);
   }
   /// The same for a rule whose hidden state is projected; outputs > 0.

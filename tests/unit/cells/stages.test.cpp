@@ -201,6 +201,8 @@ TEST_CASE("Cells of more stages say what does not fit", "[cell]") {
   CHECK(message_of([&] { flat.forward(Series<float>(3, 1, 2)); }) == "forward: the rule's epsilon must be > 0, got 0");
   CHECK(message_of([] { CtRnn<float>(1, 4); }) ==
         "Cell: inputs > 1 expected (the last of them have no weights), got 1");
+  CHECK(message_of([] { Lru<float>(1, Index(1) << 62); }) ==
+        "Cell: blocks x hidden must be less than 2^59, got 2 x 4611686018427387904");
   LayerNormLstm<float> cell(3, 4);
   auto before = cell.record(2), now = before;
   MatrixOf<float> short_record = before.topRows(64);
