@@ -48,8 +48,10 @@ class DropConnect : public LayerOf<DropConnect<Cell_>, Cell_> {
 
   /// The cell's workspace, and what takes the place of W and dL/dW in training.
   struct Workspace : WorkspaceOf<Cell> {
-    bool on = false;                        ///< whether this call of forward is of training
-    detail::Buffer<Scalar> factors, W, dW;  ///< m, m W, dL/d(m W)
+    bool on = false;                 ///< whether this call of forward is of training
+    detail::Buffer<Scalar> factors;  ///< m
+    detail::Buffer<Scalar> W;        ///< m W
+    detail::Buffer<Scalar> dW;       ///< dL/d(m W)
     /// f(buffer) for everything that holds memory.
     void for_each_buffer(auto&& f) const { WorkspaceOf<Cell>::for_each_buffer(f), f(factors), f(W), f(dW); }
   };
