@@ -89,8 +89,6 @@ std::string output_of(const std::string& command) {
   REQUIRE(pclose(pipe) == 0);
   return output;
 }
-#endif
-
 std::vector<double> numbers_of(const std::string& text) {
   std::istringstream stream(text);
   std::vector<double> numbers;
@@ -98,6 +96,7 @@ std::vector<double> numbers_of(const std::string& text) {
   REQUIRE(stream.eof());  // nothing but numbers
   return numbers;
 }
+#endif
 
 }  // namespace
 
