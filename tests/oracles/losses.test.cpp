@@ -1,4 +1,5 @@
-// Losses and their gradients are PyTorch's, in both precisions. See oracles/make_loss_oracle.py for what is in the files.
+// Losses and their gradients are PyTorch's, in both precisions. See oracles/make_loss_oracle.py for what is in the
+// files.
 #include "oracle_files.hpp"
 
 using namespace recur;

@@ -48,9 +48,9 @@ class PaddedPiece {
   alignas(64) std::remove_const_t<Data> numbers_[Of::MostBlocks * Rows];
 };
 
-/// f(piece ...) for the rows from `row` to H - 1, the same of each of some blocks: as many at once as a packet has, then
-/// as a narrower one. Those that are too few for the narrowest go through it in copies, so that each number is computed
-/// by packets wherever it stands, and no rule is compiled for single numbers.
+/// f(piece ...) for the rows from `row` to H - 1, the same of each of some blocks: as many at once as a packet has,
+/// then as a narrower one. Those that are too few for the narrowest go through it in copies, so that each number is
+/// computed by packets wherever it stands, and no rule is compiled for single numbers.
 template <class Scalar, int Hidden, int Rows = full_lanes<Scalar>>
 EIGEN_ALWAYS_INLINE void for_pieces(Index row, Index hidden, const auto& f, auto... of) {
   for (; row + Rows <= hidden; row += Rows) f(of.template piece<Rows>(row)...);

@@ -19,8 +19,8 @@ struct Recurrence;
 template <class Scalar>
 class CellWorkspace {
  public:
-  /// (blocks H, P before them where h is projected, a row for each norm) x (N + columns of all steps): of N sequences of
-  /// one length T these are N T.
+  /// (blocks H, P before them where h is projected, a row for each norm) x (N + columns of all steps): of N sequences
+  /// of one length T these are N T.
   ConstMatrixView<Scalar> records() const { return records_.view(); }
   /// f(buffer) for everything that holds memory.
   void for_each_buffer(auto&& f) const {

@@ -290,7 +290,7 @@ constexpr bool norms_fit() {
 }
 /// Whether no norm is of any of some blocks.
 template <class R>
-constexpr bool none_overlaps(BlockRange range) {
+constexpr bool no_norm_overlaps(BlockRange range) {
   for (const BlockRange norm : norms_of<R>())
     if (norm.overlaps(range)) return false;
   return true;
@@ -319,7 +319,7 @@ concept HasRandom = requires(const R rule) {
   requires R::random.count > 0 && R::random.within(int(R::blocks));
   requires !R::random.overlaps(pre_activations<R>) && !R::random.overlaps(R::state);
   requires !R::random.overlaps(from_bias<R>()) && !R::random.overlaps(from_shared<R>());
-  requires none_overlaps<R>(R::random);
+  requires no_norm_overlaps<R>(R::random);
   { rule.probability(0) } -> std::convertible_to<double>;
 };
 /// What a second product asks for: a hidden state of one block, and the blocks that it goes from and to, these without

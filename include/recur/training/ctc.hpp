@@ -90,7 +90,8 @@ class CtcPaths {
 
  private:
   int symbol(Index s) const { return symbols_[static_cast<std::size_t>(s)]; }
-  /// The sum over where one can come from to symbol s: it, its neighbour, and the one beyond a blank that may be left out.
+  /// The sum over where one can come from to symbol s: it, its neighbour, and the one beyond a blank that may be left
+  /// out.
   double arrive(const auto& from, Index s, Index side) const {
     const auto inside = [&](Index k) { return k >= 0 && k < from.size(); };
     double sum = from(s);
@@ -107,8 +108,9 @@ class CtcPaths {
 
 }  // namespace detail
 
-/// l = -ln P(labels | y): of all paths, one symbol a step, that give the labels once repetitions become one and blanks are
-/// left out, with softmax(y_t) the probabilities of symbols at step t. y: K x N, K symbols of which one is the blank.
+/// l = -ln P(labels | y): of all paths, one symbol a step, that give the labels once repetitions become one and blanks
+/// are left out, with softmax(y_t) the probabilities of symbols at step t. y: K x N, K symbols of which one is the
+/// blank.
 ///
 ///     L = 1/N sum over sequences of l
 ///
@@ -185,10 +187,10 @@ Labels ctc_greedy(const Y& y_, CtcOptions options = {}) {
   return all;
 }
 
-/// Of each sequence the likeliest labels, all their paths together, as far as a search finds them that keeps the `width`
-/// likeliest beginnings after each step (A. Y. Hannun et al., "First-pass large vocabulary continuous speech recognition
-/// using bi-directional recurrent DNNs", 2014, without a language model). Throws std::invalid_argument as Ctc does, and
-/// unless width > 0.
+/// Of each sequence the likeliest labels, all their paths together, as far as a search finds them that keeps the
+/// `width` likeliest beginnings after each step (A. Y. Hannun et al., "First-pass large vocabulary continuous speech
+/// recognition using bi-directional recurrent DNNs", 2014, without a language model). Throws std::invalid_argument as
+/// Ctc does, and unless width > 0.
 template <class Y>
 Labels ctc_beam_search(const Y& y_, Index width, CtcOptions options = {}) {
   const SeriesView<const typename Y::Scalar> y(y_);
@@ -229,8 +231,8 @@ Labels ctc_beam_search(const Y& y_, Index width, CtcOptions options = {}) {
   return all;
 }
 
-/// Inputs that are a series, targets that are labels, for train() and evaluate() with Ctc, and whole sequences. Views of
-/// both: they must live as long as it is used.
+/// Inputs that are a series, targets that are labels, for train() and evaluate() with Ctc, and whole sequences. Views
+/// of both: they must live as long as it is used.
 template <class Scalar>
 class LabelData {
  public:

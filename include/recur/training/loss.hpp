@@ -103,8 +103,8 @@ LossValue mean_over_columns(SeriesView<const Scalar> y, Series<Scalar>& dy, cons
 
 namespace detail {
 
-/// A loss whose targets are a series: Self has a name, and column(y, target, dy), which returns l of a column and writes
-/// dl/dy, of Eigen arrays.
+/// A loss whose targets are a series: Self has a name, and column(y, target, dy), which returns l of a column and
+/// writes dl/dy, of Eigen arrays.
 template <class Self>
 struct LossOfSeries {
   /// Writes dL/dy to `dy` and returns L.

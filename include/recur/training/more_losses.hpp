@@ -31,8 +31,8 @@ struct BinaryCrossEntropy : detail::LossOfSeries<BinaryCrossEntropy> {
 /// The mean over steps and sequences of -ln of the probability of what is on and off: see BinaryCrossEntropy.
 inline constexpr BinaryCrossEntropy binary_cross_entropy;
 
-/// l(y, target) = sum_i |y_i - target_i|, whose slope at 0 is 0. PyTorch's L1Loss is L divided by the features. Forms and
-/// errors as for SquaredError.
+/// l(y, target) = sum_i |y_i - target_i|, whose slope at 0 is 0. PyTorch's L1Loss is L divided by the features. Forms
+/// and errors as for SquaredError.
 struct L1 : detail::LossOfSeries<L1> {
   /// For messages; l of a column, and dl/dy.
   ///@{
@@ -55,8 +55,8 @@ inline constexpr L1 l1;
 ///
 ///     recur::huber(y, target, dy)          recur::Huber(0.1)(y, target, dy)
 ///
-/// PyTorch's HuberLoss is L divided by the features, its SmoothL1Loss with beta = delta that divided by delta. Forms and
-/// errors as for SquaredError.
+/// PyTorch's HuberLoss is L divided by the features, its SmoothL1Loss with beta = delta that divided by delta. Forms
+/// and errors as for SquaredError.
 struct Huber : detail::LossOfSeries<Huber> {
   double delta = 1;  ///< where the lines begin, > 0
 
@@ -81,14 +81,15 @@ struct Huber : detail::LossOfSeries<Huber> {
 /// Huber's loss with delta = 1: see Huber.
 inline constexpr Huber huber;
 
-/// Forecasts of quantiles (R. Koenker, G. Bassett, "Regression quantiles", 1978): for a target of F features y has F rows
-/// for each of the quantiles q, in their order, and of e = target - y
+/// Forecasts of quantiles (R. Koenker, G. Bassett, "Regression quantiles", 1978): for a target of F features y has F
+/// rows for each of the quantiles q, in their order, and of e = target - y
 ///
 ///     l(y, target) = sum_q sum_i max(q e_i, (q - 1) e_i),   least where a share q of the targets is below y
 ///
 ///     recur::Quantiles({0.1, 0.5, 0.9})(y, target, dy)               // y: 3 F x N, target: F x N
 ///
-/// The slope at 0 is 0. With q = 0.5 alone it is half of L1. Forms and errors as for SquaredError, but for the features.
+/// The slope at 0 is 0. With q = 0.5 alone it is half of L1. Forms and errors as for SquaredError, but for the
+/// features.
 class Quantiles : public detail::LossOfSeries<Quantiles> {
  public:
   /// Throws std::invalid_argument unless there is at least one, and 0 < q < 1 for each.
@@ -122,13 +123,13 @@ class Quantiles : public detail::LossOfSeries<Quantiles> {
   std::vector<double> q_;
 };
 
-/// Forecasts of a mean and a variance: for a target of F features y has F rows of means m, then F rows of s = ln variance,
-/// so that any numbers are right, and
+/// Forecasts of a mean and a variance: for a target of F features y has F rows of means m, then F rows of s = ln
+/// variance, so that any numbers are right, and
 ///
 ///     l(y, target) = sum_i (s_i + (target_i - m_i)^2 exp(-s_i)) / 2,   -ln of the normal density but for ln(2 pi) / 2
 ///
-/// PyTorch's GaussianNLLLoss(m, target, exp(s)), with an eps that is 0, is L divided by the features F. Forms and errors
-/// as for SquaredError, but for the features.
+/// PyTorch's GaussianNLLLoss(m, target, exp(s)), with an eps that is 0, is L divided by the features F. Forms and
+/// errors as for SquaredError, but for the features.
 struct GaussianNll : detail::LossOfSeries<GaussianNll> {
   /// For messages; l of a column, and dl/dy; and what shapes must be.
   ///@{

@@ -32,7 +32,7 @@ class MovingAverage {
   void update(const Net& net) {
     if (!average_) return void(average_ = net);
     require_same_shapes("MovingAverage", "net", net, "the average", *average_);
-    visit(
+    recur::visit(
         [&](const Name&, auto& average, const auto& theta) {
           using Scalar = typename std::decay_t<decltype(average)>::Scalar;
           average += static_cast<Scalar>(1 - decay_) * (theta - average);

@@ -27,16 +27,16 @@ inline void require_options(const TrainOptions& options, bool validation) {
   require(options.patience == 0 || validation, "train: patience needs validation data");
 }
 
-/// Whether some layer is another in training: one with dropout, or a cell whose rule has random bits.
+/// Whether some layer does: one with dropout, or a cell whose rule has random bits.
 template <class Layer>
-bool has_dropout(const Layer& layer) {
+bool differs_in_training(const Layer& layer) {
   bool some = false;
   if constexpr (requires { Layer::Rule::random; })
     for (int k = 0; k < Layer::Rule::random.count; ++k) some = some || layer.rule.probability(k) > 0;
   if constexpr (requires { layer.probability(); }) some = layer.probability() > 0;
   if constexpr (requires { layer.dropout(); }) some = layer.dropout() > 0;
   if constexpr (requires { Layer::visit_layers(layer, [](const auto&) {}); })
-    Layer::visit_layers(layer, [&](const auto& each) { some = some || has_dropout(each); });
+    Layer::visit_layers(layer, [&](const auto& each) { some = some || differs_in_training(each); });
   return some;
 }
 template <class Engine>
@@ -221,7 +221,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     if (now.epoch_end || run.order.empty()) begin_epoch();
     while (now.batch < batches && !stopped) {
       const Index first = now.batch % windows_each * window;
-      if (has_dropout(net)) windows.train(dropout_seed(rng));
+      if (differs_in_training(net)) windows.train(dropout_seed(rng));
       stepped = false;
       const bool some = windows.read(net, data, mini_batch(run.order, now.batch / windows_each, batch), first, window,
                                      first > 0 && options.carry ? run.state : zero, step);

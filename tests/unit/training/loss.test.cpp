@@ -1,5 +1,6 @@
 // Both losses against their formulas, masks, and every error.
 #include "catch.hpp"
+#include "central_differences.hpp"
 #include "helpers.hpp"
 
 #include <recur/training/loss.hpp>
@@ -7,7 +8,7 @@
 #include <limits>
 
 using namespace recur;
-using recur_test::message_of;
+using recur_test::message_of, recur_test::worst_difference;
 
 namespace {
 
@@ -59,23 +60,6 @@ struct Problem {
     return sum / count(m);
   }
 };
-
-/// The largest difference of dy from central differences of value(y).
-double worst_difference(Series<double> y, const Series<double>& dy, auto&& value) {
-  const double e = 1e-5;
-  double worst = 0;
-  for (Index j = 0; j < y.matrix().cols(); ++j)
-    for (Index i = 0; i < y.features(); ++i) {
-      const double kept = y.matrix()(i, j);
-      const auto at = [&](double moved) {
-        y.matrix()(i, j) = moved;
-        return value(y);
-      };
-      worst = std::max(worst, std::abs((at(kept + e) - at(kept - e)) / (2 * e) - dy.matrix()(i, j)));
-      y.matrix()(i, j) = kept;
-    }
-  return worst;
-}
 
 /// One step of one sequence.
 template <class Scalar>

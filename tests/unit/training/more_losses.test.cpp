@@ -1,6 +1,7 @@
-// The losses beside squared_error and softmax_cross_entropy: gradients, edges, and every error. PyTorch's numbers are in
-// oracles/losses.test.cpp.
+// The losses beside squared_error and softmax_cross_entropy: gradients, edges, and every error. PyTorch's numbers are
+// in oracles/losses.test.cpp.
 #include "catch.hpp"
+#include "central_differences.hpp"
 #include "helpers.hpp"
 
 #include <recur/training/more_losses.hpp>
@@ -8,7 +9,7 @@
 #include <limits>
 
 using namespace recur;
-using recur_test::message_of;
+using recur_test::message_of, recur_test::worst_difference;
 
 namespace {
 
@@ -45,17 +46,7 @@ TEST_CASE("dL/dy of every loss agrees with central differences, with lengths and
     mask(0, 1) = false;
     const auto [value, dy] = loss(y, target, mask);
     CHECK(value.counted == 5);
-    const double e = 1e-6;
-    for (Index j = 0; j < y.matrix().size(); ++j) {
-      double& entry = y.matrix()(j % y.features(), j / y.features());
-      const double kept = entry;
-      entry = kept + e;
-      const double above = loss(y, target, mask).value;
-      entry = kept - e;
-      const double below = loss(y, target, mask).value;
-      entry = kept;
-      CHECK(dy.matrix()(j % y.features(), j / y.features()) == Approx((above - below) / (2 * e)).margin(1e-8));
-    }
+    CHECK(worst_difference(y, dy, [&](const auto& moved) { return double(loss(moved, target, mask).value); }) < 1e-8);
   });
 }
 
