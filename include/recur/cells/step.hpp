@@ -113,8 +113,7 @@ struct Step : RuleSizes<typename Cell::Rule> {
     if constexpr (inputs_have_bias) {
       set_product(u, weighted(x), cell.b.data() + begin_of_inputs(), a);
     } else {
-      a.setZero();
-      add_product(u, weighted(x), a);
+      set_product(u, weighted(x), a);
     }
   }
   void project_inputs(const auto&, const int* tokens, auto& records) const {

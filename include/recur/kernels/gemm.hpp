@@ -132,16 +132,24 @@ class PackBuffer {
 };
 
 /// C += A B, or start + A B, strip by strip. Of a packed A, the next strip is fetched meanwhile: after the last, the
-/// first, for the next step.
+/// first, for the next step. An A that stays in the nearest cache meets few columns at a time, so that C goes through
+/// there as it lies in memory.
 template <int Packets, int Columns, class Scalar>
 void product(const Lhs<Scalar>& a, Multiplier<Scalar> by, Target<Scalar> to, Index columns) {
-  for_strips<Scalar, full_lanes<Scalar>, Packets>(0, a.rows, [&]<int Lanes, int High>(Index row) {
-    const Scalar* const strip = a.stride == 0 ? a.data + row * a.depth : a.data + row;
-    const Index stride = a.stride == 0 ? High * Lanes : a.stride;
-    const Scalar* next = nullptr;
-    if (a.stride == 0) next = row + High * Lanes < a.rows ? strip + High * Lanes * a.depth : a.data;
-    strip_times_columns<Lanes, High, Columns>(strip, stride, by, a.depth, to.at(row, 0), 0, columns, next);
-  });
+  constexpr Index near = 16384 / sizeof(Scalar);
+  Index together = columns;
+  if (a.rows * a.depth <= near)
+    together = std::max<Index>(2 * near / std::max<Index>(a.rows, 1) / Columns, 1) * Columns;
+  for (Index column = 0; column < columns; column += together) {
+    const Index end = std::min(column + together, columns);
+    for_strips<Scalar, full_lanes<Scalar>, Packets>(0, a.rows, [&]<int Lanes, int High>(Index row) {
+      const Scalar* const strip = a.stride == 0 ? a.data + row * a.depth : a.data + row;
+      const Index stride = a.stride == 0 ? High * Lanes : a.stride;
+      const Scalar* next = nullptr;
+      if (a.stride == 0) next = row + High * Lanes < a.rows ? strip + High * Lanes * a.depth : a.data;
+      strip_times_columns<Lanes, High, Columns>(strip, stride, by, a.depth, to.at(row, 0), column, end, next);
+    });
+  }
 }
 
 /// c += A b for one column. Backwards, strips are taken from the last to the first.
@@ -181,8 +189,14 @@ void add_product(const Lhs<Scalar>& a, const Scalar* b, Index b_stride, Target<S
   const Index c_stride = to.c_stride;
   const bool in_tiles = a.order == Accumulation::in_sequence && !is_row(a) && (columns > 1 || a.stride == 0);
   if (in_tiles) return product<tile_packets, tile_columns>(a, {b, 1, b_stride}, to, columns);
-  if (to.start)
-    for (Index j = 0; j < columns; ++j) std::copy_n(to.start, Index(a.rows), c + j * c_stride);
+  if (const Scalar* const start = to.start.column) {
+    for (Index j = 0; j < columns; ++j) {
+      if (to.start.step == 0)
+        std::fill_n(c + j * c_stride, Index(a.rows), Scalar(0));
+      else
+        std::copy_n(start, Index(a.rows), c + j * c_stride);
+    }
+  }
   if (a.order == Accumulation::transposed) {
     for (Index j = 0; j < columns; ++j)
       add_dots<tile_columns>(a.data, a.stride, a.depth, a.rows, b + j * b_stride, c + j * c_stride, 1);
@@ -260,13 +274,24 @@ EIGEN_ALWAYS_INLINE void add_product(const Lhs<Scalar, Rows, Depth>& a, const B&
   }
 }
 
-/// C = start + A B, where every column starts from the one that `start` points at: C need not be written first.
+/// C = start + A B, where every column starts from the one that `start` points at, or from zero: C need not be written
+/// first.
+///@{
 template <class Scalar, int Rows, int Depth, class B, class C>
-void set_product(const Lhs<Scalar, Rows, Depth>& a, const B& b, const Scalar* start, C&& c) {
+void set_product(const Lhs<Scalar, Rows, Depth>& a, const B& b, Start<Scalar> start, C&& c) {
   if (c.cols() == 0) return;
   add_product<Scalar>({a.data, {a.rows}, {a.depth}, a.stride, a.order}, b.data(), b.colStride(),
                       {c.data(), c.colStride(), start}, c.cols(), false);
 }
+template <class Scalar, int Rows, int Depth, class B, class C>
+void set_product(const Lhs<Scalar, Rows, Depth>& a, const B& b, const Scalar* start, C&& c) {
+  set_product(a, b, Start<Scalar>{start, 1}, c);
+}
+template <class Scalar, int Rows, int Depth, class B, class C>
+void set_product(const Lhs<Scalar, Rows, Depth>& a, const B& b, C&& c) {
+  set_product(a, b, Start<Scalar>{}, c);
+}
+///@}
 
 /// C += D H^T: a sum over the columns of D and H, so that the gradient of weights is one product for many steps. Both
 /// are read where they lie: at each k their entries are neighbours as they are.

@@ -73,17 +73,26 @@ struct Multiplier {
   }
 };
 
-/// What a tile of C starts from: C itself, or the same column of numbers everywhere.
+/// What a tile of C may start from instead of C itself: the same column of numbers everywhere, or zero.
+template <class Scalar>
+struct Start {
+  static constexpr Scalar zeros[tall_packets * full_lanes<Scalar>]{};  // as high as any tile
+
+  const Scalar* column = zeros;  ///< null: from C itself
+  Index step = 0;                ///< from row to row of it, until the next tile
+};
+
+/// Where a tile of C lies, and what it starts from.
 template <class Scalar>
 struct Target {
   Scalar* c;
   Index c_stride;
-  const Scalar* start = nullptr;
+  Start<Scalar> start{nullptr};
 
   Target at(Index row, Index column) const {
-    return {c + row + column * c_stride, c_stride, start ? start + row : start};
+    return {c + row + column * c_stride, c_stride, {start.column + row * start.step, start.step}};
   }
-  const Scalar* first_of(Index column) const { return start ? start : c + column * c_stride; }
+  const Scalar* first_of(Index j) const { return start.column ? start.column : c + j * c_stride; }
 };
 
 /// Fetches a tile of C, which is to be written, into the cache.

@@ -56,14 +56,17 @@ void check_products(Index M, Index N, Index K, std::mt19937& rng) {
     add_product(left, b.block(), sum.block());
     return sum.all;
   };
-  // C = start + A B has the bits of C += A B where C is `start` in every column.
+  // C = start + A B has the bits of C += A B where C is `start` in every column, or zero.
   const auto sets_as_it_adds = [&](const Lhs<Scalar>& left) {
     const VectorOf<Scalar> start = random_matrix<Scalar>(M, 1, rng);
-    Inside<Scalar> sum = c, set = c;
+    Inside<Scalar> sum = c, set = c, sum_from_zero = c, set_from_zero = c;
     for (Index j = 0; j < N; ++j) sum.block().col(j) = start;
+    sum_from_zero.block().setZero();
     add_product(left, b.block(), sum.block());
+    add_product(left, b.block(), sum_from_zero.block());
     set_product(left, b.block(), start.data(), set.block());
-    return identical(set.all, sum.all);
+    set_product(left, b.block(), set_from_zero.block());
+    return identical(set.all, sum.all) && identical(set_from_zero.all, sum_from_zero.all);
   };
   const auto add_columns = [&](const Lhs<Scalar>& left, bool backwards = false) {
     Inside<Scalar> sum = c;
@@ -163,6 +166,14 @@ TEMPLATE_TEST_CASE("All products up to 40 x 40 x 40 are exact, for small whole n
       REQUIRE(wrong == 0);
     }
   }
+}
+
+TEMPLATE_TEST_CASE("Products that go through a small A again and again are right, in every form", "[packed]", float,
+                   double) {
+  std::mt19937 rng(2);  // C is too large for the nearest cache
+  check_products<TestType>(1000, 27, 3, rng);
+  check_products<TestType>(301, 203, 5, rng);
+  check_products<TestType>(17, 1301, 2, rng);
 }
 
 TEMPLATE_TEST_CASE("Products of every height are right, in every form", "[packed]", float, double) {
