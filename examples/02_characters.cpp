@@ -86,7 +86,8 @@ Net learn(const Options& o, const Corpus& corpus) {
   };
   if (run.progress.step < end) recur::train(net, adam, recur::softmax_cross_entropy, text, rng, run, options);
 
-  print_result(corpus, recur::evaluate(net, recur::softmax_cross_entropy, held_out, 256, 1) / std::log(2.0));
+  print_result(corpus, recur::evaluate(net, held_out, {.window = 256, .batch = 1}, recur::softmax_cross_entropy) /
+                           std::log(2.0));
   return net;
 }
 

@@ -76,7 +76,7 @@ int main(int argc, char** argv) try {
   std::mt19937 rng(1);
   const Lorenz known(256, 200, rng), fresh(256, 200, rng);
   const auto error = [&](const auto& network) {
-    return recur::evaluate(network, recur::squared_error, fresh.data()) / 3;
+    return recur::evaluate(network, fresh.data(), recur::squared_error) / 3;
   };
   const double before = error(net);
   recur::Adam adam(net);

@@ -28,12 +28,10 @@ TRAIN_OF_NET(Adam, recur::SquaredError, recur_test::Recorder, recur_test::Record
 TRAIN_OF_NET(Adam, recur::SquaredError, recur_test::Recorder, recur::SeriesData<double>);
 #undef TRAIN_OF_NET
 
-COMPILED_HERE_OR_ELSEWHERE template double recur::evaluate(const recur_test::Net&, const recur::SquaredError&,
-                                                           const recur::SeriesData<double>&, recur::Index,
-                                                           recur::Index);
-COMPILED_HERE_OR_ELSEWHERE template double recur::evaluate(const recur_test::Net&, const recur_test::AnyLoss&,
-                                                           const recur::SeriesData<double>&, recur::Index,
-                                                           recur::Index);
+COMPILED_HERE_OR_ELSEWHERE template double recur::evaluate(const recur_test::Net&, const recur::SeriesData<double>&,
+                                                           recur::EvaluateOptions, const recur::SquaredError&);
+COMPILED_HERE_OR_ELSEWHERE template double recur::evaluate(const recur_test::Net&, const recur::SeriesData<double>&,
+                                                           recur::EvaluateOptions, const recur_test::AnyLoss&);
 COMPILED_HERE_OR_ELSEWHERE template void recur::bptt(const recur_test::Net&, recur::SeriesView<const double>,
                                                      recur_test::Net::Trace&, recur::SeriesView<const double>,
                                                      recur_test::Net&, recur::BpttOptions<recur_test::Net>);

@@ -30,6 +30,7 @@
 #include "layers/readout.hpp"        // Readout: y_t = V h_t (+ c)
 #include "layers/embedding.hpp"      // Embedding: a vector for each kind of token
 #include "layers/layer_norm.hpp"     // LayerNorm: features of mean 0 and variance 1
+#include "layers/pool.hpp"           // Pool: the mean or the largest of all steps
 #include "layers/dropout.hpp"        // Dropout, in training
 #include "layers/sequence.hpp"       // Sequence: layers in a row
 #include "layers/tied_readout.hpp"   // TiedReadout: whose weights are an embedding's
@@ -70,14 +71,17 @@
 #include "training/bptt.hpp"            // bptt(): the gradient
 #include "training/loss.hpp"            // squared_error, softmax_cross_entropy
 #include "training/more_losses.hpp"     // binary_cross_entropy, l1, huber, Quantiles, gaussian_nll, poisson_nll
+#include "training/many_to_one.hpp"     // ManyToOne: one target for a sequence
+#include "training/metrics.hpp"         // accuracy, mean_absolute_error, perplexity
 #include "training/initializer.hpp"     // where parameters start
 #include "training/optimizer.hpp"       // Sgd, RmsProp, Adam, AdamW; clipping
+#include "training/by_parts.hpp"        // ByParts: rates by parts, and freezing
 #include "training/moving_average.hpp"  // an average of the parameters that training goes through
 #include "training/schedule.hpp"        // learning rates
 #include "training/gradient_check.hpp"  // check_gradient(): is the gradient right?
 #include "training/data.hpp"            // what train() learns from
 #include "training/ctc.hpp"             // ctc: labels without times
-#include "training/evaluate.hpp"        // evaluate(): the mean loss over data
+#include "training/evaluate.hpp"        // evaluate(): the mean loss over data, and metrics
 #include "training/train_state.hpp"     // what train() is told, what it tells, and where it is
 #include "training/train.hpp"           // train(): epochs, mini-batches, windows, early stopping
 

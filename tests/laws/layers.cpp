@@ -7,10 +7,12 @@ using namespace recur;
 
 std::vector<NamedNetwork> networks_of_layers() {
   return list_of(
-      network("WithReadout", Sequence(Lstm<double>(3, 5), Gru<double>(5, 2), Readout<double>(2, 4, {.bias = true}))),
+      network("WithReadout", Sequence(Lstm<double>(3, 5), Pool<double>(5, Pooling::largest), Gru<double>(5, 2),
+                                      Pool<double>(2, Pooling::mean), Readout<double>(2, 4, {.bias = true}))),
       network("Stacked", Stack<Lstm<double>>(3, 4, 3)),
       network("BothWays", Bidirectional(Gru<double>(3, 2), Gru<double>(3, 2))),
-      network("StackedBothWays", Sequence(Stack<Bidirectional<Lstm<double>>>(3, 3, 2), Elman<double>(6, 4))),
+      network("StackedBothWays", Sequence(Stack<Bidirectional<Lstm<double>>>(3, 3, 2), Pool<double>(6, Pooling::ends),
+                                          Elman<double>(6, 4))),
       network("DroppedOut",
               Sequence(Stack<Gru<double>>(3, 4, 3, {.dropout = 0.3}), Dropout<double>(4, 0.5), Lstm<double>(4, 4))),
       network("Normed", Sequence(LayerNorm<double>(3, {.epsilon = 0.1}), Lstm<double>(3, 13),

@@ -8,8 +8,8 @@ namespace recur_test {
 const std::vector<NamedCell>& all_cells() {
   static const auto cells = [] {
     std::vector<NamedCell> all;
-    for (auto cells : {plain_cells, gated_cells, cells_without_product, projected_cells})
-      for (auto& each : cells()) all.push_back(std::move(each));
+    for (auto some : {plain_cells, gated_cells, cells_without_product, projected_cells})
+      for (auto& each : some()) all.push_back(std::move(each));
     return all;
   }();
   return cells;

@@ -16,5 +16,5 @@ int main() {
   const auto loss = [](const Y& y, const recur::Series<float>& goal, recur::Series<float>& dy) {
     return recur::squared_error(y, goal, dy);
   };
-  return recur::evaluate(net, loss, data) > 1e9;
+  return recur::evaluate(net, data, loss) > 1e9;
 }

@@ -13,6 +13,7 @@ void check_losses(const Safetensors& file) {
   const auto numbers = file.values<double>("mask");  // [T, N]
   const Index steps = file.shape("mask").at(0), batch = file.shape("mask").at(1);
   const Mask mask = Eigen::Map<const Eigen::ArrayXXd>(numbers.data(), batch, steps) > 0;
+  const Series<Scalar> weights(series(file, "weights").cast<Scalar>());
   const auto check = [&](const std::string& name, const auto& loss) {
     const Series<Scalar> y(series(file, name + ".y").cast<Scalar>());
     const Series<Scalar> target(series(file, name + ".target").cast<Scalar>());
@@ -20,6 +21,10 @@ void check_losses(const Safetensors& file) {
     CHECK(value.counted == static_cast<double>(mask.count()));
     agree(name, MatrixOf<double>::Constant(1, 1, value.mean), columns(file, name + ".value"));
     agree(name + ".dy", dy.matrix().template cast<double>(), columns(file, name + ".dy"));
+    const auto weighted = loss(y, Weighted{target, weights});
+    agree(name + ", weighted", MatrixOf<double>::Constant(1, 1, weighted.value.mean),
+          columns(file, name + ".weighted_value"));
+    agree(name + ".dy, weighted", weighted.dy.matrix().template cast<double>(), columns(file, name + ".weighted_dy"));
   };
   check("squared_error", squared_error);
   check("binary_cross_entropy", binary_cross_entropy);
@@ -71,7 +76,30 @@ void check_ctc(const Safetensors& file) {
   agree.report();
 }
 
+template <class Scalar>
+void check_softmax(const Safetensors& file) {
+  Agreement agree(file, std::is_same_v<Scalar, double> ? 1e-14 : 2e-6);
+  const Series<Scalar> y(series(file, "y").cast<Scalar>());
+  const auto numbers = file.values<double>("classes");
+  const Classes classes = Eigen::Map<const Eigen::ArrayXXd>(numbers.data(), y.batch(), y.steps()).cast<int>();
+  const auto weights = file.values<double>("class_weights");
+  for (const std::string name : {"plain", "weighted", "smoothed", "both"}) {
+    SoftmaxOptions options;
+    if (name == "weighted" || name == "both") options.class_weights = weights;
+    if (name == "smoothed" || name == "both") options.label_smoothing = 0.2;
+    const auto [value, dy] = SoftmaxCrossEntropy(options)(y, classes);
+    agree(name, MatrixOf<double>::Constant(1, 1, value.mean), columns(file, name + ".value"));
+    agree(name + ".dy", dy.matrix().template cast<double>(), columns(file, name + ".dy"));
+  }
+  agree.report();
+}
+
 }  // namespace
+
+TEST_CASE("Weights of classes and label smoothing are PyTorch's, gradients too", "[oracles][pytorch]") {
+  check_softmax<double>(Safetensors::read(RECUR_TEST_ORACLES "/losses/softmax_f64.safetensors"));
+  check_softmax<float>(Safetensors::read(RECUR_TEST_ORACLES "/losses/softmax_f32.safetensors"));
+}
 
 TEST_CASE("The loss of labels without times is PyTorch's, gradients too", "[oracles][pytorch]") {
   check_ctc<double>(Safetensors::read(RECUR_TEST_ORACLES "/losses/ctc_f64.safetensors"));

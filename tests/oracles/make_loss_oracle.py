@@ -10,6 +10,13 @@ Tensors: `mask` [T, N], 1 where a step counts; and for each loss `<loss>.y` [T, 
 
     value = 1 / M  sum over the M steps that count of  sum over features of l(y, target)
 
+`weights` [T, N, F], some of them 0; and for each loss `<loss>.weighted_value` and `<loss>.weighted_dy` of
+
+    value = sum of weights l(y, target)  /  mean over features of the sum of weights
+
+losses/softmax_f64.safetensors and softmax_f32.safetensors: of CrossEntropyLoss `y` [T, N, K], `classes` [T, N] (as
+numbers), `class_weights` [K], and of each case `<case>.value` and `<case>.dy`: plain, weighted, smoothed (0.2), both.
+
 losses/ctc_f64.safetensors and ctc_f32.safetensors: of each case `<case>.y` [T, N, K], of logits, `<case>.value` [1] and
 `<case>.dy` [T, N, K] of CTCLoss with reduction "sum" and log_softmax(y). __metadata__ has `<case>`, the options, the
 lengths of the sequences of y, and their labels: "blank=0 zero_infinity=0;9,7,4;1 2 2|3|".
@@ -81,6 +88,21 @@ def ctc(dtype):
     return metadata, tensors
 
 
+def softmax(dtype):
+    rng = torch.Generator().manual_seed(3)
+    y = (2 * torch.randn(STEPS, BATCH, 6, generator=rng)).to(dtype).requires_grad_()
+    classes = torch.randint(6, (STEPS, BATCH), generator=rng)
+    weights = torch.tensor([0.5, 2.0, 1.0, 0.0, 3.0, 0.25], dtype=dtype)
+    tensors = {"y": y.detach(), "classes": classes.to(dtype), "class_weights": weights}
+    for case, weight, smoothing in (("plain", None, 0), ("weighted", weights, 0), ("smoothed", None, 0.2),
+                                    ("both", weights, 0.2)):  # fmt: skip
+        y.grad = None
+        value = F.cross_entropy(y.flatten(0, 1), classes.flatten(), weight=weight, label_smoothing=smoothing)
+        value.backward()
+        tensors |= {f"{case}.value": value.detach().reshape(1), f"{case}.dy": y.grad}
+    return {"torch": torch.__version__}, tensors
+
+
 def main():
     folder = Path(FOLDER) / "losses"
     folder.mkdir(exist_ok=True)
@@ -88,7 +110,9 @@ def main():
         rng = torch.Generator().manual_seed(1)
         mask = (torch.rand(STEPS, BATCH, generator=rng) < 0.6).to(dtype)
         assert 0 < mask.sum() < mask.numel()
-        tensors = {"mask": mask}
+        weights = torch.rand(STEPS, BATCH, FEATURES, generator=torch.Generator().manual_seed(4)).to(dtype)
+        weights = weights * (weights > 0.3)
+        tensors = {"mask": mask, "weights": weights}
         for loss, (times, kind, l) in LOSSES.items():
             y = 1.5 * torch.randn(STEPS, BATCH, times * FEATURES, generator=rng)
             target = {
@@ -103,8 +127,14 @@ def main():
             value.backward()
             tensors |= {f"{loss}.y": y.detach(), f"{loss}.target": target, f"{loss}.dy": y.grad}
             tensors[f"{loss}.value"] = value.detach().reshape(1)
+            y.grad = None
+            value = (l(y, target) * weights.repeat(1, 1, l(y, target).shape[-1] // FEATURES)).sum()
+            value = value / (weights.sum() / FEATURES)
+            value.backward()
+            tensors |= {f"{loss}.weighted_value": value.detach().reshape(1), f"{loss}.weighted_dy": y.grad}
         write_safetensors(folder / f"losses_{name}.safetensors", {"torch": torch.__version__}, tensors)
         write_safetensors(folder / f"ctc_{name}.safetensors", *ctc(dtype))
+        write_safetensors(folder / f"softmax_{name}.safetensors", *softmax(dtype))
 
 
 if __name__ == "__main__":

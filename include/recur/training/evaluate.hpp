@@ -1,10 +1,11 @@
 #pragma once
 /// \file
-/// The loss of a network on data, and how data are read in mini-batches and windows.
+/// The loss and other metrics of a network on data, and how data are read in mini-batches and windows.
 
 #include "data.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <vector>
 
@@ -17,6 +18,38 @@ template <class LossFunction, class Data, class Scalar>
 concept is_loss = requires(const LossFunction loss, SeriesView<const Scalar> y, const typename Data::Target& target,
                            Series<Scalar>& dy) {
   { loss(y, target, dy) } -> std::same_as<LossValue>;
+};
+
+/// Whether evaluate() can call a metric with what it has.
+template <class Metric, class Data, class Scalar>
+concept is_metric = requires(const Metric metric, SeriesView<const Scalar> y, const typename Data::Target& target) {
+  { metric(y, target) } -> std::convertible_to<LossValue>;
+};
+
+/// What evaluate() returns: the loss, or the loss and the metrics.
+template <class... Metrics>
+using Evaluation = std::conditional_t<sizeof...(Metrics) == 0, double, std::array<double, 1 + sizeof...(Metrics)>>;
+
+/// A mean over all that was counted, from means of parts.
+class RunningMean {
+ public:
+  void add(const LossValue& part) {
+    if (part.counted > 0) sum_ += part.mean * part.counted;
+    counted_ += part.counted;
+  }
+  double counted() const { return counted_; }
+  double mean() const { return sum_ / counted_; }
+  /// Of a metric, which may be something else than a mean.
+  double of(const auto& metric) const {
+    if constexpr (requires { metric.of_mean(mean()); }) {
+      return metric.of_mean(mean());
+    } else {
+      return mean();
+    }
+  }
+
+ private:
+  double sum_ = 0, counted_ = 0;
 };
 
 /// Goes through some sequences in windows. Keeps its buffers.
@@ -89,39 +122,69 @@ inline std::span<const Index> mini_batch(const std::vector<Index>& order, Index 
 
 }  // namespace detail
 
-/// The mean loss over all of `data`: each sequence from a zero state, in windows of `window` steps (0: all at once)
-/// through which the state is carried. The mean is over all that the loss counted, however the data are cut into
-/// mini-batches of `batch` sequences and windows.
-/// Throws std::invalid_argument where data do not fit the network, are empty, or have no step that counts; where window
-/// < 0 or batch <= 0; and where window is smaller than the series and the network is bidirectional.
-template <class Net, class LossFunction, class Data>
-double evaluate(const Net& net, const LossFunction& loss, const Data& data, Index window = 0, Index batch = 32) {
+/// Options of evaluate().
+struct EvaluateOptions {
+  Index window = 0;  ///< steps at once, through which the state is carried; 0 for whole sequences
+  Index batch = 32;  ///< sequences at once
+};
+
+/// The mean loss over all of `data`, each sequence from a zero state, and metrics (see metrics.hpp):
+///
+///     const double loss = recur::evaluate(net, data, recur::squared_error);
+///     const auto [loss, share] = recur::evaluate(net, data, recur::softmax_cross_entropy, recur::accuracy);
+///
+/// Returns a double, or a std::array of the loss and the metrics in their order. Means are over all that the loss, or
+/// the metric, counted, however the data are cut into mini-batches and windows. Where a metric counted nothing it is
+/// NaN. A metric of your own is any callable metric(y, target), of a SeriesView<const Scalar> and a Data::Target, that
+/// returns a LossValue: a mean, and over how much it is. Other losses are metrics, too.
+///
+/// Throws std::invalid_argument where data do not fit the network, are empty, or have no step that the loss counts;
+/// where window < 0 or batch <= 0; and where window is smaller than the series and the network is bidirectional.
+template <class Net, class Data, class LossFunction, class... Metrics>
+detail::Evaluation<Metrics...> evaluate(const Net& net, const Data& data, EvaluateOptions options,
+                                        const LossFunction& loss, const Metrics&... metrics) {
   static_assert(DataSource<Data, typename Net::Scalar>,
-                "evaluate: data must be a data source: see SeriesData, ClassData and TokenData");
+                "evaluate: after net comes a data source: see SeriesData, ClassData and TokenData; then the loss");
   static_assert(detail::is_loss<LossFunction, Data, typename Net::Scalar>,
                 "evaluate: loss must be callable as loss(y, target, dy) with y a SeriesView<const Scalar>, target a "
                 "Data::Target and dy a Series<Scalar>&, and return a LossValue: the mean and over how much it is");
-  window = detail::window_of<Net>(data, window, "evaluate");
+  static_assert((detail::is_metric<Metrics, Data, typename Net::Scalar> && ...),
+                "evaluate: a metric must be callable as metric(y, target) with y a SeriesView<const Scalar> and target "
+                "a Data::Target, and return a LossValue: the mean and over how much it is");
+  const Index window = detail::window_of<Net>(data, options.window, "evaluate"), batch = options.batch;
   require(batch > 0, "evaluate: batch > 0 expected, got ", batch);
   const auto order = detail::in_order(data.sequences());
   detail::Windows<Net, Data> windows;
   Series<typename Net::Scalar> dy;
-  double sum = 0, counted = 0;
+  std::array<detail::RunningMean, 1 + sizeof...(Metrics)> means;
   for (Index k = 0; k * batch < data.sequences(); ++k) {
     typename Net::State state{};
     for (Index first = 0; first < data.steps(); first += window) {
-      const bool some = windows.read(net, data, detail::mini_batch(order, k, batch), first, window, state,
-                                     [&](const auto&, const auto& target, const auto&, const auto& y) {
-                                       const LossValue value = loss(y, target, dy);
-                                       if (value.counted > 0) sum += value.mean * value.counted;
-                                       counted += value.counted;
-                                     });
+      const bool some =
+          windows.read(net, data, detail::mini_batch(order, k, batch), first, window, state,
+                       [&](const auto&, const auto& target, const auto&, SeriesView<const typename Net::Scalar> y) {
+                         std::size_t i = 0;
+                         means[i++].add(loss(y, target, dy));
+                         (means[i++].add(metrics(y, target)), ...);
+                       });
       if (!some) break;
       windows.final_state(net, state);
     }
   }
-  require(counted > 0, "evaluate: data must have at least one step that counts, got none");
-  return sum / counted;
+  require(means[0].counted() > 0, "evaluate: data must have at least one step that counts, got none");
+  if constexpr (sizeof...(Metrics) == 0) {
+    return means[0].mean();
+  } else {
+    std::size_t i = 1;
+    return {means[0].mean(), means[i++].of(metrics)...};
+  }
+}
+/// The same with the options as they are.
+template <class Net, class Data, class LossFunction, class... Metrics>
+  requires(!std::same_as<LossFunction, EvaluateOptions>)
+detail::Evaluation<Metrics...> evaluate(const Net& net, const Data& data, const LossFunction& loss,
+                                        const Metrics&... metrics) {
+  return evaluate(net, data, EvaluateOptions(), loss, metrics...);
 }
 
 }  // namespace recur::inline RECUR_ISA

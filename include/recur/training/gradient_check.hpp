@@ -48,7 +48,7 @@ namespace detail {
 /// Targets follow the network into double; those that are not series stay as they are.
 template <class Target>
 decltype(auto) in_double(const Target& target) {
-  if constexpr (requires { target.template cast<double>().features(); }) {
+  if constexpr (requires { target.template cast<double>().features(); } || requires { target.weights; }) {
     return target.template cast<double>();
   } else {
     return (target);

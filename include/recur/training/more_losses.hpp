@@ -20,9 +20,9 @@ struct BinaryCrossEntropy : detail::LossOfSeries<BinaryCrossEntropy> {
   /// For messages; l of a column, and dl/dy = s(y) - target.
   ///@{
   static constexpr const char* name = "binary_cross_entropy";
-  static auto column(const auto& y, const auto& target, auto&& dy) {
+  static auto column(const auto& y, const auto& target, auto&& dy, const auto& sum) {
     dy = (-y.abs()).exp();
-    const auto loss = (y.max(0) - y * target + dy.log1p()).sum();
+    const auto loss = sum(y.max(0) - y * target + dy.log1p());
     dy = (y < 0).select(dy, 1) / (1 + dy) - target;
     return loss;
   }
@@ -37,9 +37,9 @@ struct L1 : detail::LossOfSeries<L1> {
   /// For messages; l of a column, and dl/dy.
   ///@{
   static constexpr const char* name = "l1";
-  static auto column(const auto& y, const auto& target, auto&& dy) {
+  static auto column(const auto& y, const auto& target, auto&& dy, const auto& sum) {
     dy = y - target;
-    const auto loss = dy.abs().sum();
+    const auto loss = sum(dy.abs());
     dy = dy.sign();
     return loss;
   }
@@ -68,11 +68,11 @@ struct Huber : detail::LossOfSeries<Huber> {
   /// For messages; l of a column, and dl/dy.
   ///@{
   static constexpr const char* name = "huber";
-  auto column(const auto& y, const auto& target, auto&& dy) const {
+  auto column(const auto& y, const auto& target, auto&& dy, const auto& sum) const {
     using Scalar = typename std::decay_t<decltype(dy)>::Scalar;
     const auto d = static_cast<Scalar>(delta);
     dy = y - target;
-    const auto loss = (dy.abs() <= d).select(dy.square() / 2, d * (dy.abs() - d / 2)).sum();
+    const auto loss = sum((dy.abs() <= d).select(dy.square() / 2, d * (dy.abs() - d / 2)));
     dy = (dy.abs() <= d).select(dy, d * dy.sign());
     return loss;
   }
@@ -101,7 +101,7 @@ class Quantiles : public detail::LossOfSeries<Quantiles> {
   /// For messages; l of a column, and dl/dy; and what shapes must be.
   ///@{
   static constexpr const char* name = "quantiles";
-  auto column(const auto& y, const auto& target, auto&& dy) const {
+  auto column(const auto& y, const auto& target, auto&& dy, const auto& sum) const {
     using Scalar = typename std::decay_t<decltype(dy)>::Scalar;
     Scalar loss = 0;
     for (std::size_t k = 0; k < q_.size(); ++k) {
@@ -109,7 +109,7 @@ class Quantiles : public detail::LossOfSeries<Quantiles> {
       const Index first = static_cast<Index>(k) * target.size();
       auto e = dy.segment(first, target.size());
       e = target - y.segment(first, target.size());
-      loss += (e > 0).select(q * e, (q - 1) * e).sum();
+      loss += sum((e > 0).select(q * e, (q - 1) * e));
       e = (e > 0).select(-q, (e < 0).select(1 - q, e));  // 0, or NaN, stays
     }
     return loss;
@@ -134,14 +134,14 @@ struct GaussianNll : detail::LossOfSeries<GaussianNll> {
   /// For messages; l of a column, and dl/dy; and what shapes must be.
   ///@{
   static constexpr const char* name = "gaussian_nll";
-  static auto column(const auto& y, const auto& target, auto&& dy) {
+  static auto column(const auto& y, const auto& target, auto&& dy, const auto& sum) {
     const Index F = target.size();
     const auto m = y.head(F), s = y.tail(F);
     auto dm = dy.head(F), ds = dy.tail(F);
     ds = (-s).exp();
     dm = (m - target) * ds;
     ds = (m - target) * dm;
-    const auto loss = (s + ds).sum() / 2;
+    const auto loss = sum(s + ds) / 2;
     ds = (1 - ds) / 2;
     return loss;
   }
@@ -162,9 +162,9 @@ struct PoissonNll : detail::LossOfSeries<PoissonNll> {
   /// For messages; l of a column, and dl/dy.
   ///@{
   static constexpr const char* name = "poisson_nll";
-  static auto column(const auto& y, const auto& target, auto&& dy) {
+  static auto column(const auto& y, const auto& target, auto&& dy, const auto& sum) {
     dy = y.exp();
-    const auto loss = (dy - target * y).sum();
+    const auto loss = sum(dy - target * y);
     dy -= target;
     return loss;
   }

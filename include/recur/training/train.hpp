@@ -12,7 +12,9 @@
 #include "train_state.hpp"
 
 #include <algorithm>
+#include <array>
 #include <random>
+#include <tuple>
 
 namespace recur::inline RECUR_ISA {
 
@@ -25,6 +27,47 @@ inline void require_options(const TrainOptions& options, bool validation) {
           options.clip_norm, " and ", options.clip_value);
   require(options.patience >= 0, "train: patience >= 0 expected, got ", options.patience);
   require(options.patience == 0 || validation, "train: patience needs validation data");
+  require(options.accumulate > 0, "train: accumulate > 0 expected, got ", options.accumulate);
+}
+
+/// What a validation has for metrics: a tuple, empty where it is plain data.
+template <class Data>
+auto metrics_of(const Data* validation) {
+  if constexpr (requires { validation->metrics; }) {
+    return validation->metrics;
+  } else {
+    return std::tuple<>();
+  }
+}
+template <class Metric>
+constexpr bool higher_is_better() {
+  if constexpr (requires { Metric::higher_is_better; }) {
+    return Metric::higher_is_better;
+  } else {
+    return false;
+  }
+}
+/// Whether more is better, of what says what is best: one of the metrics, or the loss (-1).
+template <class... Metrics>
+bool higher_is_better(const std::tuple<Metrics...>&, Index which) {
+  require(which >= -1 && which < Index(sizeof...(Metrics)), "train: best_by must be -1, for the loss, or one of ",
+          sizeof...(Metrics), " metrics of recur::Validation, from 0 on, got ", which);
+  return std::array{false, higher_is_better<Metrics>()...}[static_cast<std::size_t>(which + 1)];
+}
+/// The validation loss, then the metrics.
+template <class Net, class LossFunction, class Data>
+std::vector<double> validate(const Net& net, const LossFunction& loss, const Data& data, const TrainOptions& options) {
+  return std::apply(
+      [&](const auto&... metrics) {
+        const EvaluateOptions how{.window = options.window, .batch = options.batch};
+        if constexpr (sizeof...(metrics) == 0) {
+          return std::vector<double>{evaluate(net, data, how, loss)};
+        } else {
+          const auto all = evaluate(net, data, how, loss, metrics...);
+          return std::vector<double>(all.begin(), all.end());
+        }
+      },
+      metrics_of(&data));
 }
 
 /// Whether some layer does: one with dropout, or a cell whose rule has random bits.
@@ -95,6 +138,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   const Index windows_each = (data.steps() + window - 1) / window;
   const Index batches = (sequences + batch - 1) / batch * windows_each;
   require_run(run, sequences, batch, window, batches);
+  const bool higher = higher_is_better(metrics_of(validation), options.best_by);
 
   Net gradient = zeros_like(net);
   TouchedColumns touched, touched_before;  // of the gradient: by this step and the one before
@@ -142,22 +186,37 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     if (std::ssize(run.order) != sequences) run.order = in_order(sequences);
     if (options.shuffle) shuffle(run.order, rng);
   };
-  bool stepped = false;  // in the last window
-  const auto step = [&](const auto& x, const auto& target, auto& trace, const auto& y) {
-    Progress now = run.progress;
+  // Of the windows since the last step of the optimiser; the run itself is always as it was after a step, or is where
+  // nothing has been added since.
+  struct {
+    Index windows = 0, end = 0;  // with a loss, and where the next window is
+    double loss_sum = 0, counted = 0;
+    bool is_empty() const { return counted == 0; }
+  } since;
+  typename Net::State carried;
+  // Adds the gradient of a window.
+  const auto learn = [&](const auto& x, const auto& target, auto& trace, const auto& y) {
     const LossValue value = loss(y, target, dy);
-    ++now.batch;
-    stepped = value.counted > 0;
-    if (!stepped) {  // nothing to learn from
-      run.progress.batch = now.batch;
-      return;
+    if (!(value.counted > 0)) return;  // nothing to learn from
+    require_finite("the loss", value.mean);
+    if (since.is_empty()) {
+      std::swap(touched, touched_before);
+      touched_before.visit([](auto g) { g.setZero(); }, gradient);
     }
-    now.loss = value.mean;
-    require_finite("the loss", now.loss);
-    std::swap(touched, touched_before);
-    touched_before.visit([](auto g) { g.setZero(); }, gradient);
+    // A mean over all of them: of a single one, dL/dy as it is.
+    if (options.accumulate > 1) dy.matrix() *= static_cast<typename Net::Scalar>(value.counted);
     bptt(net, x, trace, dy, gradient, {.accumulate = true});
-    touched = TouchedColumns(net, trace, x, gradient);
+    touched = options.accumulate > 1 ? TouchedColumns() : TouchedColumns(net, trace, x, gradient);
+    since.loss_sum += value.mean * value.counted;
+    since.counted += value.counted;
+    ++since.windows;
+  };
+  const auto step = [&] {
+    Progress now = run.progress;
+    now.batch = since.end;
+    now.loss = since.loss_sum / since.counted;
+    if (options.accumulate > 1)
+      visit_numbers([&](auto g) { g /= static_cast<typename Net::Scalar>(since.counted); }, gradient);
     now.gradient_norm = global_norm(gradient, touched);
     require_finite("the norm of the gradient", now.gradient_norm);
     if (good_is_old) {
@@ -187,8 +246,8 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     }
     if (!finite) fail("the step of the optimiser, of rate " + describe(now.rate) + ", made " + not_finite_in(net));
     ++now.step;
-    run.loss_sum += value.mean * value.counted;
-    run.counted += value.counted;
+    run.loss_sum += since.loss_sum;
+    run.counted += since.counted;
     run.progress = now;
   };
   const auto end_epoch = [&](TrainState<Net>& epoch) {
@@ -197,11 +256,15 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     now.epoch_end = true;
     now.loss = epoch.loss_sum / epoch.counted;
     if (validation) {
-      now.validation = evaluate(net, loss, *validation, options.window, options.batch);
+      const std::vector<double> all = validate(net, loss, *validation, options);
+      now.validation = all[0];
       require_finite("the validation loss", now.validation);
       epoch.validations.push_back(now.validation);
-      if (now.validation < epoch.best_validation) {
-        epoch.best_validation = now.validation;
+      now.metrics.assign(all.begin() + 1, all.end());
+      epoch.metrics.insert(epoch.metrics.end(), all.begin() + 1, all.end());
+      const double chosen = all[static_cast<std::size_t>(options.best_by + 1)];
+      if (const double low = higher ? -chosen : chosen; low < epoch.best_validation) {
+        epoch.best_validation = low;
         epoch.best_epoch = now.epoch;
         epoch.best = net;
       }
@@ -219,15 +282,23 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   run.progress.epochs = options.epochs;
   while (!stopped && !out_of_patience() && !(now.epoch_end && now.epoch + 1 >= options.epochs)) {
     if (now.epoch_end || run.order.empty()) begin_epoch();
-    while (now.batch < batches && !stopped) {
-      const Index first = now.batch % windows_each * window;
+    carried = run.state;
+    since = {.end = now.batch};
+    while (since.end < batches && !stopped) {
+      const Index first = since.end % windows_each * window;
       if (differs_in_training(net)) windows.train(dropout_seed(rng));
-      stepped = false;
-      const bool some = windows.read(net, data, mini_batch(run.order, now.batch / windows_each, batch), first, window,
-                                     first > 0 && options.carry ? run.state : zero, step);
-      if (!some) ++run.progress.batch;
-      if (some && options.carry) windows.final_state(net, run.state);
-      if (stepped) report(now);
+      const bool some = windows.read(net, data, mini_batch(run.order, since.end / windows_each, batch), first, window,
+                                     first > 0 && options.carry ? carried : zero, learn);
+      if (some && options.carry) windows.final_state(net, carried);
+      ++since.end;
+      const bool steps = since.windows == options.accumulate || (since.end == batches && !since.is_empty());
+      if (steps) step();
+      if (steps || since.is_empty()) {
+        run.progress.batch = since.end;
+        run.state = carried;
+        since = {.end = since.end};
+      }
+      if (steps) report(now);
     }
     if (!stopped) {
       end_epoch(run);
@@ -244,7 +315,13 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     run.latest = net;
     net = *told.best;
   }
-  return {told.losses, told.validations, told.best_epoch, stopped || out_of_patience()};
+  TrainResult result{told.losses, told.validations, told.best_epoch, stopped || out_of_patience()};
+  const std::size_t epochs = told.validations.size(), metrics = epochs == 0 ? 0 : told.metrics.size() / epochs;
+  for (std::size_t k = 0; k < epochs; ++k) {
+    const auto first = told.metrics.begin() + static_cast<std::ptrdiff_t>(k * metrics);
+    result.metrics.emplace_back(first, first + static_cast<std::ptrdiff_t>(metrics));
+  }
+  return result;
 }
 
 /// Where a validation source is: the callers of train() may give it, or a pointer that is null where there is none.
@@ -259,6 +336,15 @@ const Validation* pointer_to(const Validation* validation) {
 
 }  // namespace detail
 
+/// Validation data with metrics, for train(): see metrics.hpp.
+template <class Data, class... Metrics>
+struct Validation : Data {
+  std::tuple<Metrics...> metrics;  ///< in the order in which they are reported
+
+  /// Of a data source and any metrics.
+  explicit Validation(Data data, Metrics... metrics_) : Data(std::move(data)), metrics(std::move(metrics_)...) {}
+};
+
 /// Trains `net` in place: for each epoch, for each mini-batch of sequences, for each window of steps, one step of the
 /// optimiser down the gradient of loss(y, target, dy).
 ///
@@ -268,7 +354,14 @@ const Validation* pointer_to(const Validation* validation) {
 /// For contiguous text, use a few long sequences, `.batch` of the same number, and `.window` steps for one update: the
 /// state is carried from window to window. Everything random comes from `rng`. An optimiser of your own has step(net,
 /// gradient) and options.rate. With `validation` data, evaluate() is called on it after each epoch, and in the end the
-/// network has the parameters that did best there; `.patience` epochs without improvement end it early.
+/// network has the parameters that did best there; `.patience` epochs without improvement end it early. Metrics come
+/// along, and any of them may say what is best:
+///
+///     recur::train(net, adam, recur::softmax_cross_entropy, data, recur::Validation(validation, recur::accuracy), rng,
+///                  {.best_by = 0, .on_progress = [](const recur::Progress& now) { ... now.metrics[0] ... }});
+///
+/// With `.accumulate = k` the gradients of k mini-batches (windows of them, where there are windows) make one step, as
+/// one mini-batch of k times as many sequences would: the mean over all that they counted.
 ///
 /// A `run` given before the options holds the state of training at any time, and train() goes on from it:
 ///

@@ -15,7 +15,8 @@ namespace recur::inline RECUR_ISA {
 struct Progress {
   /// counted from 0
   Index epoch = 0, epochs = 0;  ///< how many there are
-  /// windows done in this epoch: an optimiser step each, unless all sequences have ended before the window
+  /// windows done in this epoch: an optimiser step each, or for each `.accumulate` of them; none where all sequences
+  /// have ended before the window
   Index batch = 0, batches = 0;  ///< how many windows the epoch has
   Index step = 0;                ///< optimiser steps done altogether
   double loss = 0;               ///< of this batch; at the end of an epoch, the mean over the epoch
@@ -23,6 +24,7 @@ struct Progress {
   double gradient_norm = 0;      ///< before clipping
   bool epoch_end = false;        ///< whether this is the end of an epoch
   double validation = std::numeric_limits<double>::quiet_NaN();  ///< at the end of an epoch, where there is such data
+  std::vector<double> metrics = {};  ///< of the validation data, at the end of an epoch, in the order of Validation
 };
 
 /// A function that is called with Progress. Training stops where it returns false; it may also return nothing.
@@ -58,7 +60,9 @@ struct TrainOptions {
   bool carry = true;      ///< whether a window starts from the state that the one before it left, or from zero
   double clip_norm = 0;   ///< global norm of the gradient; 0 for no clipping
   double clip_value = 0;  ///< largest entry of the gradient; 0 for no clipping
-  Index patience = 0;     ///< epochs without a better validation loss before it stops; 0 for never
+  Index accumulate = 1;   ///< mini-batches, or windows of them, whose gradients make one step of the optimiser
+  Index best_by = -1;     ///< which of Validation's metrics says what is best, from 0 on; -1 for the loss
+  Index patience = 0;     ///< epochs without anything better in validation before it stops; 0 for never
   std::function<double(Index step)> schedule = {};  ///< the learning rate; the optimiser's own where it is empty
   ProgressCallback on_progress = {};                ///< called after every step and epoch; false stops
 };
@@ -69,6 +73,7 @@ struct TrainResult {
   std::vector<double> validations;  ///< after each epoch, where there is such data
   Index best_epoch = -1;            ///< whose parameters the network has now, where there is validation data
   bool stopped = false;             ///< by the callback or for lack of patience
+  std::vector<std::vector<double>> metrics = {};  ///< after each epoch, where there is such data, those of Validation
 };
 
 /// The state of a run of train(), which updates it and goes on from it, to the same bits as without an interruption.
@@ -86,8 +91,10 @@ struct TrainState {
 
   std::vector<double> losses;                                        ///< mean of each epoch that is over
   std::vector<double> validations;                                   ///< after each of them, where there is such data
-  double best_validation = std::numeric_limits<double>::infinity();  ///< the lowest validation loss so far
-  Index best_epoch = -1;                                             ///< whose validation loss that is
+  std::vector<double> metrics;                                       ///< after each of them, all that there are
+  double best_validation = std::numeric_limits<double>::infinity();  ///< the lowest so far, or of what is best where
+                                                                     ///< it is high, the lowest -value
+  Index best_epoch = -1;                                             ///< whose that is
   std::optional<Net> best;                                           ///< its parameters
   std::optional<Net> good;                                           ///< the last parameters that gave a finite loss
   std::optional<Net>
@@ -105,6 +112,7 @@ struct TrainState {
     f("gradient_norm", run.progress.gradient_norm);
     f("epoch_end", run.progress.epoch_end);
     f("validation", run.progress.validation);
+    f("metrics", run.progress.metrics);
     f("order", run.order);
     f("sequences_in_batch", run.batch);
     f("steps_in_window", run.window);
@@ -113,6 +121,7 @@ struct TrainState {
     f("counted", run.counted);
     f("losses", run.losses);
     f("validations", run.validations);
+    f("all_metrics", run.metrics);
     f("best_validation", run.best_validation);
     f("best_epoch", run.best_epoch);
     f("best", run.best);

@@ -110,7 +110,7 @@ TEST_CASE("Training takes tokens", "[tokens]") {
   const TokenData data(x, next);
   const auto result = train(net, adam, softmax_cross_entropy, data, data, rng, {.epochs = 60, .batch = 2, .window = 5});
   CHECK(result.losses.front() > 0.8);
-  CHECK(evaluate(net, softmax_cross_entropy, data, 4) < 0.02);
+  CHECK(evaluate(net, data, {.window = 4}, softmax_cross_entropy) < 0.02);
   const Classes fewer = next.leftCols(11);
   CHECK(message_of([&] { TokenData(x, fewer); }) == "TokenData: classes must be 4x12 (batch x steps of x), got 4x11");
 }

@@ -91,9 +91,10 @@ TEST_CASE("Data that would be gone before they are read do not compile", "[data]
 TEST_CASE("Data whose two halves differ are an error", "[data]") {
   const Series<double> x(3, 2, 4), other(3, 4, 2);
   CHECK(message_of([&] { SeriesData(x, other); }) ==
-        "SeriesData: target must have batch 2 and steps 4 (as x), got batch 4 and steps 2");
+        "SeriesData: target must be 2x4 (batch x steps of x), or 2x1, got 4x2");
   CHECK(message_of([&] { SeriesData(x, x.window(0, 3)); }) ==
-        "SeriesData: target must have batch 2 and steps 4 (as x), got batch 2 and steps 3");
+        "SeriesData: target must be 2x4 (batch x steps of x), or 2x1, got 2x3");
   const Classes classes = Classes::Zero(4, 2);
-  CHECK(message_of([&] { ClassData(x, classes); }) == "ClassData: classes must be 2x4 (batch x steps of x), got 4x2");
+  CHECK(message_of([&] { ClassData(x, classes); }) ==
+        "ClassData: classes must be 2x4 (batch x steps of x), or 2x1, got 4x2");
 }

@@ -60,7 +60,7 @@ TEST_CASE("train learns classes", "[train]") {
   const auto result = train(net, adam, softmax_cross_entropy, data, rng, {.epochs = 150, .batch = 10});
   CHECK(result.losses.front() > 0.6);  // ln 2 = 0.69
   CHECK(result.losses.back() < 0.1);
-  CHECK(evaluate(net, softmax_cross_entropy, data) == Approx(result.losses.back()).epsilon(0.1));
+  CHECK(evaluate(net, data, softmax_cross_entropy) == Approx(result.losses.back()).epsilon(0.1));
 }
 
 // ---- What it reads ---------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ TEST_CASE("Zoneout is on in training, without a layer with dropout", "[train]") 
   for (const double p : {0.0, 0.5}) {
     Sequence net(Cell<ZoneoutRule<ElmanRule<>>, double>(2, 6, {{p}}), Readout<double>(6, 1));
     initialize(net, rng);
-    const double before = evaluate(net, squared_error, data);
+    const double before = evaluate(net, data, squared_error);
     Sgd sgd(net, {.rate = 0.1});
     const auto result = train(net, sgd, squared_error, data, rng, {.epochs = 1, .batch = 3});
     CHECK((std::abs(result.losses.at(0) - before) < 1e-12) == (p == 0));
@@ -192,11 +192,12 @@ TEST_CASE("evaluate is the mean over all columns, each sequence from a zero stat
   const auto net = net_of(1);
   auto trace = net.trace();
   const double whole = squared_error(net.forward(task.heard, trace), task.echo).value;
-  CHECK(evaluate(net, squared_error, task.data()) == whole);
+  CHECK(evaluate(net, task.data(), squared_error) == whole);
   // The state goes from window to window: how it is cut makes no difference.
   for (const Index window : {Index(1), Index(3), Index(7), everything})
     for (const Index batch : {Index(1), Index(2), everything})
-      CHECK(evaluate(net, squared_error, task.data(), window, batch) == Approx(whole).epsilon(1e-13));
+      CHECK(evaluate(net, task.data(), {.window = window, .batch = batch}, squared_error) ==
+            Approx(whole).epsilon(1e-13));
 }
 
 // ---- What it tells ---------------------------------------------------------------------------------------------
@@ -300,4 +301,28 @@ TEST_CASE("Clipping acts on the step and not on the norm that is told", "[train]
   clip_norm(cut, 0.005);  // both: first the entries, then the norm
   const auto by_both = step(0.005, 0.01).first;
   recur::visit([](const Name&, const auto& p, const auto& q) { CHECK(p.isApprox(q, 1e-12)); }, cut, by_both);
+}
+
+// ---- Steps of several mini-batches -------------------------------------------------------------------------------
+
+TEST_CASE("Steps of k mini-batches are those of one that is k times as large, with unequal lengths too", "[train]") {
+  Echo task(7, 6);
+  task.heard.set_lengths({6, 1, 4, 4, 2, 6, 5});
+  const auto start = net_of(1);
+  const Run large(start, squared_error, task.data(), {.epochs = 4, .batch = 6});
+  const Run small(start, squared_error, task.data(), {.epochs = 4, .batch = 2, .accumulate = 3});
+  REQUIRE(large.nets.size() == small.nets.size());
+  CHECK(small.nets.size() == 1 + 4 * 2);
+  for (std::size_t k = 0; k < large.nets.size(); ++k)
+    CHECK((parameters_of(large.nets[k]) - parameters_of(small.nets[k])).cwiseAbs().maxCoeff() < 1e-13);
+  for (std::size_t k = 0; k < large.progress.size(); ++k) {
+    CHECK(small.progress[k].loss == Approx(large.progress[k].loss).epsilon(1e-13));
+    CHECK(small.progress[k].gradient_norm == Approx(large.progress[k].gradient_norm).epsilon(1e-13));
+    CHECK(small.progress[k].step == large.progress[k].step);
+  }
+  std::vector<Index> batches;  // done
+  for (const Progress& now : small.progress) batches.push_back(now.batch);
+  CHECK(std::vector<Index>(batches.begin(), batches.begin() + 3) == std::vector<Index>{3, 4, 4});
+  CHECK(message_of([&] { Run(start, squared_error, task.data(), {.accumulate = 0}); }) ==
+        "train: accumulate > 0 expected, got 0");
 }

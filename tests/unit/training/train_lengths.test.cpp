@@ -60,11 +60,11 @@ TEST_CASE("evaluate weighs sequences by their lengths, with or without windows",
       x[t] = echo.heard[t].col(n);
       target[t] = echo.echo[t].col(n);
     }
-    sum += evaluate(net, squared_error, SeriesData(x, target)) * static_cast<double>(length);
+    sum += evaluate(net, SeriesData(x, target), squared_error) * static_cast<double>(length);
   }
   for (const Index window : {0, 1, 5})
     for (const Index batch : {1, 4, 6})
-      CHECK(evaluate(net, squared_error, echo.data(), window, batch) ==
+      CHECK(evaluate(net, echo.data(), {.window = window, .batch = batch}, squared_error) ==
             Approx(sum / (9 + 3 + 6 + 12 + 1)).epsilon(1e-12));
 }
 
@@ -76,7 +76,8 @@ TEST_CASE("A mean is over what its loss counts, however the data are cut", "[tra
   Net zero(Elman<double>(1, 4), Readout<double>(4, 1));
   const AnyLoss last = [](const auto& y, const auto& t, auto& dy) { return squared_error(y, t, dy, last_step(y)); };
   for (const Index window : {0, 1, 7, 50})
-    for (const Index batch : {1, 2}) CHECK(evaluate(zero, last, SeriesData(x, target), window, batch) == 0.5);
+    for (const Index batch : {1, 2})
+      CHECK(evaluate(zero, SeriesData(x, target), {.window = window, .batch = batch}, last) == 0.5);
 
   // Masks of many kinds, on sequences of unequal lengths and of one.
   const auto net = net_of(3);
@@ -88,10 +89,10 @@ TEST_CASE("A mean is over what its loss counts, however the data are cut", "[tra
     return squared_error(y, t, dy, mask);
   };
   const auto check = [&](const auto& loss) {
-    const double whole = evaluate(net, loss, echo.data(), 0, 6);
+    const double whole = evaluate(net, echo.data(), {.batch = 6}, loss);
     for (const Index window : {0, 1, 4, 5, 12})
       for (const Index batch : {1, 2, 4, 6})
-        CHECK(evaluate(net, loss, echo.data(), window, batch) == Approx(whole).epsilon(1e-13));
+        CHECK(evaluate(net, echo.data(), {.window = window, .batch = batch}, loss) == Approx(whole).epsilon(1e-13));
 
     // What train() tells of an epoch is the same mean: nothing is learned at a rate of zero.
     for (const Index window : {0, 1, 5})
@@ -148,7 +149,7 @@ TEST_CASE("Where nothing counts, nothing is learned, and the state goes on", "[t
   };
   CHECK(message_of([&] { train(net, adam, never, task.data(), rng); }) ==
         "train: data must have at least one step that counts, got none");
-  CHECK(message_of([&] { evaluate(net, never, task.data()); }) ==
+  CHECK(message_of([&] { evaluate(net, task.data(), never); }) ==
         "evaluate: data must have at least one step that counts, got none");
   CHECK(adam.steps == 2);
 }
@@ -172,7 +173,7 @@ TEST_CASE("Windows in which all sequences are at their ends are no steps", "[tra
   echo.heard.set_lengths({0, 0, 0, 0, 0, 0});
   CHECK(message_of([&] { train(net, adam, squared_error, echo.data(), rng, {.epochs = 1}); }) ==
         "train: data must have at least one step that counts, got none");
-  CHECK(message_of([&] { evaluate(net, squared_error, echo.data()); }) ==
+  CHECK(message_of([&] { evaluate(net, echo.data(), squared_error); }) ==
         "evaluate: data must have at least one step that counts, got none");
 }
 
@@ -211,9 +212,10 @@ TEST_CASE("The last step of tokens, too, is that of the whole sequence, in windo
   const auto net = net_of(6, 3, 2);
   for (const auto& lengths_of : {std::vector<Index>(), {7, 2, 5}}) {
     tokens.set_lengths(lengths_of);
-    const double whole = evaluate(net, last, TokenData(tokens, classes), 0, 3);
+    const double whole = evaluate(net, TokenData(tokens, classes), {.batch = 3}, last);
     for (const Index window : {1, 3, 5})
-      CHECK(evaluate(net, last, TokenData(tokens, classes), window, 2) == Approx(whole).epsilon(1e-13));
+      CHECK(evaluate(net, TokenData(tokens, classes), {.window = window, .batch = 2}, last) ==
+            Approx(whole).epsilon(1e-13));
   }
 }
 
@@ -231,7 +233,8 @@ TEST_CASE("A Dropout leaves out in training, something else in each step, and no
     Adam adam(net);
     std::mt19937 rng(seed);
     const auto result = train(net, adam, squared_error, echo.data(), echo.data(), rng, {.epochs = 4, .batch = 4});
-    CHECK(result.validations[std::size_t(result.best_epoch)] == evaluate(net, squared_error, echo.data(), 0, 4));
+    CHECK(result.validations[std::size_t(result.best_epoch)] ==
+          evaluate(net, echo.data(), {.batch = 4}, squared_error));
     return std::pair(net, result.losses);
   };
   const auto [net, losses] = trained(0.5, 1);

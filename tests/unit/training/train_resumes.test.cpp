@@ -13,12 +13,12 @@ bool same(const Progress& a, const Progress& b) {
   const auto same_number = [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); };
   return a.epoch == b.epoch && a.epochs == b.epochs && a.batch == b.batch && a.batches == b.batches &&
          a.step == b.step && a.loss == b.loss && a.rate == b.rate && a.gradient_norm == b.gradient_norm &&
-         a.epoch_end == b.epoch_end && same_number(a.validation, b.validation);
+         a.epoch_end == b.epoch_end && same_number(a.validation, b.validation) && a.metrics == b.metrics;
 }
 
 bool same(const TrainResult& a, const TrainResult& b) {
   return a.losses == b.losses && a.validations == b.validations && a.best_epoch == b.best_epoch &&
-         a.stopped == b.stopped;
+         a.stopped == b.stopped && a.metrics == b.metrics;
 }
 
 /// Trains once from beginning to end, with a snapshot at each call of the callback; then once from each snapshot, and
@@ -82,6 +82,16 @@ TEST_CASE("A run goes on from any step to the same bits", "[train]") {
           .epochs = 3, .batch = 2, .shuffle = shuffle, .window = 4, .carry = carry, .clip_norm = 0.3};
       CHECK(resume_everywhere(*dynamic_training(AdamOptions{.rate = 1e-2}), task, options) == 30);
     }
+}
+
+TEST_CASE("A run whose steps are of several windows goes on to the same bits", "[train]") {
+  // Nine windows an epoch: steps after four, eight, and at the end.
+  const Echo task(5, 10), held_out(3, 6, 2);
+  for (const bool carry : {true, false}) {
+    const TrainOptions options{.epochs = 3, .batch = 2, .window = 4, .carry = carry, .accumulate = 4};
+    CHECK(resume_everywhere(*dynamic_training(AdamOptions{.rate = 1e-2}), task, options) == 3 * 4);
+    CHECK(resume_everywhere(*fixed_training(SgdOptions{}), task, options, &held_out) == 3 * 4);
+  }
 }
 
 TEST_CASE("A run goes on with any optimiser, schedule and size", "[train]") {

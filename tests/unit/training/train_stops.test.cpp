@@ -35,7 +35,7 @@ TEST_CASE("The parameters that did best on the validation data are kept", "[trai
   CHECK(best < 39);
   CHECK(same_parameters(run.net, run.after_epoch(best)));
   CHECK_FALSE(same_parameters(run.net, run.after_epoch(39)));
-  CHECK(evaluate(run.net, squared_error, validation, 5) == v[static_cast<std::size_t>(best)]);
+  CHECK(evaluate(run.net, validation, {.window = 5}, squared_error) == v[static_cast<std::size_t>(best)]);
   for (const Progress& now : run.progress) {
     CHECK(now.epoch_end == !std::isnan(now.validation));
     if (now.epoch_end) CHECK(now.validation == v.at(static_cast<std::size_t>(now.epoch)));
@@ -203,7 +203,7 @@ TEST_CASE("Windows are for networks that go forward in time alone", "[train]") {
     return message_of([&] { train(net, adam, squared_error, task.data(), rng, {.epochs = 1, .window = window}); });
   };
   const auto evaluated = [&](Index window) {
-    return message_of([&] { evaluate(net, squared_error, task.data(), window); });
+    return message_of([&] { evaluate(net, task.data(), {.window = window}, squared_error); });
   };
   const std::string why =
       ": a window of 4 of 6 steps is for networks that go forward in time alone, this one has a bidirectional layer";
@@ -289,11 +289,13 @@ TEST_CASE("evaluate names what it cannot do", "[train]") {
   const Echo task(4, 5);
   const auto net = net_of(1);
   const Series<double> no_steps(1, 4, 0), pairs(2, 4, 5);
-  CHECK(message_of([&] { evaluate(net, squared_error, SeriesData(no_steps, no_steps)); }) ==
+  CHECK(message_of([&] { evaluate(net, SeriesData(no_steps, no_steps), squared_error); }) ==
         "evaluate: data must have at least one step of one sequence, got 4 sequences of 0 steps");
-  CHECK(message_of([&] { evaluate(net, squared_error, task.data(), -2); }) == "evaluate: window >= 0 expected, got -2");
-  CHECK(message_of([&] { evaluate(net, squared_error, task.data(), 0, 0); }) == "evaluate: batch > 0 expected, got 0");
-  CHECK(message_of([&] { evaluate(net, squared_error, SeriesData(pairs, task.echo)); }) ==
+  CHECK(message_of([&] { evaluate(net, task.data(), {.window = -2}, squared_error); }) ==
+        "evaluate: window >= 0 expected, got -2");
+  CHECK(message_of([&] { evaluate(net, task.data(), {.batch = 0}, squared_error); }) ==
+        "evaluate: batch > 0 expected, got 0");
+  CHECK(message_of([&] { evaluate(net, SeriesData(pairs, task.echo), squared_error); }) ==
         "forward: x.features() must be 1 (inputs()), got 2");
 }
 

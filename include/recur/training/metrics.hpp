@@ -1,0 +1,74 @@
+#pragma once
+/// \file
+/// Metrics: what people want to know of a network beside its loss, for evaluate() and Validation.
+///
+/// A metric is a callable metric(y, target) that returns a LossValue, a mean and over how much it is. It may have
+///
+///     double of_mean(double mean) const;             // what is reported for the mean over all data: exp(mean), say
+///     static constexpr bool higher_is_better = true; // for `.best_by` of train(); without it, lower is
+
+#include "loss.hpp"
+#include "more_losses.hpp"
+
+namespace recur::inline RECUR_ISA {
+
+/// The share of steps whose largest y is that of the class. What counts is as for SoftmaxCrossEntropy.
+struct Accuracy {
+  /// Throws std::invalid_argument where shapes differ, and where a class that counts is out of range.
+  template <class Y>
+  LossValue operator()(const Y& y, const Classes& classes, const Mask& mask = {}) const {
+    const SeriesView<const typename Y::Scalar> view(y);
+    return mean(view, classes, {"accuracy", view, mask});
+  }
+  /// The same with weights, one for each step.
+  template <class Y, class Scalar = typename Y::Scalar>
+  LossValue operator()(const Y& y, const Weighted<Classes, Scalar>& classes) const {
+    const SeriesView<const Scalar> view(y);
+    return mean(view, classes.target, {"accuracy", view, SeriesView<const Scalar>(classes.weights), 1});
+  }
+  static constexpr bool higher_is_better = true;  ///< for train()
+
+ private:
+  template <class Scalar>
+  static LossValue mean(SeriesView<const Scalar> y, const Classes& classes, const detail::Counting<Scalar>& counting) {
+    detail::require_classes("accuracy", y, classes, counting);
+    double right = 0, counted = 0;
+    for (Index j = 0; j < y.columns(); ++j) {
+      const double count = counting.of_column(j);
+      if (!(count > 0)) continue;
+      Index largest = 0;
+      y.matrix().col(j).maxCoeff(&largest);
+      if (largest == classes(j % y.batch(), j / y.batch())) right += count;
+      counted += count;
+    }
+    return {counted > 0 ? right / counted : 0, counted};
+  }
+};
+/// The share of steps whose class was found: see Accuracy.
+inline constexpr Accuracy accuracy;
+
+/// The mean over steps, sequences and features of |y - target|: L1 divided by the features. What counts is as for the
+/// losses. Allocates in every call.
+struct MeanAbsoluteError {
+  /// Throws std::invalid_argument where shapes differ.
+  template <class Y>
+  LossValue operator()(const Y& y, const auto& target) const {
+    const LossValue sum = l1(y, target).value;
+    return {sum.mean / static_cast<double>(y.features()), sum.counted};
+  }
+};
+/// The mean of |y - target|: see MeanAbsoluteError.
+inline constexpr MeanAbsoluteError mean_absolute_error;
+
+/// exp of the mean of -ln softmax(y)_class: among how many classes the network hesitates. What counts is as for
+/// SoftmaxCrossEntropy. Allocates in every call.
+struct Perplexity {
+  /// The mean of -ln softmax(y)_class. Throws std::invalid_argument as SoftmaxCrossEntropy does.
+  LossValue operator()(const auto& y, const auto& classes) const { return softmax_cross_entropy(y, classes).value; }
+  /// exp(mean)
+  double of_mean(double mean) const { return std::exp(mean); }
+};
+/// exp of the mean cross-entropy: see Perplexity.
+inline constexpr Perplexity perplexity;
+
+}  // namespace recur::inline RECUR_ISA
