@@ -184,6 +184,14 @@ template <class Net, class Data, class LossFunction, class... Metrics>
   requires(!std::same_as<LossFunction, EvaluateOptions>)
 detail::Evaluation<Metrics...> evaluate(const Net& net, const Data& data, const LossFunction& loss,
                                         const Metrics&... metrics) {
+  static_assert(DataSource<Data, typename Net::Scalar>,
+                "evaluate: after net comes a data source: see SeriesData, ClassData and TokenData; then the loss");
+  static_assert(detail::is_loss<LossFunction, Data, typename Net::Scalar>,
+                "evaluate: loss must be callable as loss(y, target, dy) with y a SeriesView<const Scalar>, target a "
+                "Data::Target and dy a Series<Scalar>&, and return a LossValue: the mean and over how much it is");
+  static_assert((detail::is_metric<Metrics, Data, typename Net::Scalar> && ...),
+                "evaluate: a metric must be callable as metric(y, target) with y a SeriesView<const Scalar> and target "
+                "a Data::Target, and return a LossValue: the mean and over how much it is");
   return evaluate(net, data, EvaluateOptions(), loss, metrics...);
 }
 
