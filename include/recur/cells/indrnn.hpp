@@ -19,7 +19,12 @@ struct IndRnnRule {
   enum Vector { w, vectors };
   static constexpr BlockRange from_input{h, 1}, state{h, 1};
   [[no_unique_address]] F f = {};
+  ///@}
+  double least = 0;  ///< where initialize() begins: w uniform in least .. most. The paper has most = 2^(1/T), and for
+  double most = 1;   ///< a last layer with a long memory least = epsilon^(1/T)
 
+  /// What Rule asks for.
+  ///@{
   std::string description() const { return detail::describe_parts("IndRNN", f); }
 
   void forward(const auto& before, auto& now, const auto& p) const { now[h] = f.value(now[h] + p[w] * before[h]); }
@@ -29,6 +34,12 @@ struct IndRnnRule {
     d_before[h] += d_now[h] * p[w];
   }
   ///@}
+  /// w uniform, as the paper has it. For initialize(). Throws std::invalid_argument unless least <= most.
+  void start(auto& cell, auto& rng) const {
+    require(least <= most, "initialize: IndRnnRule's least <= most expected, got ", least, " and ", most);
+    for (Index i = 0; i < cell.hidden(); ++i)
+      cell.P(i, w) = static_cast<typename std::decay_t<decltype(cell)>::Scalar>(uniform(rng, least, most));
+  }
 };
 
 /// The IndRNN of the paper, with max(a, 0): h_t = f(b + U x_t + w h_<t-1>).

@@ -22,7 +22,9 @@ struct RgLruRule {
   enum Derived { slowest, derived };  // log a_t, where r is 1
   static constexpr BlockRange from_input{r, 3}, state{h, 1};
   ///@}
-  double power = 8;  ///< the paper's c
+  double power = 8;     ///< the paper's c
+  double slow = 0.999;  ///< where initialize() begins: a_t, where r is 1, uniform in fast .. slow
+  double fast = 0.9;    ///< the lower end
 
   /// What Rule asks for.
   ///@{
@@ -53,6 +55,18 @@ struct RgLruRule {
     d_p[lambda] -= d_q[slowest] * scalar(p[lambda], power) * Logistic().value(p[lambda]);
   }
   ///@}
+  /// As the paper has it: a_t at r = 1 uniform, U normal of variance 1 / I, b = 0. For initialize(). Throws
+  /// std::invalid_argument unless 0 < fast <= slow < 1.
+  void start(auto& cell, auto& rng) const {
+    require(0 < fast && fast <= slow && slow < 1, "initialize: RgLruRule's 0 < fast <= slow < 1 expected, got ", fast,
+            " and ", slow);
+    using Scalar = typename std::decay_t<decltype(cell)>::Scalar;
+    for (Index k = 0; k < cell.hidden(); ++k)  // power softplus(lambda) = -ln a
+      cell.P(k, lambda) = static_cast<Scalar>(std::log(std::expm1(-std::log(uniform(rng, fast, slow)) / power)));
+    const double deviation = std::sqrt(1 / static_cast<double>(cell.inputs()));
+    for (Index j = 0; j < cell.U.size(); ++j) cell.U(j) = static_cast<Scalar>(deviation * normal(rng));
+    cell.b.setZero();
+  }
 
  private:
   static auto scalar(const auto& of, double value) {

@@ -51,6 +51,19 @@ struct SLstmRule {
     d_now[f] *= now[s];
   }
   ///@}
+  /// As the paper's reference implementation has it: W = 0, U normal of variance 2 / (5 I), and the biases 0 but those
+  /// of the forget gates, 5 - 12 (k / (H - 1))^0.3 for unit k: from long memories to short ones. For initialize().
+  void start(auto& cell, auto& rng) const {
+    using Scalar = typename std::decay_t<decltype(cell)>::Scalar;
+    const Index H = cell.hidden();
+    cell.W.setZero();
+    cell.b.setZero();
+    for (Index k = 0; k < H; ++k)
+      cell.b(f * H + k) = static_cast<Scalar>(
+          5 - detail::rounded_product(12, std::pow(double(k) / double(std::max<Index>(1, H - 1)), 0.3)));
+    const double deviation = std::sqrt(0.4 / static_cast<double>(cell.inputs()));
+    for (Index j = 0; j < cell.U.size(); ++j) cell.U(j) = static_cast<Scalar>(deviation * normal(rng));
+  }
 };
 
 /// The sLSTM of the paper, with one head.

@@ -108,9 +108,10 @@ void orthogonal(Block&& block, Engine& rng, double gain = 1) {
 }
 
 /// PyTorch's: every parameter of a layer, biases too, uniform in +-1/sqrt(H), where H are the hidden units of a cell
-/// and the inputs of a readout or a dense layer. A layer with a function start(rng) has that instead (Embedding: normal
-/// numbers; LayerNorm: 1 and 0), one that is made of others for what is its own (TiedReadout: c is 0), and a cell whose
-/// rule has start(cell, rng) has that besides (LruRule).
+/// that multiplies by them, and else the inputs: of a readout, a dense layer, or a cell without a product with h. A
+/// layer with a function start(rng) has that instead (Embedding: normal numbers; LayerNorm: 1 and 0), one that is made
+/// of others for what is its own (TiedReadout: c is 0), and a cell whose rule has start(cell, rng) has that besides, as
+/// its paper has it: IndRNN, LRU, RG-LRU, sLSTM, and those with layer normalisation.
 template <class Layer, class Engine>
 void initialize(Layer& layer, Engine& rng) {
   if constexpr (requires { Layer::visit_layers(layer, [](auto&) {}); }) {
@@ -120,7 +121,7 @@ void initialize(Layer& layer, Engine& rng) {
     layer.start(rng);
   } else {
     double units = static_cast<double>(layer.inputs());
-    if constexpr (requires { requires Layer::Rule::state.count > 0 || Layer::is_projected; })
+    if constexpr (requires { requires detail::RuleSizes<typename Layer::Rule>::recurrent > 0; })
       units = static_cast<double>(layer.hidden());
     recur::visit([&](const Name&, auto& block) { uniform_within(block, 1 / std::sqrt(units), rng); }, layer);
     if constexpr (requires { layer.rule.start(layer, rng); }) layer.rule.start(layer, rng);

@@ -89,6 +89,42 @@ TEST_CASE("Initialised, gains are 1, and an LRU's lambda lies in its ring", "[in
   CHECK((phase.minCoeff() >= 0 && phase.maxCoeff() <= 0.5 && phase.maxCoeff() > 0.45));
   CHECK(lru.P.col(LruRule::gamma).array().exp().square().isApprox(1 - modulus.square(), 1e-12));
   CHECK(lru.U.squaredNorm() / static_cast<double>(lru.U.size()) == Approx(1.0 / 6).epsilon(0.1));
+
+  RgLru<double> rg_lru(3, 200);
+  initialize(rg_lru, rng);
+  const auto slowest = (-8 * rg_lru.P.array().exp().log1p()).exp().eval();  // exp(-power softplus(lambda))
+  CHECK((slowest.minCoeff() >= 0.9 && slowest.minCoeff() < 0.91));
+  CHECK((slowest.maxCoeff() <= 0.999 && slowest.maxCoeff() > 0.99));
+  CHECK(rg_lru.U.squaredNorm() / static_cast<double>(rg_lru.U.size()) == Approx(1.0 / 3).epsilon(0.1));
+  CHECK(rg_lru.b.isZero(0));
+
+  SLstm<double> slstm(5, 100);
+  initialize(slstm, rng);
+  CHECK(slstm.W.isZero(0));
+  CHECK(slstm.b(100) == 5);
+  CHECK(slstm.b(199) == -7);
+  CHECK(slstm.b(110) == Approx(5 - 12 * std::pow(10.0 / 99, 0.3)).epsilon(1e-14));
+  CHECK((slstm.b.head(100).isZero(0) && slstm.b.tail(200).isZero(0)));
+  CHECK(slstm.U.squaredNorm() / static_cast<double>(slstm.U.size()) == Approx(0.4 / 5).epsilon(0.15));
+
+  IndRnnRule<> past;
+  past.least = 0.5;
+  IndRnn<double> indrnn(3, 200, past);
+  initialize(indrnn, rng);
+  CHECK((indrnn.P.minCoeff() >= 0.5 && indrnn.P.minCoeff() < 0.52 && indrnn.P.maxCoeff() <= 1));
+  CHECK(indrnn.P.maxCoeff() > 0.98);
+  CHECK((indrnn.U.cwiseAbs().maxCoeff() <= 1 / std::sqrt(3.0) && indrnn.U.maxCoeff() > 0.55));  // of inputs
+  MinGru<double> min_gru(4, 64);
+  initialize(min_gru, rng);
+  CHECK((min_gru.U.maxCoeff() <= 0.5 && min_gru.U.maxCoeff() > 0.48));
+
+  const auto start_of = [&](auto cell) { return message_of([&] { initialize(cell, rng); }); };
+  RgLruRule reversed;
+  reversed.fast = 1;
+  CHECK(start_of(RgLru<double>(1, 1, reversed)) ==
+        "initialize: RgLruRule's 0 < fast <= slow < 1 expected, got 1 and 0.999");
+  past.least = 2;
+  CHECK(start_of(IndRnn<double>(1, 1, past)) == "initialize: IndRnnRule's least <= most expected, got 2 and 1");
 }
 
 TEST_CASE("An LRU neither explodes nor forgets its oscillation", "[cell]") {
