@@ -107,6 +107,14 @@ void orthogonal(Block&& block, Engine& rng, double gain = 1) {
   }
 }
 
+namespace detail {
+/// Whether a rule's cell has a product with its hidden state.
+template <class Rule>
+constexpr bool multiplies_h() {
+  return from_hidden<Rule>().count + from_halfway<Rule>().count > 0;
+}
+}  // namespace detail
+
 /// PyTorch's: every parameter of a layer, biases too, uniform in +-1/sqrt(H), where H are the hidden units of a cell
 /// that multiplies by them, and else the inputs: of a readout, a dense layer, or a cell without a product with h. A
 /// layer with a function start(rng) has that instead (Embedding: normal numbers; LayerNorm: 1 and 0), one that is made
@@ -121,7 +129,7 @@ void initialize(Layer& layer, Engine& rng) {
     layer.start(rng);
   } else {
     double units = static_cast<double>(layer.inputs());
-    if constexpr (requires { requires detail::RuleSizes<typename Layer::Rule>::recurrent > 0; })
+    if constexpr (requires { requires detail::multiplies_h<typename Layer::Rule>(); })
       units = static_cast<double>(layer.hidden());
     recur::visit([&](const Name&, auto& block) { uniform_within(block, 1 / std::sqrt(units), rng); }, layer);
     if constexpr (requires { layer.rule.start(layer, rng); }) layer.rule.start(layer, rng);
