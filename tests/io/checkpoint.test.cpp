@@ -80,6 +80,33 @@ TEST_CASE("Training goes on from a file to the same bits, with any random engine
   through_files(*training_with(std::ranlux48(3)), task, nullptr, options);
 }
 
+TEST_CASE("Metrics, and an optimiser with rates by parts, go through a file", "[checkpoint]") {
+  const Folder folder;
+  const Echo<> task(3, 6), held_out(2, 6, 2);
+  const Validation validation(held_out.data(), mean_absolute_error);
+  const auto trained = [&](bool through_a_file) {
+    auto net = net_of(1);
+    ByParts adam(Adam(net, {.rate = 0.02}), {{"0", 0.5}, {"1.c", 0}});
+    std::mt19937 rng(3);
+    TrainState<Net> run;
+    TrainOptions options{.epochs = 2, .batch = 2, .best_by = 0};
+    train(net, adam, squared_error, task.data(), validation, rng, run, options);
+    if (through_a_file) {
+      save_checkpoint(folder / "run", net, adam, run, rng);
+      net = net_of(7);
+      adam = ByParts(Adam(net, {.rate = 7}), {{"0", 0.5}, {"1.c", 0}});
+      run = {};
+      rng.seed(7);
+      load_checkpoint(folder / "run", net, adam, run, rng);
+    }
+    options.epochs = 4;
+    const auto result = train(net, adam, squared_error, task.data(), validation, rng, run, options);
+    CHECK(result.metrics.size() == 4);
+    return std::tuple(parameters_of(net).eval(), result.metrics, result.best_epoch);
+  };
+  CHECK(trained(true) == trained(false));
+}
+
 TEST_CASE("A checkpoint does not depend on the locale", "[checkpoint]") {
   struct Grouped : std::numpunct<char> {
     char do_thousands_sep() const override { return '.'; }
@@ -130,7 +157,7 @@ TEST_CASE("All of a run is in the file", "[checkpoint]") {
   Whole whole{net_of(1), Adam(net_of(1)), std::mt19937(3)};
   auto other = whole;
   const double third = 1.0 / 3;
-  whole.run = {.progress = {2, 3, 4, 5, Index(1) << 53, third, -0.0, infinity, true, 1e-310},
+  whole.run = {.progress = {2, 3, 4, 5, Index(1) << 53, third, -0.0, infinity, true, 1e-310, {third, -2}},
                .order = {2, 0, 1},
                .batch = 6,
                .window = 7,
@@ -139,16 +166,19 @@ TEST_CASE("All of a run is in the file", "[checkpoint]") {
                .counted = 8,
                .losses = {1, third},
                .validations = {third},
+               .metrics = {5, -third},
                .best_validation = -infinity,
                .best_epoch = -1,
+               .best_by = 9,
                .best = net_of(2),
                .good = net_of(3),
                .latest = net_of(4)};
   other.load(Safetensors::parse(whole.bytes(), "file"));
   // Whatever is added to a run does not compile here until it is compared, too.
-  const auto& [progress, order, batch, window, state, loss_sum, counted, losses, validations, best_validation,
-               best_epoch, best, good, latest] = other.run;
-  const auto& [epoch, epochs, done, batches, step, loss, rate, gradient_norm, epoch_end, validation] = progress;
+  const auto& [progress, order, batch, window, state, loss_sum, counted, losses, validations, all_metrics,
+               best_validation, best_epoch, best_by, best, good, latest] = other.run;
+  const auto& [epoch, epochs, done, batches, step, loss, rate, gradient_norm, epoch_end, validation, metrics] =
+      progress;
   CHECK(std::tuple(epoch, epochs, done, batches, step) == std::tuple(2, 3, 4, 5, Index(1) << 53));
   CHECK(std::tuple(loss, rate, gradient_norm, epoch_end, validation) == std::tuple(third, 0, infinity, true, 1e-310));
   CHECK(std::signbit(rate));
@@ -158,7 +188,9 @@ TEST_CASE("All of a run is in the file", "[checkpoint]") {
   CHECK(std::get<0>(state) == std::get<0>(whole.run.state));
   CHECK(losses == std::vector{1, third});
   CHECK(validations == std::vector{third});
-  CHECK(std::tuple(best_validation, best_epoch) == std::tuple(-infinity, -1));
+  CHECK(metrics == std::vector<double>{third, -2});
+  CHECK(all_metrics == std::vector<double>{5, -third});
+  CHECK(std::tuple(best_validation, best_epoch, best_by) == std::tuple(-infinity, -1, 9));
   CHECK(same_parameters(best.value(), net_of(2)));
   CHECK(same_parameters(good.value(), net_of(3)));
   CHECK(same_parameters(latest.value(), net_of(4)));
@@ -322,9 +354,11 @@ TEST_CASE("A checkpoint in which something is wrong is refused", "[checkpoint]")
   CHECK(word("run.epoch_end", 2) == "tensor 'run.epoch_end' must have whole numbers from 0 to 1, got 2");
   CHECK(word("run.best_epoch", std::uint64_t(1) << 63) ==
         "tensor 'run.best_epoch' must have whole numbers from -1 to 9007199254740992, got -9223372036854775808");
+  CHECK(word("run.best_by", std::uint64_t(-2)) ==
+        "tensor 'run.best_by' must have whole numbers from -1 to 9007199254740992, got -2");
   CHECK(word("run.best_epoch", 2) == "tensor 'run.best_epoch' must be at most 'run.epoch', 1, got 2");
   for (const auto& [name, tensor] : file.tensors()) {  // of all the others, none may be negative
-    if (tensor.dtype != "I64" || !tensor.shape.empty() || name == "run.best_epoch") continue;
+    if (tensor.dtype != "I64" || !tensor.shape.empty() || name == "run.best_epoch" || name == "run.best_by") continue;
     const auto range = "tensor '" + name + "' must have whole numbers from 0 to ";
     CHECK(word(name, std::uint64_t(-1)).starts_with(range));
     CHECK(word(name, std::uint64_t(-2)).starts_with(range));

@@ -15,15 +15,15 @@ namespace recur::inline RECUR_ISA::detail {
 template <class Net>
 inline constexpr const char* dtype_of = sizeof(typename Net::Scalar) == sizeof(float) ? "F32" : "F64";
 
-/// What a whole number of a checkpoint may be. They count, from 0, but for the best epoch, which is -1 where there is
-/// none.
+/// What a whole number of a checkpoint may be. They count, from 0, but for the best epoch, and the metric that says what
+/// is best, which are -1 where there is none.
 template <std::integral Number>
 struct WholeNumbers {
   static constexpr std::int64_t most =
       static_cast<std::int64_t>(std::min<std::uint64_t>(std::numeric_limits<Number>::max(), std::uint64_t(1) << 53));
   std::int64_t least;
 
-  explicit WholeNumbers(const std::string& name) : least(name == "run.best_epoch" ? -1 : 0) {}
+  explicit WholeNumbers(const std::string& name) : least(name == "run.best_epoch" || name == "run.best_by" ? -1 : 0) {}
   bool contain(std::int64_t number) const { return number >= least && number <= most; }
 };
 /// The type that numbers have in a file.

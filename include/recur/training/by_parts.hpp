@@ -40,7 +40,9 @@ class ByParts : public Optimizer {
   /// optimiser does.
   template <class Net>
   void step(Net& net, const Net& gradient) {
-    if (factors_.empty()) find(net);
+    Index blocks = 0;
+    recur::visit([&](const Name&, const auto&) { ++blocks; }, net);
+    if (std::ssize(factors_) != blocks) find(net);
     before_.clear();
     for_parts(net, [&](double, auto p) { before_.insert(before_.end(), p.begin(), p.end()); });
     Optimizer::step(net, gradient);

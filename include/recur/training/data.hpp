@@ -189,7 +189,7 @@ class TokenData {
 ///     const auto weights = recur::present(target);                                          // but for missing values
 ///     recur::train(net, adam, recur::squared_error, recur::WeightedData(recur::SeriesData(x, target), weights), rng);
 ///
-/// A mask is recur::weights_of(mask). A view of the weights: they must live as long as it is used.
+/// A mask is recur::weights_of<float>(mask). A view of the weights: they must live as long as it is used.
 template <class Data, class Scalar>
 class WeightedData : public Data {
  public:
@@ -208,12 +208,8 @@ class WeightedData : public Data {
     Data::read(sequences, first, steps, x, target.target);
     const bool each = weights_.steps() == this->steps();
     detail::read_window(weights_, sequences, each ? first : 0, each ? steps : 1, target.weights);
-    const Index of_target = steps_of(target.target);
-    if (target.weights.steps() == of_target) return;
-    // Of each sequence: for all its steps.
-    const Series<Scalar> once = target.weights;
-    target.weights.resize(once.features(), once.batch(), of_target);
-    for (Index t = 0; t < of_target; ++t) target.weights[t] = once[0];
+    require(!each || steps_of(target.target) == steps,
+            "WeightedData: weights of 1 step expected, as the target's, got ", this->steps());
   }
 
  private:

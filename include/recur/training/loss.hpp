@@ -75,8 +75,9 @@ struct Loss {
 /// For train() and evaluate() WeightedData makes it. Weights are >= 0. What has the weight 0 is never read.
 template <class Target, class Scalar>
 struct Weighted {
-  Target target;           ///< a Series or Classes
-  Series<Scalar> weights;  ///< one for each step, 1 x N x T, or for each feature of the target, F x N x T
+  Target target;  ///< a Series or Classes
+  /// One for each step, 1 x N x T; for each feature of the target, F x N x T; or, with one step, for each sequence.
+  Series<Scalar> weights;
 
   /// The same in numbers of another type.
   template <class Other>
@@ -103,8 +104,8 @@ Series<Scalar> present(const Target& target_) {
       weights.matrix()(i, j) = detail::is_nan(target.matrix()(i, j)) ? Scalar(0) : Scalar(1);
   return weights;
 }
-/// A mask as weights: 1 where a step counts, 0 where it does not; 1 x N x T.
-template <class Scalar = float>
+/// A mask as weights: 1 where a step counts, 0 where it does not; 1 x N x T. Scalar is that of the network.
+template <class Scalar>
 Series<Scalar> weights_of(const Mask& mask) {
   Series<Scalar> weights(1, mask.rows(), mask.cols());
   for (Index t = 0; t < mask.cols(); ++t)
@@ -123,14 +124,18 @@ class Counting {
     require(mask.size() == 0 || (mask.rows() == y.batch() && mask.cols() == y.steps()), where, ": mask must be ",
             y.batch(), "x", y.steps(), " (batch x steps of y), got ", shape(mask));
   }
-  /// Of 1 or `features` features. Throws std::invalid_argument where shapes differ, and unless weights are finite and
-  /// not negative.
+  /// Of 1 or `features` features, and of T steps or 1. Throws std::invalid_argument where shapes differ, and unless
+  /// weights are finite and not negative.
   Counting(const char* where, SeriesView<const Scalar> y, SeriesView<const Scalar> weights, Index features)
       : y_(y), weights_(weights) {
-    require(weights.features() == 1 || weights.features() == features, where, ": weights.features() must be ",
-            features == 1 ? "1" : "1 or " + std::to_string(features) + " (as of the target)", ", got ",
-            weights.features());
-    require_same_steps(where, "weights", weights, "y", y);
+    if (weights.features() != 1 && weights.features() != features)
+      require(false, where, ": weights.features() must be 1", features == 1 ? "" : " or ",
+              features == 1 ? "" : std::to_string(features) + " (as of the target)", ", got ", weights.features());
+    if (weights.steps() == 1) {
+      require_equal(where, "weights.batch()", weights.batch(), "y.batch()", y.batch());
+    } else {
+      require_same_steps(where, "weights", weights, "y", y);
+    }
     for (Index j = 0; j < weights.columns(); ++j)
       for (Index i = 0; i < weights.features(); ++i) {
         const Scalar w = weights.matrix()(i, j);
@@ -141,15 +146,14 @@ class Counting {
       }
   }
 
-  /// The weights of column j, of 1 or F features; empty where there are none.
-  auto weights_of(Index j) const {
-    return weights_.empty() ? ConstMatrixView<Scalar>(nullptr, 0, 0, Eigen::OuterStride<>(0)) : weights_.columns(j, 1);
-  }
-  bool has_weights() const { return !weights_.empty(); }
+  /// Empty where there are none.
+  SeriesView<const Scalar> weights() const { return weights_; }
+  /// Those of column j of y, of 1 or F features.
+  auto weights_of(Index j) const { return weights_.columns(weights_.steps() == 1 ? j % y_.batch() : j, 1); }
   /// What column j counts: 1, or the mean of its weights; 0 where it does not count.
   double of_column(Index j) const {
     if (!(*this)(j % y_.batch(), j / y_.batch())) return 0;
-    return weights_.empty() ? 1 : weights_.matrix().col(j).template cast<double>().mean();
+    return weights_.empty() ? 1 : weights_of(j).template cast<double>().mean();
   }
   /// Whether step t of sequence n is within it, and not masked.
   bool operator()(Index n, Index t) const {
@@ -166,7 +170,8 @@ template <class Scalar>
 void require_classes(const char* where, SeriesView<const Scalar> y, const Classes& classes,
                      const Counting<Scalar>& counting) {
   require(classes.rows() == y.batch() && classes.cols() == y.steps(), where, ": classes must be ", y.batch(), "x",
-          y.steps(), " (batch x steps of y), got ", shape(classes));
+          y.steps(), " (batch x steps of y), got ", shape(classes),
+          classes.cols() == 1 ? ": one for each sequence is for recur::ManyToOne" : "");
   for (Index t = 0; t < y.steps(); ++t)
     for (Index n = 0; n < y.batch(); ++n) {
       const bool right =
@@ -183,6 +188,8 @@ LossValue mean_over_columns(SeriesView<const Scalar> y, Series<Scalar>& dy, cons
   require(!y.empty(), where, ": y must have at least one step of one sequence, got features ", y.features(), ", batch ",
           y.batch(), ", steps ", y.steps());
   require(!overlap(dy, y), where, ": dy must be another series than y, got one that lies in the same memory");
+  require(!overlap(dy, counting.weights()), where,
+          ": dy must be another series than the weights, got one that lies in the same memory");
   double counted = 0;
   for (Index j = 0; j < y.columns(); ++j)
     if (const double count = counting.of_column(j); count > 0) counted += count * factor(j);
@@ -251,7 +258,7 @@ struct LossOfSeries {
     const auto all_alike = [](Index) { return 1.0; };
     return mean_over_columns(y, dy, Self::name, counting, all_alike, [&](Index j, auto& dy_j) {
       const auto y_j = y.matrix().col(j).array(), target_j = target.matrix().col(j).array();
-      if (!counting.has_weights())
+      if (counting.weights().empty())
         return Scalar(self.column(y_j, target_j, dy_j.array(), [](const auto& l) { return l.sum(); }));
       const auto w = counting.weights_of(j);
       const Index F = target.features(), step = w.rows() == 1 ? 0 : 1;
@@ -295,8 +302,8 @@ inline constexpr SquaredError squared_error;
 
 /// Options of SoftmaxCrossEntropy.
 struct SoftmaxOptions {
-  /// Weights of the classes, all > 0 for those that there are: a step of class k counts class_weights[k] times. Empty:
-  /// all alike.
+  /// Weights of the classes, >= 0: a step of class k counts class_weights[k] times (at 0, too, y is read: with label
+  /// smoothing such a step has a loss). Empty: all alike.
   std::vector<double> class_weights = {};
   /// How much of the target is shared out among all classes, 0 <= label_smoothing < 1.
   double label_smoothing = 0;
@@ -380,7 +387,7 @@ class SoftmaxCrossEntropy {
         return static_cast<double>(std::log(sum)) + (static_cast<double>(largest) - static_cast<double>(y_j(i)));
       };
       dy_j /= sum;  // softmax(y)
-      if (weights.empty() && options_.label_smoothing == 0 && !counting.has_weights()) {
+      if (weights.empty() && options_.label_smoothing == 0 && counting.weights().empty()) {
         dy_j(k) -= Scalar(1);  // dl/dy_i = softmax(y)_i - [i = k]
         return log_p(k);
       }

@@ -8,6 +8,17 @@
 
 namespace recur::inline RECUR_ISA {
 
+namespace detail {
+/// What a metric says of itself, where it does.
+template <class Metric>
+struct WhatIsBetter {};
+template <class Metric>
+  requires requires { Metric::higher_is_better; }
+struct WhatIsBetter<Metric> {
+  static constexpr bool higher_is_better = Metric::higher_is_better;
+};
+}  // namespace detail
+
 /// A loss, or a metric, of each sequence's last step alone, whose targets have one step: N x 1 classes, or a series of
 /// one step, with one weight for each sequence where they are Weighted.
 ///
@@ -19,7 +30,7 @@ namespace recur::inline RECUR_ISA {
 /// state, or, after a Pool, from the mean or the largest of all its steps, in both directions of time. In a window of
 /// longer sequences, only those that end within it count. Allocates in every call.
 template <class Inner>
-class ManyToOne {
+class ManyToOne : public detail::WhatIsBetter<Inner> {
  public:
   /// Of a loss or metric.
   explicit ManyToOne(Inner inner) : inner_(std::move(inner)) {}
@@ -55,17 +66,11 @@ class ManyToOne {
     }
   }
 
-  /// What metrics say of themselves: see metrics.hpp.
-  ///@{
-  static constexpr bool higher_is_better = [] {
-    if constexpr (requires { Inner::higher_is_better; }) return bool(Inner::higher_is_better);
-    return false;
-  }();
+  /// As the metric's: see metrics.hpp.
   double of_mean(double mean) const {
     if constexpr (requires { inner_.of_mean(mean); }) mean = inner_.of_mean(mean);
     return mean;
   }
-  ///@}
 
  private:
   template <class Scalar>

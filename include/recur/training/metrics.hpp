@@ -5,14 +5,26 @@
 /// A metric is a callable metric(y, target) that returns a LossValue, a mean and over how much it is. It may have
 ///
 ///     double of_mean(double mean) const;             // what is reported for the mean over all data: exp(mean), say
-///     static constexpr bool higher_is_better = true; // for `.best_by` of train(); without it, lower is
+///     static constexpr bool higher_is_better = true; // or false: for `.best_by` of train(), which asks for it
 
 #include "loss.hpp"
 #include "more_losses.hpp"
 
+#include <cmath>
+#include <concepts>
+
 namespace recur::inline RECUR_ISA {
 
-/// The share of steps whose largest y is that of the class. What counts is as for SoftmaxCrossEntropy.
+namespace detail {
+bool has_nan(const auto& column) {
+  bool some = false;
+  for (Index i = 0; i < column.size(); ++i) some = some || is_nan(column(i));
+  return some;
+}
+}  // namespace detail
+
+/// The share of steps whose largest y is that of the class; where some y is NaN, none is. What counts is as for
+/// SoftmaxCrossEntropy.
 struct Accuracy {
   /// Throws std::invalid_argument where shapes differ, and where a class that counts is out of range.
   template <class Y>
@@ -22,7 +34,7 @@ struct Accuracy {
   }
   /// The same with weights, one for each step.
   template <class Y, class Scalar = typename Y::Scalar>
-  LossValue operator()(const Y& y, const Weighted<Classes, Scalar>& classes) const {
+  LossValue operator()(const Y& y, const Weighted<Classes, std::type_identity_t<Scalar>>& classes) const {
     const SeriesView<const Scalar> view(y);
     return mean(view, classes.target, {"accuracy", view, SeriesView<const Scalar>(classes.weights), 1});
   }
@@ -38,7 +50,7 @@ struct Accuracy {
       if (!(count > 0)) continue;
       Index largest = 0;
       y.matrix().col(j).maxCoeff(&largest);
-      if (largest == classes(j % y.batch(), j / y.batch())) right += count;
+      if (largest == classes(j % y.batch(), j / y.batch()) && !detail::has_nan(y.matrix().col(j))) right += count;
       counted += count;
     }
     return {counted > 0 ? right / counted : 0, counted};
@@ -51,11 +63,13 @@ inline constexpr Accuracy accuracy;
 /// losses. Allocates in every call.
 struct MeanAbsoluteError {
   /// Throws std::invalid_argument where shapes differ.
-  template <class Y>
-  LossValue operator()(const Y& y, const auto& target) const {
+  template <class Y, class Target>
+    requires std::invocable<const L1&, const Y&, const Target&>
+  LossValue operator()(const Y& y, const Target& target) const {
     const LossValue sum = l1(y, target).value;
     return {sum.mean / static_cast<double>(y.features()), sum.counted};
   }
+  static constexpr bool higher_is_better = false;  ///< for train()
 };
 /// The mean of |y - target|: see MeanAbsoluteError.
 inline constexpr MeanAbsoluteError mean_absolute_error;
@@ -64,9 +78,14 @@ inline constexpr MeanAbsoluteError mean_absolute_error;
 /// SoftmaxCrossEntropy. Allocates in every call.
 struct Perplexity {
   /// The mean of -ln softmax(y)_class. Throws std::invalid_argument as SoftmaxCrossEntropy does.
-  LossValue operator()(const auto& y, const auto& classes) const { return softmax_cross_entropy(y, classes).value; }
+  template <class Y, class Target>
+    requires std::invocable<const SoftmaxCrossEntropy&, const Y&, const Target&>
+  LossValue operator()(const Y& y, const Target& classes) const {
+    return softmax_cross_entropy(y, classes).value;
+  }
   /// exp(mean)
   double of_mean(double mean) const { return std::exp(mean); }
+  static constexpr bool higher_is_better = false;  ///< for train()
 };
 /// exp of the mean cross-entropy: see Perplexity.
 inline constexpr Perplexity perplexity;

@@ -17,7 +17,7 @@ namespace recur::inline RECUR_ISA {
 ///     recur::train(net, adam, loss, data, rng, {.on_progress = [&](const recur::Progress& now) {
 ///       if (!now.epoch_end) average.update(net);               // after every step
 ///     }});
-///     recur::evaluate(average.net(), loss, other_data);
+///     recur::evaluate(average.net(), other_data, loss);
 ///
 /// PyTorch's torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn(decay).
 template <class Net>

@@ -30,44 +30,55 @@ inline void require_options(const TrainOptions& options, bool validation) {
   require(options.accumulate > 0, "train: accumulate > 0 expected, got ", options.accumulate);
 }
 
-/// What a validation has for metrics: a tuple, empty where it is plain data.
+/// f(metric ...) with those of a validation; there are none where it is plain data.
+decltype(auto) with_metrics_of(const auto& validation, auto&& f) {
+  if constexpr (requires { validation.metrics; }) {
+    return std::apply(f, validation.metrics);
+  } else {
+    return f();
+  }
+}
 template <class Data>
-auto metrics_of(const Data* validation) {
-  if constexpr (requires { validation->metrics; }) {
-    return validation->metrics;
-  } else {
-    return std::tuple<>();
-  }
-}
-template <class Metric>
-constexpr bool higher_is_better() {
-  if constexpr (requires { Metric::higher_is_better; }) {
-    return Metric::higher_is_better;
-  } else {
-    return false;
-  }
-}
+struct MetricsOf {
+  using type = std::tuple<>;
+};
+template <class Data>
+  requires requires { typename Data::Metrics; }
+struct MetricsOf<Data> {
+  using type = typename Data::Metrics;
+};
+
 /// Whether more is better, of what says what is best: one of the metrics, or the loss (-1).
-template <class... Metrics>
-bool higher_is_better(const std::tuple<Metrics...>&, Index which) {
+template <class Data, class Scalar, class... Metrics>
+bool higher_is_better(const std::tuple<Metrics...>*, Index which) {
   require(which >= -1 && which < Index(sizeof...(Metrics)), "train: best_by must be -1, for the loss, or one of ",
           sizeof...(Metrics), " metrics of recur::Validation, from 0 on, got ", which);
-  return std::array{false, higher_is_better<Metrics>()...}[static_cast<std::size_t>(which + 1)];
+  enum Better { lower, higher, unknown };
+  [[maybe_unused]] const auto of = [](const auto* metric) {
+    using Metric = std::decay_t<decltype(*metric)>;
+    if constexpr (requires { Metric::higher_is_better; }) {
+      return Metric::higher_is_better ? higher : lower;
+    } else {
+      return is_loss<Metric, Data, Scalar> ? lower : unknown;
+    }
+  };
+  const Better better = std::array{lower, of(static_cast<const Metrics*>(nullptr))...}[std::size_t(which + 1)];
+  require(better != unknown, "train: best_by is metric ", which,
+          ", which does not say what is better: a static constexpr bool higher_is_better expected");
+  return better == higher;
 }
 /// The validation loss, then the metrics.
 template <class Net, class LossFunction, class Data>
 std::vector<double> validate(const Net& net, const LossFunction& loss, const Data& data, const TrainOptions& options) {
-  return std::apply(
-      [&](const auto&... metrics) {
-        const EvaluateOptions how{.window = options.window, .batch = options.batch};
-        if constexpr (sizeof...(metrics) == 0) {
-          return std::vector<double>{evaluate(net, data, how, loss)};
-        } else {
-          const auto all = evaluate(net, data, how, loss, metrics...);
-          return std::vector<double>(all.begin(), all.end());
-        }
-      },
-      metrics_of(&data));
+  return with_metrics_of(data, [&](const auto&... metrics) {
+    const EvaluateOptions how{.window = options.window, .batch = options.batch};
+    if constexpr (sizeof...(metrics) == 0) {
+      return std::vector<double>{evaluate(net, data, how, loss)};
+    } else {
+      const auto all = evaluate(net, data, how, loss, metrics...);
+      return std::vector<double>(all.begin(), all.end());
+    }
+  });
 }
 
 /// Whether some layer does: one with dropout, or a cell whose rule has random bits.
@@ -106,6 +117,17 @@ void require_run(const TrainState<Net>& run, Index sequences, Index batch, Index
           " steps in this epoch, of which the data has ", batches);
 }
 
+/// What was best, and metrics of epochs that are over, are those of this call, too.
+template <class Net>
+void require_validations(TrainState<Net>& run, std::size_t metrics, Index best_by) {
+  const std::size_t epochs = run.validations.size();
+  require(run.metrics.size() == epochs * metrics, "train: the run has ", run.metrics.size(), " metrics of ", epochs,
+          " epochs with validation data, expected ", epochs * metrics, " (", metrics, " in each)");
+  require(run.best_epoch < 0 || run.best_by == best_by, "train: the run has chosen the best by best_by = ", run.best_by,
+          ", got ", best_by);
+  run.best_by = best_by;
+}
+
 /// Throws where all parameters are zero, but for those of layers that have a start of their own (the gain of a
 /// LayerNorm is 1 from the beginning): then all gradients but those of the last biases are zero, and nothing is learnt.
 template <class Net>
@@ -138,7 +160,10 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   const Index windows_each = (data.steps() + window - 1) / window;
   const Index batches = (sequences + batch - 1) / batch * windows_each;
   require_run(run, sequences, batch, window, batches);
-  const bool higher = higher_is_better(metrics_of(validation), options.best_by);
+  using Metrics = typename MetricsOf<Validation>::type;
+  const bool higher =
+      higher_is_better<Validation, typename Net::Scalar>(static_cast<const Metrics*>(nullptr), options.best_by);
+  require_validations(run, validation ? std::tuple_size_v<Metrics> : 0, options.best_by);
 
   Net gradient = zeros_like(net);
   TouchedColumns touched, touched_before;  // of the gradient: by this step and the one before
@@ -150,7 +175,10 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     const auto some = in_order(std::min(options.batch, Index(validation->sequences())));
     Windows<Net, Validation>().read(
         net, *validation, some, 0, steps, {},
-        [&](const auto&, const auto& target, const auto&, const auto& y) { loss(y, target, dy); });
+        [&](const auto&, const auto& target, const auto&, SeriesView<const typename Net::Scalar> y) {
+          loss(y, target, dy);
+          with_metrics_of(*validation, [&](const auto&... metrics) { (void(metrics(y, target)), ...); });
+        });
   }
   if (run.progress.step == 0) require_initialized(net);
   const std::string given = not_finite_in(net);
@@ -162,17 +190,17 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   const auto report = [&](const Progress& progress) {
     if (options.on_progress && !options.on_progress(progress)) stopped = true;
   };
-  const auto fail = [&](const std::string& what) {
+  const auto fail = [&](const std::string& what, Index at) {
     if (run.good) net = *run.good;
     std::ostringstream message;
-    message << "train: " << what << " at epoch " << run.progress.epoch << ", batch " << run.progress.batch
+    message << "train: " << what << " at epoch " << run.progress.epoch << ", batch " << at
             << " (both counted from 0); the network keeps the last parameters that gave a finite loss";
     throw std::runtime_error(message.str());
   };
-  const auto require_finite = [&](const std::string& what, double value) {
+  const auto require_finite = [&](const std::string& what, double value, Index at) {
     if (is_finite(value)) return;
     run.latest = net;
-    fail(what + " is " + (is_nan(value) ? "nan" : value < 0 ? "-inf" : "inf"));
+    fail(what + " is " + (is_nan(value) ? "nan" : value < 0 ? "-inf" : "inf"), at);
   };
 
   const auto begin_epoch = [&] {
@@ -198,7 +226,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   const auto learn = [&](const auto& x, const auto& target, auto& trace, const auto& y) {
     const LossValue value = loss(y, target, dy);
     if (!(value.counted > 0)) return;  // nothing to learn from
-    require_finite("the loss", value.mean);
+    require_finite("the loss", value.mean, since.end);
     if (since.is_empty()) {
       std::swap(touched, touched_before);
       touched_before.visit([](auto g) { g.setZero(); }, gradient);
@@ -218,7 +246,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     if (options.accumulate > 1)
       visit_numbers([&](auto g) { g /= static_cast<typename Net::Scalar>(since.counted); }, gradient);
     now.gradient_norm = global_norm(gradient, touched);
-    require_finite("the norm of the gradient", now.gradient_norm);
+    require_finite("the norm of the gradient", now.gradient_norm, run.progress.batch);
     if (good_is_old) {
       run.good = net;
     } else {
@@ -244,7 +272,9 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     } else {
       visit_numbers([&](auto p) { finite = finite && all_finite(p); }, net);
     }
-    if (!finite) fail("the step of the optimiser, of rate " + describe(now.rate) + ", made " + not_finite_in(net));
+    if (!finite)
+      fail("the step of the optimiser, of rate " + describe(now.rate) + ", made " + not_finite_in(net),
+           run.progress.batch);
     ++now.step;
     run.loss_sum += since.loss_sum;
     run.counted += since.counted;
@@ -258,11 +288,15 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     if (validation) {
       const std::vector<double> all = validate(net, loss, *validation, options);
       now.validation = all[0];
-      require_finite("the validation loss", now.validation);
+      require_finite("the validation loss", now.validation, run.progress.batch);
       epoch.validations.push_back(now.validation);
       now.metrics.assign(all.begin() + 1, all.end());
       epoch.metrics.insert(epoch.metrics.end(), all.begin() + 1, all.end());
       const double chosen = all[static_cast<std::size_t>(options.best_by + 1)];
+      if (is_nan(chosen))
+        require_finite(
+            "metric " + std::to_string(options.best_by) + " of the validation data, which says what is best,", chosen,
+            run.progress.batch);
       if (const double low = higher ? -chosen : chosen; low < epoch.best_validation) {
         epoch.best_validation = low;
         epoch.best_epoch = now.epoch;
@@ -337,12 +371,13 @@ const Validation* pointer_to(const Validation* validation) {
 }  // namespace detail
 
 /// Validation data with metrics, for train(): see metrics.hpp.
-template <class Data, class... Metrics>
+template <class Data, class... All>
 struct Validation : Data {
-  std::tuple<Metrics...> metrics;  ///< in the order in which they are reported
+  using Metrics = std::tuple<All...>;  ///< in the order in which they are reported
+  Metrics metrics;                     ///< those
 
   /// Of a data source and any metrics.
-  explicit Validation(Data data, Metrics... metrics_) : Data(std::move(data)), metrics(std::move(metrics_)...) {}
+  explicit Validation(Data data, All... all) : Data(std::move(data)), metrics(std::move(all)...) {}
 };
 
 /// Trains `net` in place: for each epoch, for each mini-batch of sequences, for each window of steps, one step of the
@@ -358,7 +393,9 @@ struct Validation : Data {
 /// along, and any of them may say what is best:
 ///
 ///     recur::train(net, adam, recur::softmax_cross_entropy, data, recur::Validation(validation, recur::accuracy), rng,
-///                  {.best_by = 0, .on_progress = [](const recur::Progress& now) { ... now.metrics[0] ... }});
+///                  {.best_by = 0, .on_progress = [](const recur::Progress& now) {
+///                    if (now.epoch_end) std::cout << now.metrics[0] << "\n";
+///                  }});
 ///
 /// With `.accumulate = k` the gradients of k mini-batches (windows of them, where there are windows) make one step, as
 /// one mini-batch of k times as many sequences would: the mean over all that they counted.

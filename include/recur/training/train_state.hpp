@@ -95,6 +95,7 @@ struct TrainState {
   double best_validation = std::numeric_limits<double>::infinity();  ///< the lowest so far, or of what is best where
                                                                      ///< it is high, the lowest -value
   Index best_epoch = -1;                                             ///< whose that is
+  Index best_by = -1;                                                ///< what says so: see TrainOptions
   std::optional<Net> best;                                           ///< its parameters
   std::optional<Net> good;                                           ///< the last parameters that gave a finite loss
   std::optional<Net>
@@ -124,6 +125,7 @@ struct TrainState {
     f("all_metrics", run.metrics);
     f("best_validation", run.best_validation);
     f("best_epoch", run.best_epoch);
+    f("best_by", run.best_by);
     f("best", run.best);
     f("good", run.good);
     f("latest", run.latest);

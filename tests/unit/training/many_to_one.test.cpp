@@ -117,7 +117,8 @@ TEST_CASE("What does not fit one target for a sequence is said", "[many_to_one]"
   CHECK(message_of([&] { loss(y, Classes::Zero(2, 4)); }) ==
         "softmax_cross_entropy: classes must be 2x1 (batch x steps of y), got 2x4");
   CHECK(message_of([&] { softmax_cross_entropy(y, Classes::Zero(2, 1)); }) ==
-        "softmax_cross_entropy: classes must be 2x4 (batch x steps of y), got 2x1");
+        "softmax_cross_entropy: classes must be 2x4 (batch x steps of y), got 2x1: one for each sequence is for "
+        "recur::ManyToOne");
   const Classes three = Classes::Zero(3, 1), two = Classes::Zero(2, 2);
   CHECK(message_of([&] { ClassData(y, three); }) ==
         "ClassData: classes must be 2x4 (batch x steps of x), or 2x1, got 3x1");

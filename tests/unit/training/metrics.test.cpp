@@ -22,6 +22,17 @@ struct Near {
   }
 };
 
+/// A metric of which nobody can tell what is better; one that never changes; one that counts nothing.
+struct Unclear {
+  LossValue operator()(SeriesView<const double>, const Series<double>&) const { return {1, 1}; }
+};
+struct Same : Unclear {
+  static constexpr bool higher_is_better = false;
+};
+struct Nothing : Same {
+  LossValue operator()(SeriesView<const double>, const Series<double>&) const { return {0, 0}; }
+};
+
 /// What the network of a run gave for a metric after each epoch.
 struct Told {
   TrainResult result;
@@ -147,8 +158,7 @@ TEST_CASE("train reports metrics of the validation data, and chooses by any of t
 
 TEST_CASE("Patience is with what chooses", "[metrics][train]") {
   const Echo held_out(4, 9, 2);
-  const auto never = [](const auto&, const auto&) { return LossValue{1, 1}; };
-  const auto told = train_with(Validation(held_out.data(), never), {.best_by = 0, .patience = 3});
+  const auto told = train_with(Validation(held_out.data(), Same()), {.best_by = 0, .patience = 3});
   CHECK(told.result.best_epoch == 0);
   CHECK(told.result.validations.size() == 4);
   CHECK(told.result.stopped);
@@ -165,4 +175,92 @@ TEST_CASE("best_by beyond the metrics is an error", "[metrics][train]") {
         "train: best_by must be -1, for the loss, or one of 0 metrics of recur::Validation, from 0 on, got 0");
   CHECK(with(Validation(held_out.data(), Near()), -2) ==
         "train: best_by must be -1, for the loss, or one of 1 metrics of recur::Validation, from 0 on, got -2");
+  CHECK(with(Validation(held_out.data(), Near(), Unclear()), 1) ==
+        "train: best_by is metric 1, which does not say what is better: a static constexpr bool higher_is_better "
+        "expected");
+  CHECK(with(Validation(held_out.data(), squared_error), 0) == "(nothing was thrown)");  // a loss does
+  CHECK(message_of<std::runtime_error>([&] { train_with(Validation(held_out.data(), Nothing()), {.best_by = 0}); }) ==
+        "train: metric 0 of the validation data, which says what is best, is nan at epoch 0, batch 4 (both counted "
+        "from 0); the network keeps the last parameters that gave a finite loss");
+}
+
+TEST_CASE("Metrics that do not fit the validation data are found before the first step", "[metrics][train]") {
+  const Echo task(4, 6);
+  auto net = net_of(1);
+  const auto start = net;
+  Adam adam(net);
+  std::mt19937 rng(1);
+  const auto wants_three = [](const auto& y, const auto&) {
+    require(y.features() == 3, "y must have 3 features");
+    return LossValue{0, 1};
+  };
+  CHECK(message_of([&] { train(net, adam, squared_error, task.data(), Validation(task.data(), wants_three), rng); }) ==
+        "y must have 3 features");
+  CHECK(same_parameters(net, start));
+}
+
+TEST_CASE("A pointer to no validation is none, whatever its metrics would be", "[metrics][train]") {
+  const Echo task(4, 6);
+  auto net = net_of(1);
+  Adam adam(net);
+  std::mt19937 rng(1);
+  const Validation<SeriesData<double>, Quantiles>* const none = nullptr;
+  const auto result = train(net, adam, squared_error, task.data(), none, rng, {.epochs = 2});
+  CHECK(result.validations.empty());
+  CHECK(result.metrics.empty());
+}
+
+TEST_CASE("A run with metrics goes on to the same bits from any epoch, and says where others are given",
+          "[metrics][train]") {
+  const Echo task(6, 8), held_out(4, 9, 2);
+  const Validation validation(held_out.data(), mean_absolute_error, Near());
+  const TrainOptions options{.epochs = 5, .batch = 3, .best_by = 1};
+  auto whole = net_of(1);
+  Adam adam(whole);
+  std::mt19937 rng(3);
+  const auto result = train(whole, adam, squared_error, task.data(), validation, rng, options);
+  REQUIRE(result.metrics.size() == 5);
+  for (Index epochs = 1; epochs < 5; ++epochs) {
+    auto net = net_of(1);
+    Adam again(net);
+    std::mt19937 again_rng(3);
+    TrainState<Net> run;
+    TrainOptions some = options;
+    some.epochs = epochs;
+    train(net, again, squared_error, task.data(), validation, again_rng, run, some);
+    auto other = run;
+    const auto resumed = train(net, again, squared_error, task.data(), validation, again_rng, run, options);
+    CHECK(resumed.metrics == result.metrics);
+    CHECK(resumed.best_epoch == result.best_epoch);
+    CHECK(same_parameters(net, whole));
+    const auto held_out_data = held_out.data();
+    CHECK(message_of([&] {
+            train(net, again, squared_error, task.data(), held_out_data, again_rng, other, {});
+          }).find("train: the run has ") == 0);
+    some.best_by = 0;
+    CHECK(message_of([&] { train(net, again, squared_error, task.data(), validation, again_rng, other, some); }) ==
+          "train: the run has chosen the best by best_by = 1, got 0");
+  }
+}
+
+TEST_CASE("Data with weights train as if sequences were there as often as they weigh", "[weights][train]") {
+  const Echo task(3, 6);
+  Series<double> weights(1, 3, 1), heard(1, 5, 6), echo(1, 5, 6);
+  weights.matrix() << 1, 3, 1;
+  for (Index t = 0; t < 6; ++t) {
+    heard[t] = task.heard[t](Eigen::all, {0, 1, 1, 1, 2});
+    echo[t] = task.echo[t](Eigen::all, {0, 1, 1, 1, 2});
+  }
+  const auto trained = [](const auto& data) {
+    auto net = net_of(1);
+    Adam adam(net, {.rate = 0.01});
+    std::mt19937 rng(1);
+    const auto result = train(net, adam, squared_error, data, rng, {.epochs = 20, .window = 4});
+    CHECK(evaluate(net, data, {.window = 3, .batch = 2}, squared_error) ==
+          Approx(evaluate(net, data, squared_error)).epsilon(1e-13));
+    return std::pair(parameters_of(net), result.losses.back());
+  };
+  const auto by_weight = trained(WeightedData(task.data(), weights)), by_number = trained(SeriesData(heard, echo));
+  CHECK((by_weight.first - by_number.first).cwiseAbs().maxCoeff() < 1e-10);
+  CHECK(by_weight.second == Approx(by_number.second).epsilon(1e-10));
 }

@@ -149,17 +149,26 @@ TEST_CASE("Weights are read with the data: of steps, of sequences, of features",
   CHECK(a.target[1].col(1) == target[2].col(0));
   CHECK(a.weights[1](0, 0) == of_steps[2](0, 2));
   const auto b = read(WeightedData(SeriesData(x, target), of_sequences), 2);
-  CHECK(b.weights.steps() == 2);
-  for (Index t = 0; t < 2; ++t) CHECK(b.weights[t] == of_sequences[0](Eigen::all, {2, 0}));
+  CHECK(b.weights.steps() == 1);
+  CHECK(b.weights[0] == of_sequences[0](Eigen::all, {2, 0}));
+  const auto y = random_series(2, 2, 2, 6);
+  CHECK(squared_error(y, b).value.mean ==
+        Approx((b.weights.matrix() *
+                ((y.matrix() - b.target.matrix()).array().square().matrix().colwise().sum().reshaped(2, 2)))
+                   .sum() /
+               (2 * b.weights.matrix().sum()))
+            .epsilon(1e-14));
   const auto c = read(WeightedData(SeriesData(x, target), of_features), 0);
   CHECK(c.weights[0].col(1) == of_features[0].col(0));
   const Classes classes = Classes::Zero(3, 4), once = Classes::Constant(3, 1, 7);
   const auto d = read(WeightedData(ClassData(x, classes), of_sequences), 2);
   CHECK(d.target.cols() == 2);
-  CHECK(d.weights[1] == of_sequences[0](Eigen::all, {2, 0}));
+  CHECK(d.weights[0] == of_sequences[0](Eigen::all, {2, 0}));
   const auto e = read(WeightedData(ClassData(x, once), of_sequences), 2);  // a target for each sequence
   CHECK((e.target == Classes::Constant(2, 1, 7)).all());
   CHECK(e.weights.steps() == 1);
+  CHECK(message_of([&] { read(WeightedData(ClassData(x, once), of_steps), 2); }) ==
+        "WeightedData: weights of 1 step expected, as the target's, got 4");
 }
 
 TEST_CASE("What does not fit in weights is said", "[weights]") {
@@ -174,6 +183,9 @@ TEST_CASE("What does not fit in weights is said", "[weights]") {
   Series<double> weights(1, 2, 2);
   weights[1](0, 1) = -1;
   CHECK(with(weights) == "squared_error: weights must be finite and >= 0, got -1 at step 1 of sequence 1");
+  Weighted within{target, Series<double>(3, 2, 2)};
+  CHECK(message_of([&] { squared_error(y, within, within.weights); }) ==
+        "squared_error: dy must be another series than the weights, got one that lies in the same memory");
   weights[1](0, 1) = not_a_number;
   CHECK(with(weights) == "squared_error: weights must be finite and >= 0, got nan at step 1 of sequence 1");
   const Classes classes = Classes::Zero(2, 2);
