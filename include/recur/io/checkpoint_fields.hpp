@@ -15,8 +15,8 @@ namespace recur::inline RECUR_ISA::detail {
 template <class Net>
 inline constexpr const char* dtype_of = sizeof(typename Net::Scalar) == sizeof(float) ? "F32" : "F64";
 
-/// What a whole number of a checkpoint may be. They count, from 0, but for the best epoch, and the metric that says what
-/// is best, which are -1 where there is none.
+/// What a whole number of a checkpoint may be. They count, from 0, but for the best epoch and the metric that says so,
+/// which are -1 where there is none.
 template <std::integral Number>
 struct WholeNumbers {
   static constexpr std::int64_t most =
