@@ -112,7 +112,8 @@ TEST_CASE("Training takes tokens", "[tokens]") {
   CHECK(result.losses.front() > 0.8);
   CHECK(evaluate(net, data, {.window = 4}, softmax_cross_entropy) < 0.02);
   const Classes fewer = next.leftCols(11);
-  CHECK(message_of([&] { TokenData(x, fewer); }) == "TokenData: classes must be 4x12 (batch x steps of x), got 4x11");
+  CHECK(message_of([&] { TokenData(x, fewer); }) ==
+        "TokenData: classes must be 4x12 (batch x steps of x), or 4x1, got 4x11");
 }
 
 TEST_CASE("Tokens in other memory", "[tokens]") {
