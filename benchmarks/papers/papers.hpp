@@ -1,0 +1,84 @@
+#pragma once
+/// \file
+/// Tables of papers, to be filled by recur: what is trained on, what was published, and how a network is trained.
+
+#include <recur/training/data.hpp>
+#include <recur/training/loss.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace papers {
+
+using recur::Index;
+
+/// How a network is made and trained. Where a table says nothing else, these are its numbers for all cells.
+struct Settings {
+  Index hidden = 128, layers = 1;
+  double dropout = 0;
+  Index epochs = 20, batch = 32, window = 0;
+  double rate = 3e-3, weight_decay = 0, clip = 1;
+  unsigned seed = 1;
+};
+
+/// Series with series as targets; a target of one step is for the whole sequence.
+struct SeriesSet {
+  recur::Series<float> x, target;
+  recur::SeriesData<float> data() const { return {x, target}; }
+};
+/// Tokens with classes.
+struct TokenSet {
+  recur::Tokens x;
+  recur::Classes target;
+  recur::TokenData data() const { return {x, target}; }
+};
+/// Any loss of series.
+using AnyLoss =
+    std::function<recur::LossValue(recur::SeriesView<const float>, const recur::Series<float>&, recur::Series<float>&)>;
+
+/// One table: data of one kind or the other, and what is measured on the last part.
+struct Problem {
+  std::string measure;   ///< of the loss on the test data: "nats per step"
+  std::string baseline;  ///< what needs no network, and its loss
+  Index inputs, outputs;
+  AnyLoss loss;  ///< of series; of tokens it is the softmax's
+  SeriesSet series_train, series_valid, series_test;
+  TokenSet token_train, token_valid, token_test;
+  bool of_tokens() const { return token_train.target.size() > 0; }
+};
+
+struct Published {
+  std::string cell;
+  double loss;
+};
+/// What a table is called, who published it, and what makes its data, in short form where only to see that all works.
+struct Table {
+  std::string name, source;
+  std::vector<Published> published;
+  Problem (*make)(const std::string& folder, unsigned seed, bool brief);
+  /// For a cell.
+  Settings (*settings)(const std::string& cell);
+};
+const std::vector<Table>& tables();
+
+/// A network of some cell.
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual Index parameters() const = 0;
+  /// Trains it, and keeps the parameters that did best on the validation data. Calls progress(share done, loss of the
+  /// mini-batch, validation loss) now and then.
+  virtual void train(const Problem&, const std::function<void(double, double, double)>& progress) = 0;
+  /// The loss on the validation data, and on the test data.
+  virtual std::pair<double, double> evaluate(const Problem&) const = 0;
+};
+struct CellKind {
+  std::string name;
+  std::unique_ptr<Model> (*make)(const Problem&, const Settings&);
+};
+const std::vector<CellKind>& cells_with_products();     ///< with h: one layer after another
+const std::vector<CellKind>& cells_without_products();  ///< within residual blocks, between which all is nonlinear
+
+}  // namespace papers
