@@ -117,15 +117,14 @@ void require_run(const TrainState<Net>& run, Index sequences, Index batch, Index
           " steps in this epoch, of which the data has ", batches);
 }
 
-/// What was best, and metrics of epochs that are over, are those of this call, too.
+/// A run with validation data goes on only with as many metrics, and with the same one to say what is best.
 template <class Net>
-void require_validations(TrainState<Net>& run, std::size_t metrics, Index best_by) {
+void require_validations(const TrainState<Net>& run, std::size_t metrics, Index best_by) {
   const std::size_t epochs = run.validations.size();
   require(run.metrics.size() == epochs * metrics, "train: the run has ", run.metrics.size(), " metrics of ", epochs,
           " epochs with validation data, expected ", epochs * metrics, " (", metrics, " in each)");
   require(run.best_epoch < 0 || run.best_by == best_by, "train: the run has chosen the best by best_by = ", run.best_by,
           ", got ", best_by);
-  run.best_by = best_by;
 }
 
 /// Throws where all parameters are zero, but for those of layers that have a start of their own (the gain of a
@@ -163,7 +162,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   using Metrics = typename MetricsOf<Validation>::type;
   const bool higher =
       higher_is_better<Validation, typename Net::Scalar>(static_cast<const Metrics*>(nullptr), options.best_by);
-  require_validations(run, validation ? std::tuple_size_v<Metrics> : 0, options.best_by);
+  if (validation) require_validations(run, std::tuple_size_v<Metrics>, options.best_by);
 
   Net gradient = zeros_like(net);
   TouchedColumns touched, touched_before;  // of the gradient: by this step and the one before
@@ -300,6 +299,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
       if (const double low = higher ? -chosen : chosen; low < epoch.best_validation) {
         epoch.best_validation = low;
         epoch.best_epoch = now.epoch;
+        epoch.best_by = options.best_by;
         epoch.best = net;
       }
     }

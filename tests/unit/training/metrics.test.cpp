@@ -240,6 +240,10 @@ TEST_CASE("A run with metrics goes on to the same bits from any epoch, and says 
     some.best_by = 0;
     CHECK(message_of([&] { train(net, again, squared_error, task.data(), validation, again_rng, other, some); }) ==
           "train: the run has chosen the best by best_by = 1, got 0");
+    // Without validation data it may go on, too.
+    const auto without = train(net, again, squared_error, task.data(), again_rng, other, {.epochs = 5, .batch = 3});
+    CHECK(without.losses.size() == 5);
+    CHECK(without.metrics.size() == static_cast<std::size_t>(epochs));
   }
 }
 
