@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
                 s.layers, model->parameters());
     Bar bar;
     model->train(problem, [&](double share, double loss, double validation) {
-      std::array<char, 64> text;
+      std::array<char, 64> text{};
       std::snprintf(text.data(), text.size(), "loss %.4g, validation %.4g", loss, validation);
       bar.show(share, text.data());
     });
