@@ -2,18 +2,28 @@
 //
 //     h_t = tanh(b + W h_<t-1> + U[character t]),  P(character t+1) = softmax(V h_t + c)
 //
-// where U[k] is the k-th column of U: characters are tokens, which stand for one-hot vectors.
+// where U[k] is the k-th column of U: characters are tokens, which stand for one-hot vectors. Other cells than Elman's,
+// and several layers, are options.
 //
 // It learns the files given, or this library's own headers, but for the last tenth of each: by that it is judged, in
 // bits per character, beside n-gram models and xz. Meanwhile, and at the end, it writes text of its own.
 #include <recur/io/checkpoint.hpp>
 #include <recur/recur.hpp>
 
+#include "cells.hpp"
 #include "characters.hpp"
 #include "characters_options.hpp"
 
 using recur::Index;
-using Net = recur::Sequence<recur::Elman<float>, recur::Readout<float>>;
+using Net = recur::Sequence<recur::Stack<recur::AnyCell<float>>, recur::Readout<float>>;
+
+Net network(const std::string& cell, Index kinds, Index hidden, Index count) {
+  std::vector<recur::AnyCell<float>> layers;
+  while (std::ssize(layers) < count)
+    layers.push_back(make_cell(cell, layers.empty() ? kinds : layers.back().outputs(), hidden));
+  const Index outputs = layers.back().outputs();
+  return Net(recur::Stack(std::move(layers)), {outputs, kinds, {.bias = true}});
+}
 
 /// A recur::DataSource: stretches of a text side by side, and as targets the characters that follow.
 struct Streams {
@@ -54,7 +64,7 @@ std::string dream(const Net& net, std::string_view alphabet, Index length, doubl
 Net learn(const Options& o, const Corpus& corpus) {
   corpus.print_sizes();
   const Index kinds = std::ssize(corpus.alphabet);
-  Net net({kinds, o.hidden}, {o.hidden, kinds, {.bias = true}});
+  Net net = network(o.cell, kinds, o.hidden, o.layers);
   std::mt19937 rng(o.seed), dreams(o.seed);
   recur::initialize(net, rng);
   recur::AdamW adam(net, {.weight_decay = 0.2});
@@ -92,15 +102,19 @@ Net learn(const Options& o, const Corpus& corpus) {
 }
 
 int main(int argc, char** argv) {
-  CLI::App app("An Elman network learns text, character by character, and writes some of its own.");
+  CLI::App app("A recurrent network learns text, character by character, and writes some of its own.");
   try {
-    const Options o(app, argc, argv);
+    const Options o(app, cell_names(), argc, argv);
     std::mt19937 rng(o.seed);
     if (!o.load.empty()) {
       const auto file = recur::Safetensors::read(o.load);
       const std::string alphabet = text_of(file.metadata("alphabet"));
-      const Index kinds = std::ssize(alphabet), hidden = file.shape("0.W")[0];
-      Net net({kinds, hidden}, {hidden, kinds, {.bias = true}});
+      const auto number = [&](const char* key) {
+        const Index result = std::atol(file.metadata(key).c_str());
+        if (result < 1) file.fail(std::string(key) + " must be >= 1, got " + file.metadata(key));
+        return result;
+      };
+      Net net = network(file.metadata("cell"), std::ssize(alphabet), number("hidden"), number("layers"));
       recur::load(file, net);
       print(dream(net, alphabet, o.length, o.temperature, rng));
       return 0;
@@ -108,7 +122,12 @@ int main(int argc, char** argv) {
     const Corpus corpus(o.files.empty() ? own_files(RECUR_SOURCE_DIR) : o.files,
                         std::size_t(std::max(1000L, 2 * o.batch * o.window)));
     const Net net = learn(o, corpus);
-    if (!o.save.empty()) recur::save(o.save, net, {{"alphabet", numbers_of(corpus.alphabet)}});
+    if (!o.save.empty())
+      recur::save(o.save, net,
+                  {{"alphabet", numbers_of(corpus.alphabet)},
+                   {"cell", o.cell},
+                   {"hidden", std::to_string(o.hidden)},
+                   {"layers", std::to_string(o.layers)}});
     print(dream(net, corpus.alphabet, o.length, o.temperature, rng));
   } catch (const CLI::Success& help) {
     return app.exit(help);

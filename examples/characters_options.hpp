@@ -8,13 +8,15 @@
 
 struct Options {
   std::vector<std::string> files;
-  long hidden = 256, batch = 16, window = 32, epochs = 35, steps = 8000, length = 400, checkpoint_every = 500;
+  std::string cell = "elman";
+  long hidden = 256, layers = 1, batch = 16, window = 32, epochs = 35, steps = 8000, length = 400,
+       checkpoint_every = 500;
   double seconds = 45, rate = 6e-3, temperature = 0.7;
   unsigned seed = 1;
   bool brief = false;
   std::string save, load, checkpoint, resume;
 
-  Options(CLI::App& app, int argc, char** argv) {
+  Options(CLI::App& app, const std::vector<std::string>& cells, int argc, char** argv) {
     app.add_option("files", files, "what to learn; recur's headers where none is given");
     app.add_option("--save", save, "a file to be written: the network, once it has learnt");
     app.add_option("--load", load, "a file that --save wrote: write text with it, and learn nothing")
@@ -28,7 +30,9 @@ struct Options {
     app.option_defaults()->always_capture_default();
     app.add_option("--checkpoint-every", checkpoint_every, "steps from one checkpoint to the next")
         ->check(CLI::Range(1, 1'000'000'000));
+    app.add_option("--cell", cell, "the recurrent cell")->check(CLI::IsMember(cells));
     app.add_option("--hidden", hidden, "hidden units")->check(CLI::Range(1, 10'000));
+    app.add_option("--layers", layers, "recurrent layers")->check(CLI::Range(1, 100));
     app.add_option("--batch", batch, "stretches of text read side by side")->check(CLI::Range(1, 10'000));
     app.add_option("--window", window, "characters that the gradient goes back")->check(CLI::Range(1, 10'000));
     app.add_option("--epochs", epochs, "how often it reads the text, at most")->check(CLI::Range(1, 1'000'000));

@@ -6,7 +6,9 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cmath>
+#include <algorithm>
+#include <array>
+#include <numeric>
 #include <optional>
 
 namespace {
@@ -22,53 +24,87 @@ std::vector<std::string> names_of(const std::vector<Named>& all) {
   return names;
 }
 
+std::string short_text(double number) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.4g", number);
+  return text.data();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app(
       "Trains a network on the data of a paper's table, and prints what it reaches beside what was published.");
   try {
-    std::vector<papers::CellKind> cells = papers::cells_with_products();
-    for (const auto& each : papers::cells_without_products()) cells.push_back(each);
     std::string table_name, cell_name = "lstm", folder = ".";
-    std::optional<long> hidden, layers, epochs, batch;
+    std::optional<long> hidden, layers, epochs, batch, window;
     std::optional<double> rate, dropout;
-    unsigned seed = 1;
-    bool brief = false;
+    unsigned seed = 1, seeds = 1;
+    bool brief = false, markdown = false;
     app.add_option("table", table_name, "which table")->required()->check(CLI::IsMember(names_of(papers::tables())));
-    app.add_option("--cell", cell_name, "which cell")->check(CLI::IsMember(names_of(cells)))->capture_default_str();
+    app.add_option("--cell", cell_name, "which cell")->check(CLI::IsMember(papers::cells()))->capture_default_str();
     app.add_option("--data", folder, "the folder with the data as they are published; made up tasks need none");
     app.add_option("--seed", seed, "of all random numbers")->capture_default_str();
+    app.add_option("--seeds", seeds,
+                   "so many runs, with this seed and the next ones: their mean, and from where to where")
+        ->check(CLI::Range(1, 100))
+        ->capture_default_str();
     app.add_option("--hidden", hidden, "hidden units, otherwise than for the table");
     app.add_option("--layers", layers, "layers, otherwise than for the table");
     app.add_option("--epochs", epochs, "passes over the data, otherwise than for the table");
     app.add_option("--batch", batch, "sequences in a mini-batch, otherwise than for the table");
+    app.add_option("--window", window, "steps that the gradient goes back, 0 for all, otherwise than for the table");
     app.add_option("--rate", rate, "the highest learning rate, otherwise than for the table");
     app.add_option("--dropout", dropout, "before the readout and between layers, otherwise than for the table");
+    app.add_flag("--markdown", markdown, "the result as a row of papers.md: see report.sh");
     app.add_flag("--short", brief, "few data, small, for a moment: to see that all works");
     app.parse(argc, argv);
 
     const papers::Table& table = called(table_name, papers::tables());
     papers::Settings s = table.settings(cell_name);
+    s.cell = cell_name;
     if (brief) s.hidden = 8, s.epochs = 2;
     s.hidden = hidden.value_or(s.hidden), s.layers = layers.value_or(s.layers), s.epochs = epochs.value_or(s.epochs);
-    s.batch = batch.value_or(s.batch), s.rate = rate.value_or(s.rate), s.dropout = dropout.value_or(s.dropout);
-    s.seed = seed;
-    const papers::Problem problem = table.make(folder, seed, brief);
-    const auto model = called(cell_name, cells).make(problem, s);
-    std::printf("%s: %s, %td units in %td layers, %td parameters\n", table.source.c_str(), cell_name.c_str(), s.hidden,
-                s.layers, model->parameters());
-    Bar bar;
-    model->train(problem, [&](double share, double loss, double validation) {
-      std::array<char, 64> text{};
-      std::snprintf(text.data(), text.size(), "loss %.4g, validation %.4g", loss, validation);
-      bar.show(share, text.data());
-    });
-    const double seconds = bar.seconds();
-    const auto [validation, test] = model->evaluate(problem);
-    std::printf("%s: %.5g (validation %.5g) after %.0f s; %s", problem.measure.c_str(), test, validation, seconds,
-                problem.baseline.c_str());
-    for (const auto& [cell, loss] : table.published) std::printf("; %s %.5g", cell.c_str(), loss);
+    s.batch = batch.value_or(s.batch), s.window = window.value_or(s.window), s.rate = rate.value_or(s.rate);
+    s.dropout = dropout.value_or(s.dropout);
+
+    std::vector<double> losses;
+    double validations = 0, seconds = 0;
+    papers::Index parameters = 0;
+    std::string measure, baseline;
+    for (s.seed = seed; s.seed < seed + seeds; ++s.seed) {
+      const papers::Problem problem = table.make(folder, s.seed, brief);
+      const auto model = papers::make_model(problem, s);
+      measure = problem.measure, baseline = problem.baseline, parameters = model->parameters();
+      if (!markdown)
+        std::printf("%s: %s, %td units in %td layers, %td parameters, seed %u\n", table.source.c_str(),
+                    cell_name.c_str(), s.hidden, s.layers, parameters, s.seed);
+      Bar bar;
+      model->train(problem, [&](double share, double loss, double validation) {
+        std::array<char, 64> text{};
+        std::snprintf(text.data(), text.size(), "loss %.4g, validation %.4g", loss, validation);
+        bar.show(share, text.data());
+      });
+      seconds += bar.seconds() / seeds;
+      const auto [validation, test] = model->evaluate(problem);
+      losses.push_back(test);
+      validations += validation / seeds;
+    }
+    const double mean = std::accumulate(losses.begin(), losses.end(), 0.0) / seeds;
+    const auto [least, most] = std::minmax_element(losses.begin(), losses.end());
+    const auto published = std::find_if(table.published.begin(), table.published.end(),
+                                        [&](const auto& each) { return each.cell == cell_name; });
+    const std::string spread = seeds > 1 ? " (" + short_text(*least) + " to " + short_text(*most) + ")" : "";
+    if (markdown) {
+      std::printf("| %s | %s | %td x %td | %td | %s%s | %s | %s | %.0f |\n", table_name.c_str(), cell_name.c_str(),
+                  s.layers, s.hidden, parameters, short_text(mean).c_str(), spread.c_str(),
+                  short_text(validations).c_str(), published == table.published.end() ? "" : published->loss.c_str(),
+                  seconds);
+      return 0;
+    }
+    std::printf("%s: %s%s (validation %s) after %.0f s; %s", measure.c_str(), short_text(mean).c_str(), spread.c_str(),
+                short_text(validations).c_str(), seconds, baseline.c_str());
+    for (const auto& [cell, loss] : table.published) std::printf("; %s %s", cell.c_str(), loss.c_str());
     std::printf("\n");
   } catch (const CLI::ParseError& error) {
     return app.exit(error);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace papers {
@@ -16,6 +17,7 @@ using recur::Index;
 
 /// How a network is made and trained. Where a table says nothing else, these are its numbers for all cells.
 struct Settings {
+  std::string cell = "";
   Index hidden = 128, layers = 1;
   double dropout = 0;
   Index epochs = 20, batch = 32, window = 0;
@@ -50,8 +52,7 @@ struct Problem {
 };
 
 struct Published {
-  std::string cell;
-  double loss;
+  std::string cell, loss;
 };
 /// What a table is called, who published it, and what makes its data, in short form where only to see that all works.
 struct Table {
@@ -74,11 +75,9 @@ class Model {
   /// The loss on the validation data, and on the test data.
   virtual std::pair<double, double> evaluate(const Problem&) const = 0;
 };
-struct CellKind {
-  std::string name;
-  std::unique_ptr<Model> (*make)(const Problem&, const Settings&);
-};
-const std::vector<CellKind>& cells_with_products();     ///< with h: one layer after another
-const std::vector<CellKind>& cells_without_products();  ///< within residual blocks, between which all is nonlinear
+std::unique_ptr<Model> make_model(const Problem&, const Settings&);
+/// The names of all cells; and whether a cell's units do not see each other, so that it stands in residual blocks.
+std::vector<std::string> cells();
+bool in_blocks(const std::string& cell);
 
 }  // namespace papers

@@ -43,6 +43,9 @@ std::vector<NamedNetwork> networks_of_layers() {
       network("ZonedOut",
               Sequence(Cell<ZonedOut<LearnedLeak>, double>(3, 5), Cell<ZonedOut<GruResetBeforeRule<>>, double>(5, 4),
                        Cell<ZonedOut<CtRnnRule<>>, double>(4, 4))),
+      network("Chosen", Sequence(AnyCell<double>(PeepholeLstm<double>(3, 5)),
+                                 Stack<AnyCell<double>>({IndRnn<double>(5, 4), GruResetBefore<double>(4, 4)}),
+                                 Residual(AnyCell<double>(Elman<double>(4, 4))))),
       network("OneMask", Sequence(Lstm<double>(3, 5), Dropout<double>(5, 0.4, {.one_mask = true}),
                                   Stack<Gru<double>>(5, 4, 2, {.dropout = 0.3, .one_mask = true}))));
 }

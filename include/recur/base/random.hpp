@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <random>
+#include <type_traits>
 #include <utility>
 
 namespace recur::inline RECUR_ISA {
@@ -26,15 +28,44 @@ inline double rounded_product(double a, double b) {
 
 }  // namespace detail
 
-/// A number uniform in [low, high).
+namespace detail {
+
+/// A number uniform in [0, 1).
 template <class Engine>
-double uniform(Engine& engine, double low = 0, double high = 1) {
+double uniform_in_unit(Engine& engine) {
   // As many draws as make up 53 bits: std::generate_canonical as it was until C++26 changed its numbers.
   const double range = static_cast<double>(Engine::max() - Engine::min()) + 1;
   double sum = 0, scale = 1;
-  for (; scale < 0x1p53; scale *= range)
-    sum += detail::rounded_product(static_cast<double>(engine() - Engine::min()), scale);
-  return low + detail::rounded_product(high - low, std::min(sum / scale, 1 - 0x1p-53));
+  for (; scale < 0x1p53; scale *= range) sum += rounded_product(static_cast<double>(engine() - Engine::min()), scale);
+  return std::min(sum / scale, 1 - 0x1p-53);
+}
+
+/// The caller's engine, of any type, for what is compiled once for all of them: uniform() draws the same numbers.
+class AnyEngine {
+ public:
+  template <class Engine>
+    requires(!std::is_same_v<Engine, AnyEngine>)
+  explicit AnyEngine(Engine& engine)
+      : engine_(&engine), draw_([](void* any) { return uniform_in_unit(*static_cast<Engine*>(any)); }) {}
+
+  using result_type = std::uint32_t;
+  static constexpr result_type min() { return 0; }
+  static constexpr result_type max() { return 0xffffffffu; }
+  result_type operator()() { return static_cast<result_type>(0x1p32 * draw_(engine_)); }
+  friend double uniform_in_unit(AnyEngine& any) { return any.draw_(any.engine_); }
+
+ private:
+  void* engine_;
+  double (*draw_)(void*);
+};
+
+}  // namespace detail
+
+/// A number uniform in [low, high).
+template <class Engine>
+double uniform(Engine& engine, double low = 0, double high = 1) {
+  using detail::uniform_in_unit;
+  return low + detail::rounded_product(high - low, uniform_in_unit(engine));
 }
 
 /// A normal number of mean 0 and standard deviation 1: sqrt(-2 ln u) cos(2 pi v) (Box and Muller, 1958).

@@ -9,6 +9,18 @@
 
 namespace recur::inline RECUR_ISA {
 
+/// The records of two steps, this one's and that of the step before: what a Stream keeps of a cell.
+template <class Record>
+class CellMemory {
+  template <Rule, class, int, int, int>
+  friend class Cell;
+  struct Aligned {
+    alignas(alignment<Record>) Record record;
+  };
+  std::array<Aligned, 2> records_;
+  std::size_t now_ = 0;
+};
+
 /// A recurrent layer: for t = 1 .. T, from a state that is zero or given,
 ///
 ///     a_t   = b + W h_<t-1> + U x_t
@@ -180,21 +192,15 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
     }
   }
 
-  /// The records of two steps, this one's and that of the step before: what a Stream keeps.
-  class Memory {
-    friend Cell;
-    struct Aligned {
-      alignas(alignment<Record<1>>) Record<1> record;
-    };
-    std::array<Aligned, 2> records_;
-    std::size_t now_ = 0;
-  };
-  /// For Stream: two zero records.
+  /// For Stream: what it keeps, at first two zero records.
+  ///@{
+  using Memory = CellMemory<Record<1>>;
   Memory memory() const {
     Memory memory;
     memory.records_.fill({record<1>()});
     return memory;
   }
+  ///@}
   /// Sets the state to zero. Throws std::invalid_argument where the cell's shapes have changed since memory().
   void clear(Memory& memory) const {
     require_memory("reset", memory);

@@ -33,6 +33,8 @@ class CellWorkspace {
 
   template <Rule, class, int, int, int>
   friend class Cell;
+  template <class, class>
+  friend class AnyCell;
 
   detail::EmptiedByMove<Index> batch_;
   DropoutSeed seed_;        // of random bits of this call of forward

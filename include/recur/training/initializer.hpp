@@ -142,6 +142,8 @@ template <class Layer>
 void forget_bias(Layer& layer, double value = 1) {
   if constexpr (requires { Layer::visit_layers(layer, [](auto&) {}); }) {
     Layer::visit_layers(layer, [&](auto& each) { forget_bias(each, value); });
+  } else if constexpr (requires { layer.set_forget_bias(value); }) {
+    layer.set_forget_bias(value);
   } else if constexpr (requires { Layer::Rule::forget; }) {
     constant(layer.b.segment((Layer::Rule::forget - detail::from_bias<typename Layer::Rule>().first) * layer.hidden(),
                              layer.hidden()),

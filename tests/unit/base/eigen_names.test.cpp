@@ -20,6 +20,7 @@ using both::AdamW;
 using both::AdamWOptions;
 using both::AffineFunction;
 using both::alignment;
+using both::AnyCell;
 using both::BatchLayout;
 using both::Bidirectional;
 using both::binary_cross_entropy;

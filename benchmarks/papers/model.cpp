@@ -1,0 +1,124 @@
+#include "../../examples/cells.hpp"
+#include "papers.hpp"
+
+#include <recur/recur.hpp>
+
+namespace papers {
+namespace {
+
+using Cell = recur::AnyCell<float>;
+
+/// A network, trained on any table.
+template <class Net>
+class ModelOf : public Model {
+ public:
+  ModelOf(Net net, const Settings& settings) : net_(std::move(net)), s_(settings), rng_(settings.seed) {
+    recur::initialize(net_, rng_);
+    if (s_.cell == "irnn") start_as_irnn();
+  }
+  Index parameters() const override { return recur::parameter_count(net_); }
+
+  void train(const Problem& problem, const std::function<void(double, double, double)>& progress) override {
+    if (problem.of_tokens()) {
+      run(problem.token_train.data(), problem.token_valid.data(), recur::softmax_cross_entropy, progress);
+    } else {
+      run(problem.series_train.data(), problem.series_valid.data(), problem.loss, progress);
+    }
+  }
+  std::pair<double, double> evaluate(const Problem& problem) const override {
+    const auto on = [&](const auto& valid, const auto& test, const auto& loss) {
+      const recur::EvaluateOptions how{.window = s_.window, .batch = s_.batch};
+      return std::pair(recur::evaluate(net_, valid.data(), how, loss), recur::evaluate(net_, test.data(), how, loss));
+    };
+    if (problem.of_tokens()) return on(problem.token_valid, problem.token_test, recur::softmax_cross_entropy);
+    return on(problem.series_valid, problem.series_test, problem.loss);
+  }
+
+ private:
+  /// Q. V. Le, N. Jaitly, G. E. Hinton, 2015: W = I, b = 0, all else of standard deviation 0.001.
+  void start_as_irnn() {
+    recur::visit(
+        [&](const recur::Name& name, auto& block) {
+          if (name.str().ends_with("W")) return recur::identity(block);
+          if (name.str().ends_with("b") || name.str().ends_with("c")) return recur::zero(block);
+          for (Index k = 0; k < block.size(); ++k) block.data()[k] = 0.001f * static_cast<float>(recur::normal(rng_));
+        },
+        net_);
+  }
+
+  void run(const auto& train, const auto& valid, const auto& loss,
+           const std::function<void(double, double, double)>& progress) {
+    recur::AdamW adam(net_, {.rate = s_.rate, .weight_decay = s_.weight_decay});
+    recur::TrainOptions options{.epochs = s_.epochs, .batch = s_.batch, .window = s_.window, .clip_norm = s_.clip};
+    const Index batches = (train.sequences() + s_.batch - 1) / s_.batch,
+                windows = s_.window > 0 ? (train.steps() + s_.window - 1) / s_.window : 1,
+                steps = s_.epochs * batches * windows;
+    options.shuffle = windows == 1;  // stretches of one text go on
+    options.schedule = [=, rate = s_.rate](Index step) {
+      return recur::warm_up(step, 1 + steps / 50, recur::cosine(step, steps, rate));
+    };
+    double validation = std::numeric_limits<double>::quiet_NaN();
+    options.on_progress = [&](const recur::Progress& now) {
+      if (now.epoch_end) validation = now.validation;
+      progress(static_cast<double>(now.step) / static_cast<double>(steps), now.loss, validation);
+    };
+    recur::train(net_, adam, loss, train, valid, rng_, options);
+  }
+
+  Net net_;
+  Settings s_;
+  std::mt19937 rng_;
+};
+template <class Net>
+std::unique_ptr<Model> model(Net net, const Settings& settings) {
+  return std::make_unique<ModelOf<Net>>(std::move(net), settings);
+}
+
+Cell cell_of(const Settings& s, Index inputs) {
+  if (s.cell == "irnn") return recur::Elman<float, recur::Relu>(inputs, s.hidden);
+  return make_cell(s.cell, inputs, s.hidden);
+}
+
+/// One layer after another, with dropout between them and before the readout.
+std::unique_ptr<Model> plain(const Problem& p, const Settings& s) {
+  std::vector<Cell> layers;
+  while (std::ssize(layers) < s.layers) layers.push_back(cell_of(s, layers.empty() ? p.inputs : s.hidden));
+  return model(recur::Sequence(recur::Stack(std::move(layers), {.dropout = s.dropout}),
+                               recur::Dropout<float>(s.hidden, s.dropout),
+                               recur::Readout<float>(s.hidden, p.outputs, {.bias = true})),
+               s);
+}
+
+/// Blocks of x + Dense(cell(LayerNorm(x))): cells in which units do not see each other want something nonlinear between.
+std::unique_ptr<Model> residual(const Problem& p, const Settings& s) {
+  const auto block = [&] {
+    Cell cell = cell_of(s, s.hidden);
+    const Index outputs = cell.outputs();
+    return recur::Residual(recur::Sequence(recur::LayerNorm<float>(s.hidden), std::move(cell),
+                                           recur::Dense<float>(outputs, s.hidden),
+                                           recur::Dropout<float>(s.hidden, s.dropout)));
+  };
+  std::vector<decltype(block())> blocks;
+  while (std::ssize(blocks) < s.layers) blocks.push_back(block());
+  return model(
+      recur::Sequence(recur::Embedding<float>(p.inputs, s.hidden), recur::Stack(std::move(blocks)),
+                      recur::LayerNorm<float>(s.hidden), recur::Readout<float>(s.hidden, p.outputs, {.bias = true})),
+      s);
+}
+
+}  // namespace
+
+std::vector<std::string> cells() {
+  std::vector<std::string> names = cell_names();
+  names.push_back("irnn");
+  return names;
+}
+std::unique_ptr<Model> make_model(const Problem& problem, const Settings& settings) {
+  return in_blocks(settings.cell) ? residual(problem, settings) : plain(problem, settings);
+}
+bool in_blocks(const std::string& cell) {
+  const auto& list = cells_without_products();
+  return std::any_of(list.begin(), list.end(), [&](const NamedCell& each) { return each.name == cell; });
+}
+
+}  // namespace papers
