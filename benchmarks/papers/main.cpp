@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <numeric>
 #include <optional>
 
@@ -25,6 +26,7 @@ std::vector<std::string> names_of(const std::vector<Named>& all) {
 }
 
 std::string short_text(double number) {
+  if (std::isnan(number)) return "none";
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%.4g", number);
   return text.data();
@@ -40,7 +42,7 @@ int main(int argc, char** argv) {
     std::optional<long> hidden, layers, epochs, batch, window;
     std::optional<double> rate, dropout;
     unsigned seed = 1, seeds = 1;
-    bool brief = false, markdown = false;
+    bool brief = false, markdown = false, about = false, tune = false;
     app.add_option("table", table_name, "which table")->required()->check(CLI::IsMember(names_of(papers::tables())));
     app.add_option("--cell", cell_name, "which cell")->check(CLI::IsMember(papers::cells()))->capture_default_str();
     app.add_option("--data", folder, "the folder with the data as they are published; made up tasks need none");
@@ -56,11 +58,18 @@ int main(int argc, char** argv) {
     app.add_option("--window", window, "steps that the gradient goes back, 0 for all, otherwise than for the table");
     app.add_option("--rate", rate, "the highest learning rate, otherwise than for the table");
     app.add_option("--dropout", dropout, "before the readout and between layers, otherwise than for the table");
+    app.add_flag("--tune", tune, "with validation data for tables that have none, out of what is learnt from");
+    app.add_flag("--about", about, "only says what the table is, and what is reached without a network");
     app.add_flag("--markdown", markdown, "the result as a row of papers.md: see report.sh");
     app.add_flag("--short", brief, "few data, small, for a moment: to see that all works");
     app.parse(argc, argv);
 
     const papers::Table& table = called(table_name, papers::tables());
+    if (about) {
+      const papers::Problem problem = table.make(folder, {.seed = seed, .brief = brief});
+      std::printf("%s. %s: %s.\n", table.source.c_str(), problem.measure.c_str(), problem.baseline.c_str());
+      return 0;
+    }
     papers::Settings s = table.settings(cell_name);
     s.cell = cell_name;
     if (brief) s.hidden = 8, s.epochs = 2;
@@ -73,7 +82,7 @@ int main(int argc, char** argv) {
     papers::Index parameters = 0;
     std::string measure, baseline;
     for (s.seed = seed; s.seed < seed + seeds; ++s.seed) {
-      const papers::Problem problem = table.make(folder, s.seed, brief);
+      const papers::Problem problem = table.make(folder, {s.seed, brief, tune, s.batch});
       const auto model = papers::make_model(problem, s);
       measure = problem.measure, baseline = problem.baseline, parameters = model->parameters();
       if (!markdown)
@@ -82,7 +91,9 @@ int main(int argc, char** argv) {
       Bar bar;
       model->train(problem, [&](double share, double loss, double validation) {
         std::array<char, 64> text{};
-        std::snprintf(text.data(), text.size(), "loss %.4g, validation %.4g", loss, validation);
+        const int written = std::snprintf(text.data(), text.size(), "loss %.4g", loss);
+        if (!std::isnan(validation))
+          std::snprintf(text.data() + written, text.size() - std::size_t(written), ", validation %.4g", validation);
         bar.show(share, text.data());
       });
       seconds += bar.seconds() / seeds;

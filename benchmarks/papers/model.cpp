@@ -28,7 +28,10 @@ class ModelOf : public Model {
   std::pair<double, double> evaluate(const Problem& problem) const override {
     const auto on = [&](const auto& valid, const auto& test, const auto& loss) {
       const recur::EvaluateOptions how{.window = s_.window, .batch = s_.batch};
-      return std::pair(recur::evaluate(net_, valid.data(), how, loss), recur::evaluate(net_, test.data(), how, loss));
+      const double of_none = std::numeric_limits<double>::quiet_NaN(),
+                   of_test = recur::evaluate(net_, test.data(), how, loss);
+      return std::pair(valid.data().sequences() > 0 ? recur::evaluate(net_, valid.data(), how, loss) : of_none,
+                       of_test);
     };
     if (problem.of_tokens()) return on(problem.token_valid, problem.token_test, recur::softmax_cross_entropy);
     return on(problem.series_valid, problem.series_test, problem.loss);
@@ -51,18 +54,24 @@ class ModelOf : public Model {
     recur::AdamW adam(net_, {.rate = s_.rate, .weight_decay = s_.weight_decay});
     recur::TrainOptions options{.epochs = s_.epochs, .batch = s_.batch, .window = s_.window, .clip_norm = s_.clip};
     const Index batches = (train.sequences() + s_.batch - 1) / s_.batch,
-                windows = s_.window > 0 ? (train.steps() + s_.window - 1) / s_.window : 1,
-                steps = s_.epochs * batches * windows;
-    options.shuffle = windows == 1;  // stretches of one text go on
-    options.schedule = [=, rate = s_.rate](Index step) {
-      return recur::warm_up(step, 1 + steps / 50, recur::cosine(step, steps, rate));
-    };
+                windows = s_.window > 0 ? (train.steps() + s_.window - 1) / s_.window : 1;
+    // As many where all sequences are as long as the longest; after the first epoch it is known.
+    Index steps = s_.epochs * batches * windows;
+    options.shuffle = windows == 1 || train.sequences() > s_.batch;  // stretches of one text go on
+    options.schedule = [&](Index step) { return recur::warm_up(step, 100, recur::cosine(step, steps, s_.rate)); };
     double validation = std::numeric_limits<double>::quiet_NaN();
     options.on_progress = [&](const recur::Progress& now) {
-      if (now.epoch_end) validation = now.validation;
+      if (now.epoch_end) {
+        validation = now.validation;
+        steps = s_.epochs * now.step / (now.epoch + 1);
+      }
       progress(static_cast<double>(now.step) / static_cast<double>(steps), now.loss, validation);
     };
-    recur::train(net_, adam, loss, train, valid, rng_, options);
+    if (valid.sequences() > 0) {
+      recur::train(net_, adam, loss, train, valid, rng_, options);
+    } else {
+      recur::train(net_, adam, loss, train, rng_, options);
+    }
   }
 
   Net net_;

@@ -51,6 +51,13 @@ struct Problem {
   bool of_tokens() const { return token_train.target.size() > 0; }
 };
 
+/// How a table's data are made.
+struct How {
+  unsigned seed = 1;
+  bool brief = false;  ///< few, to see that all works
+  bool tune = false;   ///< with validation data where the table has none: what is learnt from is less then
+  Index batch = 32;    ///< stretches of one text
+};
 struct Published {
   std::string cell, loss;
 };
@@ -58,7 +65,7 @@ struct Published {
 struct Table {
   std::string name, source;
   std::vector<Published> published;
-  Problem (*make)(const std::string& folder, unsigned seed, bool brief);
+  Problem (*make)(const std::string& folder, const How&);
   /// For a cell.
   Settings (*settings)(const std::string& cell);
 };
@@ -69,10 +76,10 @@ class Model {
  public:
   virtual ~Model() = default;
   virtual Index parameters() const = 0;
-  /// Trains it, and keeps the parameters that did best on the validation data. Calls progress(share done, loss of the
-  /// mini-batch, validation loss) now and then.
+  /// Trains it, and keeps the parameters that did best on the validation data, the last where there are none. Calls
+  /// progress(share done, loss of the mini-batch, validation loss) now and then.
   virtual void train(const Problem&, const std::function<void(double, double, double)>& progress) = 0;
-  /// The loss on the validation data, and on the test data.
+  /// The loss on the validation data, NaN where there are none, and on the test data.
   virtual std::pair<double, double> evaluate(const Problem&) const = 0;
 };
 std::unique_ptr<Model> make_model(const Problem&, const Settings&);

@@ -86,8 +86,8 @@ Problem piano(const std::string& path) {
       "keys by their frequency: " + std::to_string(by_frequency(problem.series_train, problem.series_test));
   return problem;
 }
-Problem chorales(const std::string& folder, unsigned, bool) { return piano(folder + "/JSB_Chorales.mat"); }
-Problem nottingham(const std::string& folder, unsigned, bool) { return piano(folder + "/Nottingham.mat"); }
+Problem chorales(const std::string& folder, const How&) { return piano(folder + "/JSB_Chorales.mat"); }
+Problem nottingham(const std::string& folder, const How&) { return piano(folder + "/Nottingham.mat"); }
 /// Of some runs each on JSB chorales, those that did best on the validation data.
 Settings piano_settings(const std::string& cell) {
   if (cell == "elman") return {.hidden = 200, .dropout = 0.3, .epochs = 60, .batch = 4, .rate = 1e-3};
@@ -114,15 +114,15 @@ SeriesSet sums(Index count, Index steps, std::mt19937& rng) {
   return set;
 }
 template <Index steps>
-Problem adding(const std::string&, unsigned seed, bool brief) {
-  std::mt19937 rng(seed);
+Problem adding(const std::string&, const How& how) {
+  std::mt19937 rng(how.seed);
   Problem problem;
   problem.measure = "squared error of the sum";
   problem.inputs = 2, problem.outputs = 1;
   problem.loss = recur::ManyToOne(recur::squared_error);
-  problem.series_train = sums(brief ? 100 : 50'000, steps, rng);
-  problem.series_valid = sums(brief ? 50 : 1000, steps, rng);
-  problem.series_test = sums(brief ? 50 : 1000, steps, rng);
+  problem.series_train = sums(how.brief ? 100 : 50'000, steps, rng);
+  problem.series_valid = sums(how.brief ? 50 : 1000, steps, rng);
+  problem.series_test = sums(how.brief ? 50 : 1000, steps, rng);
   problem.baseline = "always 1: " + std::to_string(1.0 / 6);
   return problem;
 }
@@ -146,15 +146,15 @@ TokenSet copies(Index count, Index gap, std::mt19937& rng) {
     }
   return set;
 }
-Problem copy_memory(const std::string&, unsigned seed, bool brief) {
-  std::mt19937 rng(seed);
-  const Index gap = brief ? 30 : 1000;
+Problem copy_memory(const std::string&, const How& how) {
+  std::mt19937 rng(how.seed);
+  const Index gap = how.brief ? 30 : 1000;
   Problem problem;
   problem.measure = "nats per step";
   problem.inputs = problem.outputs = 10;
-  problem.token_train = copies(brief ? 64 : 10'000, gap, rng);
-  problem.token_valid = copies(brief ? 32 : 1000, gap, rng);
-  problem.token_test = copies(brief ? 32 : 1000, gap, rng);
+  problem.token_train = copies(how.brief ? 64 : 10'000, gap, rng);
+  problem.token_valid = copies(how.brief ? 32 : 1000, gap, rng);
+  problem.token_test = copies(how.brief ? 32 : 1000, gap, rng);
   problem.baseline = "symbols by chance: " + std::to_string(10 * std::log(8.0) / static_cast<double>(gap + 20));
   return problem;
 }
@@ -174,7 +174,7 @@ TokenSet stretches(const std::string& text, const std::string& alphabet, Index c
     }
   return set;
 }
-Problem shakespeare(const std::string& folder, unsigned, bool brief) {
+Problem shakespeare(const std::string& folder, const How& how) {
   const std::string path = folder + "/tinyshakespeare.txt";
   std::ostringstream stream;
   stream << std::ifstream(path, std::ios::binary).rdbuf();
@@ -184,15 +184,15 @@ Problem shakespeare(const std::string& folder, unsigned, bool brief) {
                              ": must be the text of github.com/karpathy/char-rnn, data/tinyshakespeare/input.txt");
   const std::set<char> kinds(text.begin(), text.end());
   const std::string alphabet(kinds.begin(), kinds.end());
-  if (brief) text.erase(0, text.size() - 30'000);
-  // nanoGPT's split: the last tenth is for the test. Of the rest, the last ninth is for validation.
-  const std::string learn = text.substr(0, text.size() / 10 * 8), judge = text.substr(text.size() / 10 * 9);
+  if (how.brief) text.erase(0, text.size() - 30'000);
+  // nanoGPT's split: the last tenth is for the test. To tune, the tenth before it is for validation.
+  const std::size_t tenth = text.size() / 10, learnt = text.size() - (how.tune ? 2 * tenth : tenth);
   Problem problem;
   problem.measure = "nats per character";
   problem.inputs = problem.outputs = std::ssize(alphabet);
-  problem.token_train = stretches(learn, alphabet, 32);
-  problem.token_valid = stretches(text.substr(learn.size(), text.size() / 10), alphabet, 8);
-  problem.token_test = stretches(judge, alphabet, 1);
+  problem.token_train = stretches(text.substr(0, learnt), alphabet, how.batch);
+  if (how.tune) problem.token_valid = stretches(text.substr(learnt, tenth), alphabet, 8);
+  problem.token_test = stretches(text.substr(text.size() - tenth), alphabet, 1);
   problem.baseline = "all alike: " + std::to_string(std::log(double(alphabet.size())));
   return problem;
 }

@@ -25,11 +25,11 @@ States column_of(const States& states, Index n) {
 }  // namespace
 
 TEST_CASE("The gradient check passes, one unit and a given initial state included", "[laws]") {
-  for (const auto& [name, cell] : all_cells()) {
+  for (const auto& [name, make] : all_cells()) {
     std::mt19937 rng(1);
     for (const auto& [inputs, hidden, batch, steps] :
          {std::array{3, 4, 2, 5}, {2, 1, 3, 7}, {1, 5, 1, 1}, {4, 3, 3, 12}}) {
-      const auto net = cell->make(inputs, hidden);
+      const auto net = make(inputs, hidden);
       net->randomize(rng);
       auto parameters = net->parameters();
       if (parameters.back().first == "P") parameters.back().second = parameters.back().second.cwiseAbs();
@@ -48,10 +48,10 @@ TEST_CASE("The gradient check passes, one unit and a given initial state include
 }
 
 TEST_CASE("A batch equals its columns run singly", "[laws]") {
-  for (const auto& [name, cell] : all_cells()) {
+  for (const auto& [name, make] : all_cells()) {
     std::mt19937 rng(2);
     INFO(name);
-    const auto net = cell->make(3, 7);
+    const auto net = make(3, 7);
     net->randomize(rng);
     const auto singly = net->copy();
     const auto x = random_series(net->inputs(), 5, 6, rng), dy = random_series(net->outputs(), 5, 6, rng);
@@ -105,7 +105,7 @@ TEST_CASE("A series equals its steps run singly, to the bit", "[laws]") {
   for (const auto& each : all_cells()) {
     INFO(each.name);
     for_sizes([&](Index hidden, auto& rng) {
-      const auto net = each.cell->make(3, hidden);
+      const auto net = each.make(3, hidden);
       net->randomize(rng, 0.3);
       for (const Index batch : {1, 3, 8}) check_steps_run_singly<double>(*net, net->inputs(), batch, rng);
     });
@@ -121,10 +121,10 @@ TEST_CASE("A series equals its steps run singly, to the bit", "[laws]") {
 }
 
 TEST_CASE("Zero dL/dy gives a zero gradient", "[laws]") {
-  for (const auto& [name, cell] : all_cells()) {
+  for (const auto& [name, make] : all_cells()) {
     std::mt19937 rng(4);
     INFO(name);
-    const auto net = cell->make(3, 4);
+    const auto net = make(3, 4);
     net->randomize(rng);
     const auto x = random_series(net->inputs(), 2, 5, rng);
     net->set_gradient(0.7);  // overwritten
@@ -139,10 +139,10 @@ TEST_CASE("Zero dL/dy gives a zero gradient", "[laws]") {
 }
 
 TEST_CASE("Two halves of a series, joined by the state and its gradient, are the series", "[laws]") {
-  for (const auto& [name, cell] : all_cells()) {
+  for (const auto& [name, make] : all_cells()) {
     std::mt19937 rng(5);
     INFO(name);
-    const auto net = cell->make(2, 3);
+    const auto net = make(2, 3);
     net->randomize(rng);
     const auto first = net->copy(), second = net->copy();
     const auto x_all = random_series(net->inputs(), 3, 8, rng), dy_all = random_series(net->outputs(), 3, 8, rng);
@@ -163,10 +163,10 @@ TEST_CASE("Two halves of a series, joined by the state and its gradient, are the
 }
 
 TEST_CASE("A series of several chunks is its pieces, each of which is one", "[laws]") {
-  for (const auto& [name, cell] : all_cells()) {
+  for (const auto& [name, make] : all_cells()) {
     std::mt19937 rng(9);
     INFO(name);
-    const auto net = cell->make(2, 3);
+    const auto net = make(2, 3);
     net->randomize(rng, 0.4);
     auto parameters = net->parameters();
     if (parameters.back().first == "P") parameters.back().second = parameters.back().second.cwiseAbs();
@@ -193,9 +193,9 @@ TEST_CASE("A series of several chunks is its pieces, each of which is one", "[la
 }
 
 TEST_CASE("A window as long as the series is plain BPTT, whatever the stride", "[laws]") {
-  for (const auto& [name, cell] : all_cells()) {
+  for (const auto& [name, make] : all_cells()) {
     std::mt19937 rng(8);
-    const auto net = cell->make(2, 3);
+    const auto net = make(2, 3);
     net->randomize(rng);
     const auto x = random_series(net->inputs(), 3, 9, rng), dy = random_series(net->outputs(), 3, 9, rng);
     const auto d_final = net->random_state(3, rng);

@@ -1,8 +1,7 @@
-// What is behind AnyNetwork and AnyCell: a network of recur.
+// What is behind AnyNetwork: a network of recur.
 #pragma once
 
-#include "../cells.hpp"
-#include "networks.hpp"
+#include "cell_of.hpp"
 
 #include <recur/stream.hpp>
 
@@ -108,25 +107,6 @@ class NetworkOf : public ForwardOf<Net, AnyNetwork> {
   Net gradient_;
 };
 
-/// The sizes of a cell: where h is projected, there are two units more; where some inputs have no weights, there are
-/// these, too.
-template <class Rule, class Scalar>
-recur::Cell<Rule, Scalar> cell_of_sizes(Index inputs, Index outputs) {
-  using Cell = recur::Cell<Rule, Scalar>;
-  if constexpr (Cell::is_projected) {
-    return {inputs, outputs + 2, outputs};
-  } else {
-    return {inputs + Cell::shared, outputs};
-  }
-}
-
-template <class Rule>
-struct CellOf : AnyCell {
-  std::unique_ptr<AnyNetwork> make(Index inputs, Index outputs) const override {
-    return std::make_unique<NetworkOf<recur::Cell<Rule, double>>>(cell_of_sizes<Rule, double>(inputs, outputs));
-  }
-};
-
 template <class Rule>
 struct OtherTypesOf : AnyOtherTypes {
   std::unique_ptr<AnyForward<float>> make_float(Index inputs, Index outputs, std::mt19937& rng,
@@ -163,10 +143,6 @@ struct OtherTypesOf : AnyOtherTypes {
 };
 
 template <class Rule>
-NamedCell cell(std::string name) {
-  return {std::move(name), std::make_unique<CellOf<Rule>>()};
-}
-template <class Rule>
 NamedTypes other_types(std::string name) {
   return {std::move(name), std::make_unique<OtherTypesOf<Rule>>()};
 }
@@ -174,12 +150,4 @@ template <class Net>
 NamedNetwork network(std::string name, Net net) {
   return {std::move(name), std::make_unique<NetworkOf<Net>>(std::move(net))};
 }
-/// Its arguments in a vector: what can only be moved has no initialiser list.
-template <class... Named>
-auto list_of(Named... named) {
-  std::vector<std::common_type_t<Named...>> list;
-  (list.push_back(std::move(named)), ...);
-  return list;
-}
-
 }  // namespace recur_test

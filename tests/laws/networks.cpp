@@ -1,25 +1,29 @@
-#include "networks.hpp"
+#include "network_of.hpp"
 
 #include <algorithm>
 #include <cmath>
 
 namespace recur_test {
 
+std::unique_ptr<AnyNetwork> network_of(recur::AnyCell<double> cell) {
+  return std::make_unique<NetworkOf<recur::AnyCell<double>>>(std::move(cell));
+}
+
 const std::vector<NamedCell>& all_cells() {
   static const auto cells = [] {
     std::vector<NamedCell> all;
     for (auto some : {plain_cells, gated_cells, cells_without_product, projected_cells})
-      for (auto& each : some()) all.push_back(std::move(each));
+      for (const auto& each : some()) all.push_back(each);
     return all;
   }();
   return cells;
 }
 
-const AnyCell& cell_called(const std::string& name) {
+const NamedCell& cell_called(const std::string& name) {
   const auto& cells = all_cells();
   const auto found = std::find_if(cells.begin(), cells.end(), [&](const auto& each) { return each.name == name; });
   recur::require(found != cells.end(), "no cell is called ", name);
-  return *found->cell;
+  return *found;
 }
 const std::vector<NamedTypes>& all_other_types() {
   static const auto types = [] {
@@ -32,7 +36,7 @@ const std::vector<NamedTypes>& all_other_types() {
 
 std::vector<NamedNetwork> all_networks() {
   std::vector<NamedNetwork> all;
-  for (const auto& [name, cell] : all_cells()) all.push_back({name, cell->make(3, 4)});
+  for (const auto& [name, make] : all_cells()) all.push_back({name, make(3, 4)});
   for (auto& each : networks_of_layers()) all.push_back(std::move(each));
   return all;
 }

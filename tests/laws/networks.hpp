@@ -63,14 +63,7 @@ struct AnyNetwork : AnyForward<double> {
   virtual Series<double> stream(SeriesView<const double> x) const = 0;
 };
 
-/// A cell of any size; of one whose hidden state is projected, `outputs` are the numbers of h. It has more outputs
-/// where h is several blocks, and more inputs where some have no weights.
-struct AnyCell {
-  virtual ~AnyCell() = default;
-  virtual std::unique_ptr<AnyNetwork> make(Index inputs, Index outputs) const = 0;
-};
-
-/// The same cell of float, and one of 3 inputs and 5 outputs, or as above, that are fixed at compile time.
+/// A cell of float, and one of 3 inputs and 5 outputs that are fixed at compile time.
 struct AnyOtherTypes {
   virtual ~AnyOtherTypes() = default;
   virtual std::unique_ptr<AnyForward<float>> make_float(Index inputs, Index outputs, std::mt19937& rng,
@@ -83,22 +76,23 @@ struct AnyOtherTypes {
   virtual Series<double> step_fixed(const NamedMatrices& parameters, SeriesView<const double> x) const = 0;
 };
 
-/// Networks by what they are called, each of 3 inputs or one more: a cell of 4 units of every kind, and networks of
-/// layers.
+/// A cell of any size, by what it is called; of one whose hidden state is projected, `outputs` are the numbers of h. It
+/// has more outputs where h is several blocks, and more inputs where some have no weights.
 struct NamedCell {
   std::string name;
-  std::unique_ptr<const AnyCell> cell;
+  std::unique_ptr<AnyNetwork> (*make)(Index inputs, Index outputs);
 };
 struct NamedTypes {
   std::string name;
   std::unique_ptr<const AnyOtherTypes> types;
 };
+/// Of 3 inputs or one more: a cell of 4 units of every kind, and networks of layers.
 struct NamedNetwork {
   std::string name;
   std::unique_ptr<AnyNetwork> network;
 };
 const std::vector<NamedCell>& all_cells();
-const AnyCell& cell_called(const std::string& name);
+const NamedCell& cell_called(const std::string& name);
 /// Of a rule for each kind of stage: what sizes and scalars change is not the rule's.
 const std::vector<NamedTypes>& all_other_types();
 std::vector<NamedNetwork> all_networks();

@@ -1,4 +1,4 @@
-#include "network_of.hpp"
+#include "cell_of.hpp"
 
 namespace recur_test {
 

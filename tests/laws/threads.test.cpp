@@ -50,11 +50,11 @@ void check_threads(AnyNetwork& net, SeriesView<const double> x) {
 }  // namespace
 
 TEST_CASE("No bit depends on the number of threads", "[team][laws]") {
-  for (const auto& [name, cell] : all_cells())
+  for (const auto& [name, make] : all_cells())
     for (const Index batch : {16, 27, 40}) {
       std::mt19937 rng(2);
       INFO(name << ", batch " << batch);
-      const auto net = cell->make(85, 101);
+      const auto net = make(85, 101);
       net->randomize(rng, 0.2);
       check_threads(*net, random_series(net->inputs(), batch, 17, rng));
     }
