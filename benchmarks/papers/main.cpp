@@ -107,10 +107,9 @@ int main(int argc, char** argv) {
                                         [&](const auto& each) { return each.cell == cell_name; });
     const std::string spread = seeds > 1 ? " (" + short_text(*least) + " to " + short_text(*most) + ")" : "";
     if (markdown) {
-      std::printf("| %s | %s | %td x %td | %td | %s%s | %s | %s | %.0f |\n", table_name.c_str(), cell_name.c_str(),
-                  s.layers, s.hidden, parameters, short_text(mean).c_str(), spread.c_str(),
-                  short_text(validations).c_str(), published == table.published.end() ? "" : published->loss.c_str(),
-                  seconds);
+      std::printf("| %s | %td x %td | %td | %s%s | %s | %s | %.0f |\n", cell_name.c_str(), s.layers, s.hidden,
+                  parameters, short_text(mean).c_str(), spread.c_str(), short_text(validations).c_str(),
+                  published == table.published.end() ? "" : published->loss.c_str(), seconds);
       return 0;
     }
     std::printf("%s: %s%s (validation %s) after %.0f s; %s", measure.c_str(), short_text(mean).c_str(), spread.c_str(),

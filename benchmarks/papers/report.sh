@@ -11,21 +11,19 @@ cmake --preset release
 cmake --build build/release --target recur_papers
 mkdir -p "$rows"
 
-# table, cell, seeds
+# seeds, table, cell, and options otherwise than for the table
 runs() {
-  for cell in elman gru lstm slstm mingru rg-lru lru; do
-    echo "jsb $cell 3"
-    echo "nottingham $cell 1"
-    echo "adding $cell 1"
-    echo "copy $cell 1"
-    echo "shakespeare $cell 1"
+  for table in "3 jsb" "1 shakespeare" "1 copy" "1 adding" "1 nottingham"; do
+    for cell in elman gru lstm slstm mingru rg-lru lru; do echo "$table $cell"; done
   done
-  for steps in 150 200 300; do echo "adding-$steps irnn 1"; done
+  for steps in 150 200 300; do echo "1 adding-$steps irnn"; done
+  echo "1 shakespeare gru --hidden 512 --epochs 13 --dropout 0.3 --rate 6e-3"
 }
 runs | OMP_NUM_THREADS=1 xargs -P "$jobs" -L 1 bash -o pipefail -c '
-  row='"$rows"'/$1.$2
-  [ -s "$row" ] || { echo "$1 $2"; build/release/benchmarks/papers/recur_papers "$1" --cell "$2" --seeds "$3" \
-    --data "$0" --markdown 2>"$row.log" | tail -n 1 >"$row.new" && mv "$row.new" "$row"; }' "$data"
+  seeds=$1 table=$2 cell=$3 row='"$rows"'/$(IFS=.; echo "${*:2}")
+  shift 3
+  [ -s "$row" ] || { echo "$row"; build/release/benchmarks/papers/recur_papers "$table" --cell "$cell" --seeds "$seeds" \
+    "$@" --data "$0" --markdown 2>"$row.log" | tail -n 1 >"$row.new" && mv "$row.new" "$row"; }' "$data"
 
 {
   echo "# Tables of papers"
@@ -35,8 +33,8 @@ runs | OMP_NUM_THREADS=1 xargs -P "$jobs" -L 1 bash -o pipefail -c '
   echo "best on the validation data; hyperparameters (in \`problems.cpp\`) were chosen by them, too."
   for table in jsb nottingham adding adding-150 adding-200 adding-300 copy shakespeare; do
     printf '\n## %s\n\n%s\n\n' "$table" "$(build/release/benchmarks/papers/recur_papers "$table" --data "$data" --about)"
-    echo "| table | cell | layers x units | parameters | test | validation | published | seconds |"
-    echo "|---|---|---|---|---|---|---|---|"
-    runs | while read -r t cell _; do [ "$t" != "$table" ] || cat "$rows/$t.$cell"; done
+    echo "| \`$table --cell\` | layers x units | parameters | test | validation | published | seconds |"
+    echo "|---|---|---|---|---|---|---|"
+    runs | while read -r _ name rest; do [ "$name" != "$table" ] || cat "$rows/$name.${rest// /.}"; done
   done
 } >benchmarks/papers/papers.md
