@@ -3,6 +3,8 @@
 
 #include <recur/recur.hpp>
 
+#include <cmath>
+
 namespace papers {
 namespace {
 
@@ -15,6 +17,8 @@ class ModelOf : public Model {
   ModelOf(Net net, const Settings& settings) : net_(std::move(net)), s_(settings), rng_(settings.seed) {
     recur::initialize(net_, rng_);
     if (s_.cell == "irnn") start_as_irnn();
+    if (s_.as_in_zaremba)
+      recur::visit([&](const auto&, auto& block) { recur::uniform_within(block, 0.1, rng_); }, net_);
   }
   Index parameters() const override { return recur::parameter_count(net_); }
 
@@ -51,14 +55,17 @@ class ModelOf : public Model {
 
   void run(const auto& train, const auto& valid, const auto& loss,
            const std::function<void(double, double, double)>& progress) {
-    recur::AdamW adam(net_, {.rate = s_.rate, .weight_decay = s_.weight_decay});
     recur::TrainOptions options{.epochs = s_.epochs, .batch = s_.batch, .window = s_.window, .clip_norm = s_.clip};
     const Index batches = (train.sequences() + s_.batch - 1) / s_.batch,
                 windows = s_.window > 0 ? (train.steps() + s_.window - 1) / s_.window : 1;
     // As many where all sequences are as long as the longest; after the first epoch it is known.
     Index steps = s_.epochs * batches * windows;
     options.shuffle = windows == 1 || train.sequences() > s_.batch;  // stretches of one text go on
-    options.schedule = [&](Index step) { return recur::warm_up(step, 100, recur::cosine(step, steps, s_.rate)); };
+    options.schedule = [&](Index step) {
+      if (!s_.as_in_zaremba) return recur::warm_up(step, 100, recur::cosine(step, steps, s_.rate));
+      const Index epoch = step / (steps / s_.epochs);
+      return s_.rate * std::pow(0.5, static_cast<double>(std::max<Index>(0, epoch - 3)));
+    };
     double validation = std::numeric_limits<double>::quiet_NaN();
     options.on_progress = [&](const recur::Progress& now) {
       if (now.epoch_end) {
@@ -67,11 +74,15 @@ class ModelOf : public Model {
       }
       progress(static_cast<double>(now.step) / static_cast<double>(steps), now.loss, validation);
     };
-    if (valid.sequences() > 0) {
-      recur::train(net_, adam, loss, train, valid, rng_, options);
-    } else {
-      recur::train(net_, adam, loss, train, rng_, options);
-    }
+    const auto by = [&](auto optimizer) {
+      if (valid.sequences() > 0) {
+        recur::train(net_, optimizer, loss, train, valid, rng_, options);
+      } else {
+        recur::train(net_, optimizer, loss, train, rng_, options);
+      }
+    };
+    if (s_.as_in_zaremba) return by(recur::Sgd(net_, {}));
+    by(recur::AdamW(net_, {.weight_decay = s_.weight_decay}));
   }
 
   Net net_;
@@ -91,11 +102,13 @@ Cell cell_of(const Settings& s, Index inputs) {
 /// One layer after another, with dropout between them and before the readout.
 std::unique_ptr<Model> plain(const Problem& p, const Settings& s) {
   std::vector<Cell> layers;
-  while (std::ssize(layers) < s.layers) layers.push_back(cell_of(s, layers.empty() ? p.inputs : s.hidden));
-  return model(recur::Sequence(recur::Stack(std::move(layers), {.dropout = s.dropout}),
-                               recur::Dropout<float>(s.hidden, s.dropout),
-                               recur::Readout<float>(s.hidden, p.outputs, {.bias = true})),
-               s);
+  const Index inputs = s.embedding > 0 ? s.embedding : p.inputs;
+  while (std::ssize(layers) < s.layers) layers.push_back(cell_of(s, layers.empty() ? inputs : s.hidden));
+  recur::Sequence net(recur::Stack(std::move(layers), {.dropout = s.dropout}),
+                      recur::Dropout<float>(s.hidden, s.dropout),
+                      recur::Readout<float>(s.hidden, p.outputs, {.bias = true}));
+  if (s.embedding == 0) return model(std::move(net), s);
+  return model(recur::Sequence(recur::Embedding<float>(p.inputs, inputs), std::move(net)), s);
 }
 
 /// Blocks of x + Dense(cell(LayerNorm(x))): cells in which units do not see each other want something nonlinear between.

@@ -10,6 +10,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 #include <stdexcept>
@@ -177,18 +178,20 @@ Settings copy_settings(const std::string& cell) {
 
 // ---- Characters -----------------------------------------------------------------------------------------------------
 
-/// A text in stretches side by side, and the characters that follow.
-TokenSet stretches(const std::string& text, const std::string& alphabet, Index count) {
-  const Index steps = (std::ssize(text) - 1) / count;
+/// Tokens one after another, in stretches side by side, and those that follow.
+TokenSet stretches(const std::vector<int>& tokens, Index count) {
+  const Index steps = (std::ssize(tokens) - 1) / count;
   TokenSet set{recur::Tokens(count, steps), recur::Classes(count, steps)};
   for (Index n = 0; n < count; ++n)
     for (Index t = 0; t < steps; ++t) {
       const auto at = static_cast<std::size_t>(n * steps + t);
-      set.x(n, t) = static_cast<int>(alphabet.find(text[at]));
-      set.target(n, t) = static_cast<int>(alphabet.find(text[at + 1]));
+      set.x(n, t) = tokens[at];
+      set.target(n, t) = tokens[at + 1];
     }
   return set;
 }
+std::string all_alike(Index kinds) { return "all alike: " + std::to_string(std::log(static_cast<double>(kinds))); }
+
 Problem shakespeare(const std::string& folder, const How& how) {
   const std::string path = folder + "/tinyshakespeare.txt";
   std::ostringstream stream;
@@ -199,16 +202,21 @@ Problem shakespeare(const std::string& folder, const How& how) {
                              ": must be the text of github.com/karpathy/char-rnn, data/tinyshakespeare/input.txt");
   const std::set<char> kinds(text.begin(), text.end());
   const std::string alphabet(kinds.begin(), kinds.end());
+  const auto part = [&](std::size_t first, std::size_t count) {
+    std::vector<int> tokens;
+    for (const char c : text.substr(first, count)) tokens.push_back(static_cast<int>(alphabet.find(c)));
+    return tokens;
+  };
   if (how.brief) text.erase(0, text.size() - 30'000);
   // nanoGPT's split: the last tenth is for the test. To tune, the tenth before it is for validation.
   const std::size_t tenth = text.size() / 10, learnt = text.size() - (how.tune ? 2 * tenth : tenth);
   Problem problem;
   problem.measure = "nats per character";
   problem.inputs = problem.outputs = std::ssize(alphabet);
-  problem.token_train = stretches(text.substr(0, learnt), alphabet, how.batch);
-  if (how.tune) problem.token_valid = stretches(text.substr(learnt, tenth), alphabet, 8);
-  problem.token_test = stretches(text.substr(text.size() - tenth), alphabet, 1);
-  problem.baseline = "all alike: " + std::to_string(std::log(double(alphabet.size())));
+  problem.token_train = stretches(part(0, learnt), how.batch);
+  if (how.tune) problem.token_valid = stretches(part(learnt, tenth), 8);
+  problem.token_test = stretches(part(text.size() - tenth, tenth), 1);
+  problem.baseline = all_alike(problem.inputs);
   return problem;
 }
 /// As many epochs as take some three minutes of a core with AVX2; what is else was chosen with --tune.
@@ -218,6 +226,52 @@ Settings shakespeare_settings(const std::string& cell) {
   if (cell == "elman") s.epochs = 15, s.rate = 3e-3;
   if (in_blocks(cell)) s.hidden = 192, s.layers = 3, s.epochs = 6, s.window = 64, s.rate = 4e-3;
   return s;
+}
+
+// ---- Words ----------------------------------------------------------------------------------------------------------
+
+/// The words of the Penn Treebank as T. Mikolov has prepared them; each line ends with the word <eos>.
+Problem treebank(const std::string& folder, const How& how) {
+  std::map<std::string, int> kinds;
+  const auto read = [&](const char* part) {
+    const std::string path = folder + "/ptb." + part + ".txt";
+    std::ifstream file(path);
+    std::vector<int> tokens;
+    const auto add = [&](const std::string& word) {
+      tokens.push_back(kinds.emplace(word, static_cast<int>(kinds.size())).first->second);
+    };
+    for (std::string line; std::getline(file, line) && (!how.brief || tokens.size() < 2000);) {
+      std::istringstream words(line);
+      for (std::string word; words >> word;) add(word);
+      add("<eos>");
+    }
+    if (tokens.size() < 1000)
+      throw std::runtime_error(path +
+                               ": must be the file of that name of the Penn Treebank, as language models have it");
+    return tokens;
+  };
+  const auto learn = read("train"), valid = read("valid"), test = read("test");
+  Problem problem;
+  problem.measure = "nats per word, of which e to the power is the perplexity";
+  problem.inputs = problem.outputs = std::ssize(kinds);
+  problem.token_train = stretches(learn, how.batch);
+  problem.token_valid = stretches(valid, how.batch);
+  problem.token_test = stretches(test, 1);
+  problem.baseline = all_alike(problem.inputs);
+  return problem;
+}
+/// "Small" there. Its loss is the sum over the 20 steps of a window, recur's the mean: 20 times its rate of 1, and a 20th
+/// of its norm of 5.
+Settings treebank_settings(const std::string&) {
+  return {.hidden = 200,
+          .layers = 2,
+          .epochs = 13,
+          .batch = 20,
+          .window = 20,
+          .rate = 20,
+          .clip = 0.25,
+          .embedding = 200,
+          .as_in_zaremba = true};
 }
 
 }  // namespace
@@ -251,7 +305,12 @@ const std::vector<Table>& tables() {
        "nanoGPT's README, tinyshakespeare",
        {{"a transformer, 3 minutes of a CPU", "1.88"}, {"a transformer of 10.7M parameters", "1.4697"}},
        shakespeare,
-       shakespeare_settings}};
+       shakespeare_settings},
+      {"words",
+       "W. Zaremba 2014, the Penn Treebank, small",
+       {{"lstm", "4.745, a perplexity of 115"}},
+       treebank,
+       treebank_settings}};
   return all;
 }
 
