@@ -2,6 +2,8 @@
 // that project nothing, for the hashes; the laws have theirs in laws/*_cells.cpp and laws/cells_without_product.cpp.
 #pragma once
 
+#include "random_series.hpp"
+
 #include <recur/recur.hpp>
 
 #include <tuple>
@@ -203,12 +205,6 @@ template <class Net>
 Net randomized(Net net, std::mt19937& rng, double limit = 0.8) {
   recur::visit([&](const recur::Name&, auto& block) { recur::uniform_within(block, limit, rng); }, net);
   return net;
-}
-template <class Scalar = double>
-recur::Series<Scalar> random_series(recur::Index features, recur::Index batch, recur::Index steps, std::mt19937& rng) {
-  recur::Series<Scalar> series(features, batch, steps);
-  series.setRandom(rng);
-  return series;
 }
 template <class Net>
 typename Net::State random_state(const Net& net, recur::Index batch, std::mt19937& rng) {

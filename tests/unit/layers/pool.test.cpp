@@ -13,18 +13,7 @@
 #include <limits>
 
 using namespace recur;
-using recur_test::message_of, recur_test::randomized;
-
-namespace {
-
-Series<double> random_series(Index features, Index batch, Index steps) {
-  std::mt19937 rng(1);
-  Series<double> x(features, batch, steps);
-  x.setRandom(rng);
-  return x;
-}
-
-}  // namespace
+using recur_test::message_of, recur_test::random_series, recur_test::randomized;
 
 TEST_CASE("A Pool has the mean, the largest, and both ends of what has come, at every step", "[pool]") {
   auto x = random_series(4, 2, 5);

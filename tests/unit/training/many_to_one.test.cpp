@@ -2,20 +2,14 @@
 #include "catch.hpp"
 #include "central_differences.hpp"
 #include "helpers.hpp"
+#include "random_series.hpp"
 
 #include <recur/recur.hpp>
 
 using namespace recur;
-using recur_test::message_of, recur_test::worst_difference;
+using recur_test::message_of, recur_test::random_series, recur_test::worst_difference;
 
 namespace {
-
-Series<double> random_series(Index features, Index batch, Index steps, unsigned seed) {
-  std::mt19937 rng(seed);
-  Series<double> x(features, batch, steps);
-  x.setRandom(rng);
-  return x;
-}
 
 /// Whether the largest number of a sequence is in its first feature, or its second.
 struct Task {

@@ -1,17 +1,11 @@
 // Metrics: what they are, what they count, and how evaluate() and train() report them and choose by them.
 #include "catch.hpp"
 #include "compiled_training.hpp"
+#include "random_series.hpp"
 
 using namespace recur_test;
 
 namespace {
-
-Series<double> random_series(Index features, Index batch, Index steps, unsigned seed) {
-  std::mt19937 rng(seed);
-  Series<double> x(features, batch, steps);
-  x.setRandom(rng);
-  return x;
-}
 
 /// The share of y within 0.1 of zero: less and less while the network learns.
 struct Near {

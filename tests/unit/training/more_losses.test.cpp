@@ -3,28 +3,19 @@
 #include "catch.hpp"
 #include "central_differences.hpp"
 #include "helpers.hpp"
+#include "losses.hpp"
 
 #include <recur/training/more_losses.hpp>
 
 #include <limits>
 
 using namespace recur;
-using recur_test::message_of, recur_test::worst_difference;
+using recur_test::for_each_loss, recur_test::message_of, recur_test::worst_difference;
 
 namespace {
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// f(name, loss, features of y for each of the target's)
-void for_each_loss(auto&& f) {
-  f("binary_cross_entropy", binary_cross_entropy, 1);
-  f("l1", l1, 1);
-  f("huber", huber, 1);
-  f("huber", Huber(0.2), 1);
-  f("quantiles", Quantiles({0.2, 0.9}), 2);
-  f("gaussian_nll", gaussian_nll, 2);
-  f("poisson_nll", poisson_nll, 1);
-}
 /// One number.
 Series<double> number(double value) {
   Series<double> one(1, 1, 1);
