@@ -10,6 +10,8 @@
 #include <recur/io/checkpoint.hpp>
 #include <recur/recur.hpp>
 
+#include <charconv>
+
 #include "cells.hpp"
 #include "characters.hpp"
 #include "characters_options.hpp"
@@ -109,12 +111,15 @@ int main(int argc, char** argv) {
     if (!o.load.empty()) {
       const auto file = recur::Safetensors::read(o.load);
       const std::string alphabet = text_of(file.metadata("alphabet"));
-      const auto number = [&](const char* key) {
-        const Index result = std::atol(file.metadata(key).c_str());
-        if (result < 1) file.fail(std::string(key) + " must be >= 1, got " + file.metadata(key));
+      const auto number = [&](const char* key, Index most) {
+        const std::string& text = file.metadata(key);
+        Index result = 0;
+        const auto end = std::from_chars(text.data(), text.data() + text.size(), result).ptr;
+        if (end != text.data() + text.size() || result < 1 || result > most)
+          file.fail(std::string(key) + " must be in 1 .. " + std::to_string(most) + ", got " + printable(text));
         return result;
       };
-      Net net = network(file.metadata("cell"), std::ssize(alphabet), number("hidden"), number("layers"));
+      Net net = network(file.metadata("cell"), std::ssize(alphabet), number("hidden", 10'000), number("layers", 100));
       recur::load(file, net);
       print(dream(net, alphabet, o.length, o.temperature, rng));
       return 0;

@@ -1,8 +1,9 @@
 #pragma once
 // Cells by their names, for programs that are told which to use.
 
-#include <recur/layers/any_cell.hpp>
+#include <recur/any_cell.hpp>
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 

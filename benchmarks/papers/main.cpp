@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
+#include <limits>
 #include <numeric>
 #include <optional>
 
@@ -51,14 +53,19 @@ int main(int argc, char** argv) {
                    "so many runs, with this seed and the next ones: their mean, and from where to where")
         ->check(CLI::Range(1, 100))
         ->capture_default_str();
-    app.add_option("--hidden", hidden, "hidden units, otherwise than for the table");
-    app.add_option("--layers", layers, "layers, otherwise than for the table");
-    app.add_option("--epochs", epochs, "passes over the data, otherwise than for the table");
-    app.add_option("--batch", batch, "sequences in a mini-batch, otherwise than for the table");
-    app.add_option("--window", window, "steps that the gradient goes back, 0 for all, otherwise than for the table");
+    app.add_option("--hidden", hidden, "hidden units, otherwise than for the table")->check(CLI::Range(1, 100'000));
+    app.add_option("--layers", layers, "layers, otherwise than for the table")->check(CLI::Range(1, 1000));
+    app.add_option("--epochs", epochs, "passes over the data, otherwise than for the table")
+        ->check(CLI::Range(1, 1'000'000));
+    app.add_option("--batch", batch, "sequences in a mini-batch, otherwise than for the table")
+        ->check(CLI::Range(1, 100'000));
+    app.add_option("--window", window, "steps that the gradient goes back, 0 for all, otherwise than for the table")
+        ->check(CLI::Range(0, 1'000'000'000));
     app.add_option("--rate", rate, "the highest learning rate, otherwise than for the table");
     app.add_option("--dropout", dropout, "before the readout and between layers, otherwise than for the table");
-    app.add_flag("--tune", tune, "with validation data for tables that have none, out of what is learnt from");
+    app.add_flag(
+        "--tune", tune,
+        "to choose options: no test, and validation data for a table that has none, out of what is learnt from");
     app.add_flag("--about", about, "only says what the table is, and what is reached without a network");
     app.add_flag("--markdown", markdown, "the result as a row of papers.md: see report.sh");
     app.add_flag("--short", brief, "few data, small, for a moment: to see that all works");
@@ -67,7 +74,12 @@ int main(int argc, char** argv) {
     const papers::Table& table = called(table_name, papers::tables());
     if (about) {
       const papers::Problem problem = table.make(folder, {.seed = seed, .brief = brief});
-      std::printf("%s. %s: %s.\n", table.source.c_str(), problem.measure.c_str(), problem.baseline.c_str());
+      std::printf("%s. %s: %s", table.source.c_str(), problem.measure.c_str(), problem.baseline.c_str());
+      const auto names = papers::cells();
+      for (const auto& [cell, loss] : table.published)
+        if (std::find(names.begin(), names.end(), cell) == names.end())
+          std::printf("; %s: %s", cell.c_str(), loss.c_str());
+      std::printf(".\n");
       return 0;
     }
     papers::Settings s = table.settings(cell_name);
@@ -81,7 +93,8 @@ int main(int argc, char** argv) {
     double validations = 0, seconds = 0;
     papers::Index parameters = 0;
     std::string measure, baseline;
-    for (s.seed = seed; s.seed < seed + seeds; ++s.seed) {
+    for (unsigned k = 0; k < seeds; ++k) {
+      s.seed = seed + k;
       const papers::Problem problem = table.make(folder, {s.seed, brief, tune, s.batch});
       const auto model = papers::make_model(problem, s);
       measure = problem.measure, baseline = problem.baseline, parameters = model->parameters();
@@ -98,7 +111,7 @@ int main(int argc, char** argv) {
       });
       seconds += bar.seconds() / seeds;
       const auto [validation, test] = model->evaluate(problem);
-      losses.push_back(test);
+      losses.push_back(tune ? std::numeric_limits<double>::quiet_NaN() : test);
       validations += validation / seeds;
     }
     const double mean = std::accumulate(losses.begin(), losses.end(), 0.0) / seeds;

@@ -3,7 +3,10 @@
 
 #include <recur/recur.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <random>
 
 namespace papers {
 namespace {
@@ -111,7 +114,8 @@ std::unique_ptr<Model> plain(const Problem& p, const Settings& s) {
   return model(recur::Sequence(recur::Embedding<float>(p.inputs, inputs), std::move(net)), s);
 }
 
-/// Blocks of x + Dense(cell(LayerNorm(x))): cells in which units do not see each other want something nonlinear between.
+/// Blocks of x + Dense(cell(LayerNorm(x))): cells in which units do not see each other want something nonlinear after
+/// them.
 std::unique_ptr<Model> residual(const Problem& p, const Settings& s) {
   const auto block = [&] {
     Cell cell = cell_of(s, s.hidden);

@@ -74,7 +74,6 @@
 #include "training/many_to_one.hpp"     // ManyToOne: one target for a sequence
 #include "training/metrics.hpp"         // accuracy, mean_absolute_error, perplexity
 #include "training/initializer.hpp"     // where parameters start
-#include "layers/any_cell.hpp"          // AnyCell: a cell chosen when the program runs
 #include "training/optimizer.hpp"       // Sgd, RmsProp, Adam, AdamW; clipping
 #include "training/by_parts.hpp"        // ByParts: rates by parts, and freezing
 #include "training/moving_average.hpp"  // an average of the parameters that training goes through
@@ -86,4 +85,5 @@
 #include "training/train_state.hpp"     // what train() is told, what it tells, and where it is
 #include "training/train.hpp"           // train(): epochs, mini-batches, windows, early stopping
 
-#include "stream.hpp"  // Stream: one step at a time, in real time
+#include "any_cell.hpp"  // AnyCell: a cell chosen when the program runs
+#include "stream.hpp"    // Stream: one step at a time, in real time

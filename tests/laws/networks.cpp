@@ -12,7 +12,7 @@ std::unique_ptr<AnyNetwork> network_of(recur::AnyCell<double> cell) {
 const std::vector<NamedCell>& all_cells() {
   static const auto cells = [] {
     std::vector<NamedCell> all;
-    for (auto some : {plain_cells, gated_cells, cells_without_product, projected_cells})
+    for (auto some : {plain_cells, gated_cells, cells_without_product, projected_cells, cells_of_times})
       for (const auto& each : some()) all.push_back(each);
     return all;
   }();

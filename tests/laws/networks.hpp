@@ -1,6 +1,6 @@
 // The networks that every law is tested for, each behind one small virtual class: a network is compiled once, and so is
 // a law. A new cell or layer is one more line of plain_cells.cpp, gated_cells.cpp, cells_without_product.cpp,
-// projected_cells.cpp or layers.cpp; a new kind of stage also one of types_of_*.cpp.
+// projected_cells.cpp, cells_of_times.cpp or layers.cpp; a new kind of stage also one of types_of_*.cpp.
 #pragma once
 
 #include <recur/series/series.hpp>
@@ -102,6 +102,7 @@ std::vector<NamedCell> plain_cells();
 std::vector<NamedCell> gated_cells();
 std::vector<NamedCell> cells_without_product();
 std::vector<NamedCell> projected_cells();
+std::vector<NamedCell> cells_of_times();
 std::vector<NamedTypes> types_of_plain_cells();
 std::vector<NamedTypes> types_of_staged_cells();
 std::vector<NamedNetwork> networks_of_layers();

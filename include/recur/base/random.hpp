@@ -26,10 +26,6 @@ inline double rounded_product(double a, double b) {
   return product;
 }
 
-}  // namespace detail
-
-namespace detail {
-
 /// A number uniform in [0, 1).
 template <class Engine>
 double uniform_in_unit(Engine& engine) {
@@ -40,32 +36,33 @@ double uniform_in_unit(Engine& engine) {
   return std::min(sum / scale, 1 - 0x1p-53);
 }
 
-/// The caller's engine, of any type, for what is compiled once for all of them: uniform() draws the same numbers.
+/// The caller's engine, of any type, for what is compiled once for all of them: what is above and below draws the same
+/// numbers from it. The standard's distributions, which ask for bits, get others.
 class AnyEngine {
  public:
   template <class Engine>
     requires(!std::is_same_v<Engine, AnyEngine>)
   explicit AnyEngine(Engine& engine)
       : engine_(&engine), draw_([](void* any) { return uniform_in_unit(*static_cast<Engine*>(any)); }) {}
+  double draw() { return draw_(engine_); }
 
   using result_type = std::uint32_t;
   static constexpr result_type min() { return 0; }
   static constexpr result_type max() { return 0xffffffffu; }
-  result_type operator()() { return static_cast<result_type>(0x1p32 * draw_(engine_)); }
-  friend double uniform_in_unit(AnyEngine& any) { return any.draw_(any.engine_); }
+  result_type operator()() { return static_cast<result_type>(0x1p32 * draw()); }
 
  private:
   void* engine_;
   double (*draw_)(void*);
 };
+inline double uniform_in_unit(AnyEngine& any) { return any.draw(); }
 
 }  // namespace detail
 
 /// A number uniform in [low, high).
 template <class Engine>
 double uniform(Engine& engine, double low = 0, double high = 1) {
-  using detail::uniform_in_unit;
-  return low + detail::rounded_product(high - low, uniform_in_unit(engine));
+  return low + detail::rounded_product(high - low, detail::uniform_in_unit(engine));
 }
 
 /// A normal number of mean 0 and standard deviation 1: sqrt(-2 ln u) cos(2 pi v) (Box and Muller, 1958).

@@ -130,6 +130,13 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
     if constexpr (Sizes::vectors > 0) f(Name(name, "P"), cells.P...);
     if constexpr (is_projected) f(Name(name, "R"), cells.R...);
   }
+  /// Whether the rule draws random bits in training, as ZoneoutRule: see Rule.
+  bool differs_in_training() const {
+    bool differs = false;
+    if constexpr (Sizes::random.count > 0)
+      for (int k = 0; k < Sizes::random.count; ++k) differs = differs || rule.probability(k) > 0;
+    return differs;
+  }
   /// The same cell with its parameters in another type.
   template <class Other>
   Cell<Rule, Other, Inputs, Hidden, Outputs> cast() const {

@@ -119,10 +119,13 @@ constexpr bool multiplies_h() {
 /// that multiplies by them, and else the inputs: of a readout, a dense layer, or a cell without a product with h. A
 /// layer with a function start(rng) has that instead (Embedding: normal numbers; LayerNorm: 1 and 0), one that is made
 /// of others for what is its own (TiedReadout: c is 0), and a cell whose rule has start(cell, rng) has that besides, as
-/// its paper has it: IndRNN, LRU, RG-LRU, sLSTM, and those with layer normalisation.
+/// its paper has it: IndRNN, LRU, RG-LRU, sLSTM, and those with layer normalisation. A layer with a function
+/// initialize(rng), as AnyCell, does all of it itself.
 template <class Layer, class Engine>
 void initialize(Layer& layer, Engine& rng) {
-  if constexpr (requires { Layer::visit_layers(layer, [](auto&) {}); }) {
+  if constexpr (requires { layer.initialize(rng); }) {
+    layer.initialize(rng);
+  } else if constexpr (requires { Layer::visit_layers(layer, [](auto&) {}); }) {
     Layer::visit_layers(layer, [&](auto& each) { initialize(each, rng); });
     if constexpr (requires { layer.start(rng); }) layer.start(rng);
   } else if constexpr (requires { layer.start(rng); }) {

@@ -85,8 +85,7 @@ std::vector<double> validate(const Net& net, const LossFunction& loss, const Dat
 template <class Layer>
 bool differs_in_training(const Layer& layer) {
   bool some = false;
-  if constexpr (requires { Layer::Rule::random; })
-    for (int k = 0; k < Layer::Rule::random.count; ++k) some = some || layer.rule.probability(k) > 0;
+  if constexpr (requires { layer.differs_in_training(); }) some = layer.differs_in_training();
   if constexpr (requires { layer.probability(); }) some = layer.probability() > 0;
   if constexpr (requires { layer.dropout(); }) some = layer.dropout() > 0;
   if constexpr (requires { Layer::visit_layers(layer, [](const auto&) {}); })

@@ -4,7 +4,7 @@
 #include "cells.hpp"
 #include "numbers.hpp"
 
-#include <recur/layers/any_cell.hpp>
+#include <recur/any_cell.hpp>
 
 using namespace recur;
 using namespace recur_test;
@@ -77,7 +77,8 @@ TEST_CASE("AnyCell computes what its cell does, to the bit", "[any_cell]") {
   check_same_bits(ProjectedLstm<float>(5, 6, 4));  // which has an R
   check_same_bits(Lru<float>(5, 4));               // whose outputs are two blocks
   check_same_bits(LayerNormGru<float>(5, 4));
-  check_same_bits(CtRnn<float>(5, 4));
+  check_same_bits(SLstm<float>(5, 4));
+  check_same_bits(RgLru<float>(5, 4));
   check_same_bits(Dense<float>(5, 4));  // which has no state
 }
 
@@ -106,6 +107,78 @@ TEST_CASE("A forget bias is set in cells behind AnyCell, too", "[any_cell]") {
   CHECK(any.layers[1].get_if<Gru<double>>()->b.isZero());
 }
 
+TEST_CASE("Training through AnyCell ends with the bits of training the cell, zoneout and tokens included",
+          "[any_cell]") {
+  using Zoned = Cell<ZoneoutRule<LstmRule<>>, float>;
+  Tokens x(3, 9);
+  Classes next(3, 9);
+  for (Index n = 0; n < 3; ++n)
+    for (Index t = 0; t < 9; ++t) x(n, t) = static_cast<int>((n + t * t) % 5), next(n, t) = static_cast<int>(n * t % 5);
+  const auto trained = [&](auto net) {
+    std::mt19937 rng(3);
+    initialize(net, rng);
+    AdamW adam(net, {});
+    train(net, adam, softmax_cross_entropy, TokenData(x, next), rng, {.epochs = 5, .batch = 2});
+    return std::pair(Eigen::VectorXf(parameters_of(net)), rng());
+  };
+  const Zoned cell(5, 5, ZoneoutRule<LstmRule<>>({0.3, 0.2}));
+  const auto [plain, plain_draw] = trained(cell);
+  const auto [any, any_draw] = trained(AnyCell<float>(cell));
+  CHECK(identical(plain, any));
+  CHECK(plain_draw == any_draw);
+  CHECK(!identical(plain, trained(AnyCell<float>(Lstm<float>(5, 5))).first));
+}
+
+TEST_CASE("What train() says of parameters that are all zero holds for AnyCell", "[any_cell]") {
+  const Series<float> x(2, 1, 4), target(3, 1, 4);
+  std::mt19937 rng(1);
+  const auto run = [&](auto net) {
+    Sgd sgd(net, {});
+    train(net, sgd, squared_error, SeriesData(x, target), rng, {.epochs = 1});
+  };
+  CHECK_THROWS_WITH(run(AnyCell<float>(Gru<float>(2, 3))), Catch::Matchers::ContainsSubstring("must be initialised"));
+  Sequence with_zero_readout(AnyCell<float>(Gru<float>(2, 3)), Readout<float>(3, 3));
+  initialize(with_zero_readout.layer<0>(), rng);
+  CHECK_NOTHROW(run(with_zero_readout));
+}
+
+TEST_CASE("AnyCell allocates nothing after the first call, nor do optimisers", "[any_cell]") {
+  std::mt19937 rng(1);
+  Sequence net(AnyCell<float>(Gru<float>(3, 5)), AnyCell<float>(PeepholeLstm<float>(5, 4)));
+  initialize(net, rng);
+  auto trace = net.trace();
+  auto gradient = zeros_like(net), copy = net;
+  Adam adam(net);
+  const auto x = random_series<float>(3, 2, 7, rng), dy = random_series<float>(4, 2, 7, rng);
+  const auto step = [&] {
+    net.forward(x, trace);
+    bptt(net, x, trace, dy, gradient);
+    clip_norm(gradient, 1);
+    adam.step(net, gradient);
+    copy = net;
+  };
+  step();
+  Eigen::internal::set_is_malloc_allowed(false);
+  step();
+  Eigen::internal::set_is_malloc_allowed(true);
+  CHECK(same_parameters(net, copy));
+}
+
+TEST_CASE("A trace or a stream of another cell is refused, though its records have as many rows", "[any_cell]") {
+  AnyCell<double> net(Gru<double>(2, 3));
+  const Series<double> x(2, 1, 4), dy(3, 1, 4);
+  auto trace = net.trace();
+  net.forward(x, trace);
+  Stream<AnyCell<double>> stream(net);
+  net = AnyCell<double>(Qrnn<double>(2, 3));
+  auto gradient = zeros_like(net);
+  CHECK_THROWS_WITH(bptt(net, x, trace, dy, gradient),
+                    "bptt: the trace must be of this network, got one of another cell");
+  CHECK_THROWS_WITH(stream.state(), "state: the network has another cell than when the stream was made");
+  net.forward(x, trace);
+  CHECK_NOTHROW(bptt(net, x, trace, dy, gradient));
+}
+
 TEST_CASE("AnyCell says what does not fit", "[any_cell]") {
   const AnyCell<double> lstm(Lstm<double>(2, 3)), gru(Gru<double>(2, 3));
   auto gradient = zeros_like(gru);
@@ -115,12 +188,13 @@ TEST_CASE("AnyCell says what does not fit", "[any_cell]") {
   CHECK_THROWS_WITH(
       bptt(lstm, x, trace, dy, gradient),
       "AnyCell: cells of one kind expected, got GRU logistic tanh 2 -> 3 and LSTM logistic tanh tanh 2 -> 3");
-  const AnyCell<double> of_times(CtRnn<double>(2, 3));
-  auto its_trace = of_times.trace();
-  CHECK_THROWS_WITH(
-      of_times.forward(Tokens(1, 4), its_trace),
-      "forward: " + of_times.description() + " reads a series, no tokens: the last of its inputs have no weights");
   AnyCell<double> changed(lstm);
+  const auto* const found = changed.get_if<Lstm<double>>();
+  changed = lstm;  // of the same type: where it lies is as it was
+  CHECK(changed.get_if<Lstm<double>>() == found);
+  AnyCell<double> moved(std::move(changed));
+  CHECK_THROWS_WITH(changed.forward(x, trace), "AnyCell: a cell expected, got what has been moved from");
+  changed = std::move(moved);
   changed.get_if<Lstm<double>>()->W.resize(12, 2);
   CHECK_THROWS_WITH(changed.forward(x, trace), Catch::Matchers::ContainsSubstring("U must be 4 H x I, W 4 H x H"));
 }
