@@ -210,9 +210,14 @@ template <class Net>
 typename Net::State random_state(const Net& net, recur::Index batch, std::mt19937& rng) {
   auto state = net.state(batch);
   recur::visit_state([&](auto& block) { recur::uniform_within(block, 0.8, rng); }, state);
-  if constexpr (requires { requires std::is_same_v<typename Net::Rule, recur::SLstmRule>; }) {
-    auto n = state.middleRows(2 * net.hidden(), net.hidden());  // what h is divided by, a sum of exponentials
-    n = n.cwiseAbs().array() + 0.3;
+  bool divides = requires { requires std::is_same_v<typename Net::Rule, recur::SLstmRule>; };
+  using SLstm = recur::SLstm<typename Net::Scalar>;
+  if constexpr (requires { net.template get_if<SLstm>(); }) divides = net.template get_if<SLstm>() != nullptr;
+  if constexpr (requires { state.middleRows(net.hidden(), net.hidden()); }) {
+    if (divides) {
+      auto n = state.middleRows(2 * net.hidden(), net.hidden());  // what h is divided by, a sum of exponentials
+      n = n.cwiseAbs().array() + 0.3;
+    }
   }
   return state;
 }
