@@ -10,6 +10,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -101,6 +102,7 @@ int main(int argc, char** argv) {
       if (!markdown)
         std::printf("%s: %s, %td units in %td layers, %td parameters, seed %u\n", table.source.c_str(),
                     cell_name.c_str(), s.hidden, s.layers, parameters, s.seed);
+      const std::clock_t start = std::clock();
       Bar bar;
       model->train(problem, [&](double share, double loss, double validation) {
         std::array<char, 64> text{};
@@ -109,7 +111,7 @@ int main(int argc, char** argv) {
           std::snprintf(text.data() + written, text.size() - std::size_t(written), ", validation %.4g", validation);
         bar.show(share, text.data());
       });
-      seconds += bar.seconds() / seeds;
+      seconds += static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC / seeds;
       const auto [validation, test] = model->evaluate(problem);
       losses.push_back(tune ? std::numeric_limits<double>::quiet_NaN() : test);
       validations += validation / seeds;
@@ -125,8 +127,8 @@ int main(int argc, char** argv) {
                   published == table.published.end() ? "" : published->loss.c_str(), seconds);
       return 0;
     }
-    std::printf("%s: %s%s (validation %s) after %.0f s; %s", measure.c_str(), short_text(mean).c_str(), spread.c_str(),
-                short_text(validations).c_str(), seconds, baseline.c_str());
+    std::printf("%s: %s%s (validation %s) after %.0f s of processors; %s", measure.c_str(), short_text(mean).c_str(),
+                spread.c_str(), short_text(validations).c_str(), seconds, baseline.c_str());
     for (const auto& [cell, loss] : table.published) std::printf("; %s %s", cell.c_str(), loss.c_str());
     std::printf("\n");
   } catch (const CLI::ParseError& error) {

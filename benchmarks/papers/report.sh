@@ -38,9 +38,9 @@ runs | xargs -P "$jobs" -L 1 bash -euo pipefail -c 'run "$@"' run
 # Tables of papers
 
 Made by `benchmarks/papers/report.sh`: `recur_papers <table> --cell <cell>`, with seed 1, or seeds 1 to 3: then the mean
-is shown, and from where to where. Seconds are of one core, for one seed, beside other work. Parameters are those that
-did best on the validation data, the last where there are none. Options (in `problems.cpp`) were chosen by validation
-data alone, of `shakespeare` with `--tune`.
+is shown, and from where to where. Seconds are of one core, for one seed. Parameters are those that did best on the
+validation data, the last where there are none. Options (in `problems.cpp`) were chosen by validation data alone, of
+`shakespeare` with `--tune`.
 END
   for table in jsb nottingham adding adding-150 adding-200 adding-300 copy shakespeare; do
     about=$("$program" "$table" --data "$data" --about)
