@@ -98,12 +98,11 @@ Settings chorales_settings(const std::string& cell) {
 }
 /// Tunes are up to 1793 steps long: with windows there are more steps of training, from which most is gained.
 Settings nottingham_settings(const std::string& cell) {
-  Settings s{.hidden = 400, .dropout = 0.1, .epochs = 35, .batch = 2, .window = 50, .rate = 4e-3};
-  if (cell == "gru") s.rate = 3e-3;
-  if (cell == "elman") s.rate = 1e-3;
-  if (cell == "slstm") s.hidden = 256, s.epochs = 20;
-  if (in_blocks(cell)) s.hidden = 128, s.layers = 2, s.batch = 4, s.window = 100;
-  return s;
+  if (in_blocks(cell))
+    return {.hidden = 128, .layers = 2, .dropout = 0.1, .epochs = 35, .batch = 4, .window = 100, .rate = 4e-3};
+  if (cell == "elman") return {.hidden = 400, .dropout = 0.1, .epochs = 35, .batch = 2, .window = 50, .rate = 1e-3};
+  if (cell == "gru") return {.hidden = 300, .dropout = 0.1, .epochs = 25, .batch = 2, .window = 100, .rate = 3e-3};
+  return {.hidden = 300, .dropout = 0.1, .epochs = 20, .batch = 2, .window = 50, .rate = 4e-3};
 }
 
 // ---- The adding problem (S. Hochreiter, J. Schmidhuber, 1997) -------------------------------------------------------
