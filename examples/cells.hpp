@@ -11,6 +11,10 @@ struct NamedCell {
   std::string name;
   recur::AnyCell<float> (*make)(recur::Index inputs, recur::Index hidden);
 };
+template <class Cell>
+NamedCell named(const char* name) {
+  return {name, [](recur::Index inputs, recur::Index hidden) { return recur::AnyCell<float>(Cell(inputs, hidden)); }};
+}
 /// Cells that multiply by h_<t-1>.
 const std::vector<NamedCell>& cells_with_products();
 /// Cells of which each unit sees its own past alone.

@@ -2,18 +2,13 @@
 
 #include <recur/recur.hpp>
 
-template <class Cell>
-static recur::AnyCell<float> make(recur::Index inputs, recur::Index hidden) {
-  return Cell(inputs, hidden);
-}
-
 const std::vector<NamedCell>& cells_with_products() {
-  static const std::vector<NamedCell> cells{{"elman", make<recur::Elman<float>>},
-                                            {"lstm", make<recur::Lstm<float>>},
-                                            {"gru", make<recur::Gru<float>>},
-                                            {"coupled-lstm", make<recur::CoupledLstm<float>>},
-                                            {"slstm", make<recur::SLstm<float>>},
-                                            {"layer-norm-lstm", make<recur::LayerNormLstm<float>>},
-                                            {"layer-norm-gru", make<recur::LayerNormGru<float>>}};
+  static const std::vector<NamedCell> cells{named<recur::Elman<float>>("elman"),
+                                            named<recur::Lstm<float>>("lstm"),
+                                            named<recur::Gru<float>>("gru"),
+                                            named<recur::CoupledLstm<float>>("coupled-lstm"),
+                                            named<recur::SLstm<float>>("slstm"),
+                                            named<recur::LayerNormLstm<float>>("layer-norm-lstm"),
+                                            named<recur::LayerNormGru<float>>("layer-norm-gru")};
   return cells;
 }

@@ -2,15 +2,10 @@
 
 #include <recur/recur.hpp>
 
-template <class Cell>
-static recur::AnyCell<float> make(recur::Index inputs, recur::Index hidden) {
-  return Cell(inputs, hidden);
-}
-
 const std::vector<NamedCell>& cells_without_products() {
   static const std::vector<NamedCell> cells{
-      {"indrnn", make<recur::IndRnn<float>>}, {"qrnn", make<recur::Qrnn<float>>},
-      {"mingru", make<recur::MinGru<float>>}, {"minlstm", make<recur::MinLstm<float>>},
-      {"rg-lru", make<recur::RgLru<float>>},  {"lru", make<recur::Lru<float>>}};
+      named<recur::IndRnn<float>>("indrnn"), named<recur::Qrnn<float>>("qrnn"),
+      named<recur::MinGru<float>>("mingru"), named<recur::MinLstm<float>>("minlstm"),
+      named<recur::RgLru<float>>("rg-lru"),  named<recur::Lru<float>>("lru")};
   return cells;
 }

@@ -259,8 +259,8 @@ Problem treebank(const std::string& folder, const How& how) {
   problem.baseline = all_alike(problem.inputs);
   return problem;
 }
-/// "Non-regularized" there. Its loss is the sum over the 20 steps of a window, recur's the mean: 20 times its rate of 1,
-/// and a 20th of its norm of 5.
+/// "Non-regularized" there. Its loss is the sum over the 20 steps of a window, recur's the mean: 20 times its rate of
+/// 1, and a 20th of its norm of 5.
 Settings treebank_settings(const std::string&) {
   return {.hidden = 200,
           .layers = 2,

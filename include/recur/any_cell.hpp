@@ -81,7 +81,7 @@ struct CellOfOneRule final : CellOfAnyRule<typename Cell::Scalar, Team> {
   explicit CellOfOneRule(Cell cell_) : cell(std::move(cell_)) {}
   static Cell& of(Any& any) { return static_cast<CellOfOneRule&>(any).cell; }
   static const void* kind_of_this() {
-    static const char place = 0;
+    static char place = 0;  // not const: constants that are alike may share a place
     return &place;
   }
 
@@ -151,8 +151,8 @@ struct CellOfOneRule final : CellOfAnyRule<typename Cell::Scalar, Team> {
 ///
 /// Whatever is compiled for a network, train() above all, is compiled once for cells of all kinds, and of a cell only
 /// its steps. Sizes are known when the program runs. Parameters have the cell's names, and files are those of the cell
-/// itself: they say which it is. There is no cast(); DropConnect and PyTorch's files want the cell itself, and cells some
-/// of whose inputs have no weights (CtRnn, GruD) cannot be chosen so.
+/// itself: they say which it is. There is no cast(). DropConnect and PyTorch's files want the cell itself, and cells
+/// some of whose inputs have no weights (CtRnn, GruD) cannot be chosen so.
 ///
 /// Team are the threads' of the translation unit: see Chunk. Units that hand an AnyCell to one another must be compiled
 /// for one processor, and all with OpenMP or all without.

@@ -150,4 +150,5 @@ template <class Net>
 NamedNetwork network(std::string name, Net net) {
   return {std::move(name), std::make_unique<NetworkOf<Net>>(std::move(net))};
 }
+
 }  // namespace recur_test
