@@ -72,16 +72,34 @@ class NetworkOf : public ForwardOf<Net, AnyNetwork> {
   void set_parameters(const NamedMatrices& blocks) override { net_ = of_blocks(std::move(net_), blocks); }
 
   void train(std::uint64_t seed) override { trace_.train(seed); }
+  void use_trace(recur::TraceOptions options) override { trace_ = net_.trace(options); }
+  Index segments() const override { return trace_.segments(); }
   void bptt(SeriesView<const double> x, SeriesView<const double> dy, const AnyBpttOptions& options) override {
     const auto d_final = this->state_of(options.d_final ? *options.d_final : States());
     auto d_initial = net_.state(x.batch());
-    recur::bptt(net_, x, trace_, dy, gradient_,
-                {.d_final = options.d_final ? &d_final : nullptr,
-                 .dx = options.dx,
-                 .d_initial = options.d_initial ? &d_initial : nullptr,
-                 .accumulate = options.accumulate,
-                 .window = options.window,
-                 .stride = options.stride});
+    recur::bptt(net_, x, trace_, dy, gradient_, options_of(options, d_final, d_initial));
+    if (options.d_initial) *options.d_initial = this->matrices_of(d_initial);
+  }
+  void bptt_of_loss(const Series<double>& x, SeriesView<const double> dy, const States& initial, Series<double>& y,
+                    const AnyBpttOptions& options) override {
+    const auto d_final = this->state_of(options.d_final ? *options.d_final : States());
+    const auto from = this->state_of(initial);
+    auto d_initial = net_.state(x.batch());
+    auto all = options_of(options, d_final, d_initial);
+    all.initial = &from;
+    y.resize(net_.outputs(), x.batch(), x.steps());
+    y.matrix().setZero();
+    const auto loss = [&](Index first, SeriesView<const double> part, Series<double>& d_part) {
+      for (Index t = 0; t < part.steps(); ++t) {
+        y[first + t] = part[t];
+        d_part[t] = dy[first + t];
+      }
+      return 0.0;
+    };
+    const recur::SeriesReader<double> reader(x.batch(), x.steps(), [&](Index first, Series<double>& part) {
+      for (Index t = 0; t < part.steps(); ++t) part[t] = x[first + t];
+    });
+    recur::bptt(net_, x.lengths().empty() ? reader : reader.with_lengths(x.lengths()), trace_, loss, gradient_, all);
     if (options.d_initial) *options.d_initial = this->matrices_of(d_initial);
   }
   NamedMatrices gradient() const override { return blocks_of(gradient_); }
@@ -104,6 +122,16 @@ class NetworkOf : public ForwardOf<Net, AnyNetwork> {
   }
 
  private:
+  static recur::BpttOptions<Net> options_of(const AnyBpttOptions& options, const typename Net::State& d_final,
+                                            typename Net::State& d_initial) {
+    return {.d_final = options.d_final ? &d_final : nullptr,
+            .dx = options.dx,
+            .d_initial = options.d_initial ? &d_initial : nullptr,
+            .accumulate = options.accumulate,
+            .window = options.window,
+            .stride = options.stride};
+  }
+
   Net gradient_;
 };
 

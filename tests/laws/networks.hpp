@@ -3,6 +3,7 @@
 // projected_cells.cpp, cells_of_times.cpp or layers.cpp; a new kind of stage also one of types_of_*.cpp.
 #pragma once
 
+#include <recur/layers/segments.hpp>
 #include <recur/series/series.hpp>
 #include <recur/training/gradient_check.hpp>
 
@@ -52,8 +53,13 @@ struct AnyNetwork : AnyForward<double> {
   virtual NamedMatrices parameters() const = 0;
   virtual void set_parameters(const NamedMatrices& blocks) = 0;
 
-  virtual void train(std::uint64_t seed) = 0;  // of the trace
+  virtual void train(std::uint64_t seed) = 0;               // of the trace
+  virtual void use_trace(recur::TraceOptions options) = 0;  // a new one
+  virtual Index segments() const = 0;                       // of it
   virtual void bptt(SeriesView<const double> x, SeriesView<const double> dy, const AnyBpttOptions& options = {}) = 0;
+  /// With a loss whose gradient is dy, and which puts what it is given into y; x is read in parts, by a reader.
+  virtual void bptt_of_loss(const Series<double>& x, SeriesView<const double> dy, const States& initial,
+                            Series<double>& y, const AnyBpttOptions& options = {}) = 0;
   virtual NamedMatrices gradient() const = 0;
   virtual void set_gradient(double value) = 0;
   virtual recur::GradientCheck check_gradient(const Series<double>& x, const Series<double>& target,

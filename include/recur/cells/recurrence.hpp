@@ -12,7 +12,9 @@ namespace recur::inline RECUR_ISA {
 namespace detail {
 template <class Rule, class Scalar>
 struct Recurrence;
-}
+template <class Rule, class Scalar>
+class CellInfluence;
+}  // namespace detail
 
 /// What forward of a cell leaves for bptt: the records of a series, the initial one of each sequence first, and the
 /// memory that both work in.
@@ -30,6 +32,14 @@ class CellWorkspace {
  private:
   template <class, class>
   friend struct detail::Recurrence;
+  template <class, class>
+  friend class detail::CellInfluence;
+
+  /// Number j of what a forward of one step read: of x_1, or of the one-hot vector that a token stands for.
+  Scalar input(Index j) const {
+    if (tokens_) return *tokens_ == j ? Scalar(1) : Scalar(0);
+    return x_[j];
+  }
 
   template <Rule, class, int, int, int>
   friend class Cell;
@@ -37,8 +47,10 @@ class CellWorkspace {
   friend class AnyCell;
 
   detail::EmptiedByMove<Index> batch_;
-  DropoutSeed seed_;        // of random bits of this call of forward
-  bool of_tokens_ = false;  // whether backward has looked columns of dL/dU up
+  DropoutSeed seed_;           // of random bits of this call of forward
+  bool of_tokens_ = false;     // whether backward has looked columns of dL/dU up
+  const Scalar* x_ = nullptr;  // what forward read: one of both
+  const int* tokens_ = nullptr;
   detail::Buffer<Scalar> records_;
   detail::Buffer<Scalar> d_records_;                // dL/d(record) of the step before a chunk, and of the chunk
   detail::Buffer<Scalar> d_final_;                  // dL/d(final state)
@@ -120,6 +132,7 @@ struct Recurrence : RuleSizes<Rule> {
 
   /// All of b + U x_t, then the recurrence.
   void forward_steps(const Chunk& chunk, const auto& x, Workspace& work) const {
+    if (chunk.team.member == 0) remember(x, work);
     auto records = work.records_.view();
     const BatchLayout& layout = chunk.layout;
     chunk.for_own_columns([&](Index column, Index columns) {
@@ -155,11 +168,11 @@ struct Recurrence : RuleSizes<Rule> {
     // put all into the same few lines of the cache.
     constexpr Index line = 64 / sizeof(Scalar);
     work.d_records_.resize(step.record_rows() + line, N + columns);
-    work.d_vectors_.resize(hidden(), own_vectors * N).setZero();
+    if (!pass.goes_on) work.d_vectors_.resize(hidden(), own_vectors * N).setZero();
     derive(work);
     if (from_hidden.count > 0 && moves_hidden(layout)) work.h_before_.resize(cell.outputs() + line, columns);
     if constexpr (from_hidden.count > 0) work.W_.transpose_of(step.rows_for_hidden(), N, layout.steps());
-    if (pass.wants_dx) work.U_.transpose_of(cell.U, layout.columns());
+    if (pass.wants_dx) work.U_.transpose_of(cell.U, columns);
     if constexpr (has_halfway<Rule>) work.halfway_.transpose_of(step.rows_for_halfway(), N, layout.steps());
     if constexpr (is_projected) work.R_.transpose_of(cell.R, N, layout.steps());
   }
@@ -248,6 +261,8 @@ struct Recurrence : RuleSizes<Rule> {
   }
 
  private:
+  friend class CellInfluence<Rule, Scalar>;
+
   /// Random bits of a chunk: of each step of each sequence.
   void draw_random(const Chunk& chunk, Workspace& work) const {
     auto records = work.records_.view();
@@ -270,6 +285,8 @@ struct Recurrence : RuleSizes<Rule> {
           UnitBlocks<Scalar, derived>{work.derived_.resize(hidden(), derived).data(), hidden()});
     }
   }
+  static void remember(SeriesView<const Scalar> x, Workspace& work) { work.x_ = x.data(), work.tokens_ = nullptr; }
+  static void remember(const TokensView& x, Workspace& work) { work.tokens_ = x.data(), work.x_ = nullptr; }
   Step<CellView<Rule, const Scalar>> step_with(const Workspace& work) const {
     return {{}, cell, derived > 0 ? work.derived_.view().data() : nullptr};
   }

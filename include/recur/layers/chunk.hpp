@@ -27,7 +27,7 @@ inline Team::Share share_of_sequences(const Team& team, const BatchLayout& layou
   if (!layout.has_unequal_lengths() || team.size == 1) return team.share(N, grain);
   const auto end_of = [&](Index members) {
     Index end = 0;
-    for (Index done = 0; end < N && done * team.size < layout.columns() * members; ++end) done += layout.length(end);
+    for (Index done = 0; end < N && done * team.size < layout.columns() * members; ++end) done += layout.steps_of(end);
     return members == team.size ? N : std::min(N, (end + grain / 2) / grain * grain);
   };
   const Index first = team.member == 0 ? 0 : end_of(team.member);
@@ -36,9 +36,11 @@ inline Team::Share share_of_sequences(const Team& team, const BatchLayout& layou
 
 }  // namespace detail
 
-/// The columns of the largest chunk that `backward_steps` of a layer, causal or not, is given.
+/// The columns of the largest chunk that `backward_steps` of a layer, causal or not, is given, of all steps of the
+/// series.
 inline Index most_columns(bool causal, const BatchLayout& layout) {
-  return causal ? std::min(layout.columns(), std::max(detail::backward_columns, layout.batch())) : layout.columns();
+  const Index all = layout.column(layout.steps()) - layout.column(0);
+  return causal ? std::min(all, std::max(detail::backward_columns, layout.batch())) : all;
 }
 
 /// Random bits for layers with dropout, the same for any number of threads.
@@ -68,9 +70,12 @@ struct Pass {
   DropoutSeed& dropout;       ///< forward: each layer with dropout takes the next
   bool of_tokens = false;     ///< whether x are tokens
   bool wants_dx = false;      ///< backward: whether dL/dx is asked for
+  /// backward: whether it goes on, after other steps of the same series: what finish_backward is to add to the gradient
+  /// is then kept
+  bool goes_on = false;
 
   /// The same for one of several layers in a row, of which the first alone reads x.
-  Pass in_a_row(bool first) const { return {layout, dropout, of_tokens && first, wants_dx || !first}; }
+  Pass in_a_row(bool first) const { return {layout, dropout, of_tokens && first, wants_dx || !first, goes_on}; }
 };
 
 /// Steps first .. end - 1, for one member of a team of threads. Templated on Team: code that is compiled with and

@@ -79,7 +79,7 @@ class DropConnect : public LayerOf<DropConnect<Cell_>, Cell_> {
     return cell.output_columns(work.template of<0>());
   }
   void prepare_backward(const Pass& pass, Workspace& work) const {
-    if (work.on) work.dW.resize(cell.W.rows(), cell.W.cols()).setZero();
+    if (work.on && !pass.goes_on) work.dW.resize(cell.W.rows(), cell.W.cols()).setZero();
     recurrence(work).prepare_backward(pass, work.template of<0>());
   }
   void backward_steps(const Chunk& chunk, const auto& x, SeriesView<const Scalar> dy, Workspace& work,

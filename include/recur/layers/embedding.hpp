@@ -113,7 +113,7 @@ class Embedding : public LayerOf<Embedding<Scalar_, Kinds, Features>> {
   /// dL/dE's column of token x_t += dL/dy_t; of a series dL/dE += dL/dy_t x_t^T and dL/dx_t += E^T dL/dy_t
   void prepare_backward(const Pass& pass, Workspace& work) const {
     work.of_tokens = pass.of_tokens;
-    if (pass.wants_dx) work.E.transpose_of(E, pass.layout.columns());
+    if (pass.wants_dx) work.E.transpose_of(E, most_columns(true, pass.layout));
   }
   void backward_steps(const Chunk& chunk, const auto& x, SeriesView<const Scalar> dy, Workspace& work,
                       Embedding& gradient, SeriesView<Scalar> dx) const {

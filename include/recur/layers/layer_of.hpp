@@ -3,7 +3,7 @@
 /// What all layers have, and the defaults of what Layer asks for.
 
 #include "../base/describe.hpp"
-#include "trace.hpp"
+#include "series_pass.hpp"
 
 namespace recur::inline RECUR_ISA {
 
@@ -64,8 +64,8 @@ class LayerOf : public detail::OfChildren<Children...> {
  public:
   /// What forward() leaves for bptt(). trace() makes an empty one, which the first forward() sizes.
   using Trace = recur::Trace<Self>;
-  /// An empty trace for this layer.
-  Trace trace() const { return Trace(); }
+  /// An empty trace for this layer. Throws std::invalid_argument as Trace does.
+  Trace trace(TraceOptions options = {}) const { return Trace(options); }
 
   /// The outputs y_1 .. y_T for the inputs x_1 .. x_T, a series of `inputs()` features or tokens, from `initial` (zero
   /// where it is left out): a view of the trace, valid until the trace is used again. Where sequences have lengths, y
@@ -105,10 +105,12 @@ class LayerOf : public detail::OfChildren<Children...> {
                   "in each column, recur::view_rows(matrix) in each row; tokens come as recur::Tokens");
   }
 
-  /// The outputs of the last forward. Throws std::invalid_argument where the trace has not been through forward.
+  /// The outputs of the last forward. Throws std::invalid_argument where the trace has not been through forward, or was
+  /// by bptt(), with a loss.
   template <class L = Self>
   SeriesView<const typename L::Scalar> output(const recur::Trace<L>& trace) const {
     require(trace.batch() > 0, "output: the trace must have been through forward, got an empty one");
+    require(trace.has_output(), "output: the trace has no outputs: bptt(), with a loss, went forward itself");
     return detail::SeriesPass::output(self(), trace);
   }
 
@@ -118,7 +120,7 @@ class LayerOf : public detail::OfChildren<Children...> {
   void final_state(const recur::Trace<L>& trace, typename L::State& state) const {
     require(trace.batch() > 0, "final_state: the trace must have been through forward, got an empty one");
     self().require_workspace("final_state", trace.workspace());
-    detail::final_states(self(), trace.layout(), trace.workspace(), state);
+    detail::SeriesPass::final_state(self(), trace, state);
   }
   /// The same, returned.
   template <class L = Self>

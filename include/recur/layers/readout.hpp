@@ -103,7 +103,7 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
 
   /// dL/dV += dy_t h_t^T,  dL/dc += dy_t,  dL/dh_t += V^T dy_t
   void prepare_backward(const Pass& pass, Workspace& work) const {
-    if (pass.wants_dx) work.V.transpose_of(V, pass.layout.columns());
+    if (pass.wants_dx) work.V.transpose_of(V, most_columns(true, pass.layout));
   }
   /// What Layer asks for.
   void backward_steps(const Chunk& chunk, SeriesView<const Scalar> h, SeriesView<const Scalar> dy, Workspace& work,

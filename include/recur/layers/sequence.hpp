@@ -65,12 +65,14 @@ class Sequence : public LayerOf<Sequence<Layers...>, Layers...> {
     return std::apply([&](const auto&... each) { return in_sequence(each.template cast<Other>()...); }, layers);
   }
 
-  /// The outputs of layer I in the last forward, of sequences without lengths. Throws std::invalid_argument for others,
-  /// and where the trace has not been through forward.
+  /// The outputs of layer I in the last forward, of sequences without lengths, by a trace that keeps all steps. Throws
+  /// std::invalid_argument for others, and where the trace has not been through forward.
   template <std::size_t I>
   SeriesView<const Scalar> output_of(const Trace<Sequence>& trace) const {
     require(trace.batch() > 0, "output_of: the trace must have been through forward, got an empty one");
     require(!trace.layout().has_unequal_lengths(), "output_of: only for sequences of one length");
+    require(trace.segments() == 1, "output_of: only for a trace that keeps all steps, got one of ", trace.segments(),
+            " segments");
     const SeriesView<const Scalar> y = layer<I>().output_columns(trace.workspace().template of<I>());
     return {y.data(), y.features(), trace.batch(), trace.steps(), y.stride()};
   }

@@ -106,7 +106,7 @@ class TiedReadout : public LayerOf<TiedReadout<Embedding_, Layers...>, Sequence<
     work.template of<0>().template of<0>().of_tokens = false;  // dL/dE is not of the tokens' columns alone
     work.dh.resize(embedding().outputs(), 1, most_columns(TiedReadout::causal, pass.layout));
     work.E.for_columns(embedding().E, pass.layout.columns());
-    work.dE.resize(embedding().outputs(), outputs()).setZero();
+    if (!pass.goes_on) work.dE.resize(embedding().outputs(), outputs()).setZero();
   }
   /// dL/dh_t = E dL/dy_t,  dL/dE += h_t dL/dy_t^T,  dL/dc += dL/dy_t
   void backward_steps(const Chunk& chunk, const auto& x, SeriesView<const Scalar> dy, Workspace& work,

@@ -2,9 +2,9 @@
 /// \file
 /// Backpropagation through time (P. J. Werbos, Proceedings of the IEEE 78, 1990).
 
-#include "../layers/trace.hpp"
+#include "../layers/series_pass.hpp"
 
-#include <functional>
+#include <concepts>
 
 namespace recur::inline RECUR_ISA {
 
@@ -24,46 +24,82 @@ struct BpttOptions {
   /// ends before: where a loss goes depends on stride and window alone. 0 for the whole series; a stride of 0 is the
   /// window. A window as long as the series is plain BPTT.
   Index window = 0, stride = 0;  ///< steps of a stretch; 0 for the window
+  /// The state before the first step, zero where it is left out, for the form of bptt() that is given a loss; in the
+  /// other, forward has been given it.
+  const typename Net::State* initial = nullptr;
 };
 
 namespace detail {
 
+/// Checks what both forms are given, and goes back: `dy` is a series or a loss.
 template <class Net, class X>
-void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
-                   Net& gradient, const BpttOptions<Net>& options) {
+void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, auto&& dy, Net& gradient,
+                   const BpttOptions<Net>& options, auto&& before) {
   using Scalar = typename Net::Scalar;
   const typename Net::State no_state{};
   const auto& d_final = options.d_final ? *options.d_final : no_state;
   require(&gradient != &net, "bptt: gradient must be another object than net, as zeros_like(net) makes it");
   require_same_shapes("bptt", "gradient", gradient, "net", net);
-  require(trace.batch() > 0, "bptt: the trace must have been through forward, got an empty one");
-  net.require_shapes("bptt");
-  net.require_workspace("bptt", trace.workspace());
-  require_state("bptt", "d_final", net, d_final, trace.batch());
-  require_same_steps("bptt", "x", x, "the trace", trace);
-  for (Index k = 0; k < x.batch(); ++k) {
-    const Index n = trace.layout().sequence(k);
-    require(x.length(n) == trace.layout().length(k), "bptt: x.length(", n, ") must be ", trace.layout().length(k),
-            " (as forward was given), got ", x.length(n));
-  }
+  require_state("bptt", "d_final", net, d_final, x.batch());
   const bool truncated = options.window != 0 || options.stride != 0;
   const Index window = truncated ? options.window : x.steps(), stride = options.stride > 0 ? options.stride : window;
   require(!truncated || (options.stride >= 0 && 0 < stride && stride <= window),
           "bptt: 0 <= stride <= window expected, got stride ", options.stride, " and window ", options.window);
   require(!truncated || Net::causal, "bptt: a window is for networks that go forward in time alone");
-  if (!dy.empty() || !options.d_final) {
-    require_equal("bptt", "dy.features()", dy.features(), "net.outputs()", net.outputs());
-    require_same_steps("bptt", "dy", dy, "x", x);
-  }
-  require(!options.dx || !overlap(*options.dx, dy), "bptt: dx and dy must be two series, got one");
   require(!options.d_initial || options.d_initial != options.d_final,
           "bptt: d_initial and d_final must be two states, got one");
+  before();
   if (!options.accumulate) set_zero(gradient);
   if (options.dx) options.dx->resize(net.inputs(), x.batch(), x.steps());
   SeriesPass::backward(net, x, trace, dy, d_final, gradient,
                        options.dx ? SeriesView<Scalar>(*options.dx) : SeriesView<Scalar>(), options.d_initial, window,
                        stride);
 }
+
+/// From dL/dy, after forward.
+template <class Net, class X>
+void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
+                   Net& gradient, const BpttOptions<Net>& options) {
+  require(trace.batch() > 0, "bptt: the trace must have been through forward, got an empty one");
+  net.require_shapes("bptt");
+  net.require_workspace("bptt", trace.workspace());
+  require_same_steps("bptt", "x", x, "the trace", trace);
+  for (Index k = 0; k < x.batch(); ++k) {
+    const Index n = trace.layout().sequence(k);
+    require(x.length(n) == trace.layout().length(k), "bptt: x.length(", n, ") must be ", trace.layout().length(k),
+            " (as forward was given), got ", x.length(n));
+  }
+  if (!dy.empty() || !options.d_final) {
+    require_equal("bptt", "dy.features()", dy.features(), "net.outputs()", net.outputs());
+    require_same_steps("bptt", "dy", dy, "x", x);
+  }
+  require(!options.dx || !overlap(*options.dx, dy), "bptt: dx and dy must be two series, got one");
+  require(!options.initial, "bptt: initial must be left out where dy is given, for forward has had it");
+  backpropagate(net, x, trace, dy, gradient, options, [] {});
+}
+
+/// From a loss, forward and back.
+template <class Net, class X>
+double backpropagate_loss(const Net& net, const X& x, typename Net::Trace& trace, auto& loss, Net& gradient,
+                          const BpttOptions<Net>& options) {
+  const typename Net::State zero{};
+  const auto& initial = options.initial ? *options.initial : zero;
+  SeriesPass::require_forward("bptt", net, x, trace, initial);
+  require(!options.initial || options.initial != options.d_initial,
+          "bptt: initial and d_initial must be two states, got one");
+  double sum = 0;
+  const auto adding = [&](Index first, const auto& y, auto& dy) { sum += loss(first, y, dy); };
+  const bool truncated = options.window != 0 || options.stride != 0;
+  backpropagate(net, x, trace, adding, gradient, options,
+                [&] { SeriesPass::go_forward_alone(net, x, trace, initial, truncated); });
+  return sum;
+}
+
+/// What bptt() calls for the loss of some steps.
+template <class F, class Scalar>
+concept LossOfSteps = requires(F& f, Index first, SeriesView<const Scalar> y, Series<Scalar>& dy) {
+  { f(first, y, dy) } -> std::convertible_to<double>;
+};
 
 }  // namespace detail
 
@@ -82,7 +118,8 @@ void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, Serie
 /// On the way back subnormal numbers (below 1.2e-38 in float) count as zero: they would make long series slow.
 ///
 /// Throws std::invalid_argument where a shape does not fit, before anything is written.
-/// x may be tokens, which have no gradient: `.dx` must be left out.
+/// x may be tokens, which have no gradient: `.dx` must be left out. Where the trace keeps a segment of the steps alone
+/// (see TraceOptions), it goes forward again through the others, to the same gradient, to the bit.
 template <class Net>
 void bptt(const Net& net, SeriesView<const typename Net::Scalar> x, typename Net::Trace& trace,
           SeriesView<const typename Net::Scalar> dy, Net& gradient, BpttOptions<Net> options = {}) {
@@ -97,6 +134,54 @@ void bptt(const Net& net, TokensView x, typename Net::Trace& trace, SeriesView<c
   require(!options.dx, "bptt: dx must be left out, for x are tokens");
   x.require_inputs("bptt", net.inputs());
   detail::backpropagate(net, x, trace, dy, gradient, options);
+}
+
+/// Forward and back in one call, for series whose outputs are not to be in memory as a whole: y_t and dL/dy_t are there
+/// for a segment of steps at a time, as the trace's options say, of which `loss` is called once for each, from the last
+/// to the first (with a window: stretch after stretch). It is given the segment's first step, y of its steps, and dL/dy
+/// of them, shaped like y, to be set; it returns the part of the loss. Returns the sum of these parts. x may come from
+/// a SeriesReader, too: then a file of any length trains in constant memory.
+///
+///     auto trace = net.trace({.memory = 64 << 20});
+///     const double loss = recur::bptt(net, x, trace, [&](recur::Index first, auto y, auto& dy) {
+///       const auto part = recur::squared_error(y, target(first, y.steps()), dy);     // a mean over these steps
+///       const double share = part.counted / count;                                   // of those of all
+///       dy.matrix() *= float(share);
+///       return share * part.mean;
+///     }, gradient);
+///
+/// The gradient has the same bits as from forward() and bptt() with the same dL/dy, whatever the trace keeps. Further
+/// options: `.initial`. Afterwards net.final_state(trace) is the state after the last step.
+///
+/// Throws std::invalid_argument where a shape does not fit, before anything is written, and whatever the loss or the
+/// reader throws: then the gradient is of no use.
+template <class Net, detail::LossOfSteps<typename Net::Scalar> LossFunction>
+double bptt(const Net& net, SeriesView<const typename Net::Scalar> x, typename Net::Trace& trace, LossFunction&& loss,
+            Net& gradient, BpttOptions<Net> options = {}) {
+  require(!options.dx || !detail::overlap(*options.dx, x), "bptt: dx and x must be two series, got one");
+  return detail::backpropagate_loss(net, x, trace, loss, gradient, options);
+}
+/// The same for a series that is read in parts.
+template <class Net, detail::LossOfSteps<typename Net::Scalar> LossFunction>
+double bptt(const Net& net, const SeriesReader<typename Net::Scalar>& x, typename Net::Trace& trace,
+            LossFunction&& loss, Net& gradient, BpttOptions<Net> options = {}) {
+  return detail::backpropagate_loss(net, x, trace, loss, gradient, options);
+}
+/// The same for tokens. Throws std::invalid_argument where `.dx` is given, too.
+template <class Net, detail::LossOfSteps<typename Net::Scalar> LossFunction>
+double bptt(const Net& net, TokensView x, typename Net::Trace& trace, LossFunction&& loss, Net& gradient,
+            BpttOptions<Net> options = {}) {
+  static_assert(Net::takes_tokens, "bptt: tokens are for networks whose first layer is a Cell or an Embedding");
+  require(!options.dx, "bptt: dx must be left out, for x are tokens");
+  return detail::backpropagate_loss(net, x, trace, loss, gradient, options);
+}
+/// The same for tokens that are read in parts.
+template <class Net, detail::LossOfSteps<typename Net::Scalar> LossFunction>
+double bptt(const Net& net, const TokensReader& x, typename Net::Trace& trace, LossFunction&& loss, Net& gradient,
+            BpttOptions<Net> options = {}) {
+  static_assert(Net::takes_tokens, "bptt: tokens are for networks whose first layer is a Cell or an Embedding");
+  require(!options.dx, "bptt: dx must be left out, for x are tokens");
+  return detail::backpropagate_loss(net, x, trace, loss, gradient, options);
 }
 
 }  // namespace recur::inline RECUR_ISA

@@ -60,6 +60,9 @@ class Windows {
   using Input = typename InputOf<Data, typename Net::Scalar>::type;
   using View = std::conditional_t<std::is_same_v<Input, Tokens>, TokensView, SeriesView<const typename Net::Scalar>>;
 
+  /// With such a trace.
+  explicit Windows(TraceOptions options) : trace_(options) {}
+
   /// Reads the window of at most `window` steps from step `first` on, goes forward through it from `initial`, and calls
   /// f(x, target, trace, y). Returns false, without a call, where all sequences have ended before `first`.
   bool read(const Net& net, const Data& data, std::span<const Index> sequences, Index first, Index window,
@@ -126,6 +129,7 @@ inline std::span<const Index> mini_batch(const std::vector<Index>& order, Index 
 struct EvaluateOptions {
   Index window = 0;  ///< steps at once, through which the state is carried; 0 for whole sequences
   Index batch = 32;  ///< sequences at once
+  Index memory = 0;  ///< bytes for what forward keeps: see TraceOptions; 0 without a bound
 };
 
 /// The mean loss over all of `data`, each sequence from a zero state, and metrics (see metrics.hpp):
@@ -154,7 +158,7 @@ detail::Evaluation<Metrics...> evaluate(const Net& net, const Data& data, Evalua
   const Index window = detail::window_of<Net>(data, options.window, "evaluate"), batch = options.batch;
   require(batch > 0, "evaluate: batch > 0 expected, got ", batch);
   const auto order = detail::in_order(data.sequences());
-  detail::Windows<Net, Data> windows;
+  detail::Windows<Net, Data> windows({.memory = options.memory});
   Series<typename Net::Scalar> dy;
   std::array<detail::RunningMean, 1 + sizeof...(Metrics)> means;
   for (Index k = 0; k * batch < data.sequences(); ++k) {

@@ -71,7 +71,7 @@ bool higher_is_better(const std::tuple<Metrics...>*, Index which) {
 template <class Net, class LossFunction, class Data>
 std::vector<double> validate(const Net& net, const LossFunction& loss, const Data& data, const TrainOptions& options) {
   return with_metrics_of(data, [&](const auto&... metrics) {
-    const EvaluateOptions how{.window = options.window, .batch = options.batch};
+    const EvaluateOptions how{.window = options.window, .batch = options.batch, .memory = options.memory};
     if constexpr (sizeof...(metrics) == 0) {
       return std::vector<double>{evaluate(net, data, how, loss)};
     } else {
@@ -166,17 +166,17 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   Net gradient = zeros_like(net);
   TouchedColumns touched, touched_before;  // of the gradient: by this step and the one before
   bool good_is_old = true;                 // run.good: in other columns, too
-  Windows<Net, Data> windows;
+  Windows<Net, Data> windows({.memory = options.memory});
   Series<typename Net::Scalar> dy;
   if (validation) {  // What does not fit is to be found before the first step, not after an epoch.
     const Index steps = window_of<Net>(*validation, options.window, "train", "validation");
     const auto some = in_order(std::min(options.batch, Index(validation->sequences())));
-    Windows<Net, Validation>().read(
-        net, *validation, some, 0, steps, {},
-        [&](const auto&, const auto& target, const auto&, SeriesView<const typename Net::Scalar> y) {
-          loss(y, target, dy);
-          with_metrics_of(*validation, [&](const auto&... metrics) { (void(metrics(y, target)), ...); });
-        });
+    Windows<Net, Validation>({.memory = options.memory})
+        .read(net, *validation, some, 0, steps, {},
+              [&](const auto&, const auto& target, const auto&, SeriesView<const typename Net::Scalar> y) {
+                loss(y, target, dy);
+                with_metrics_of(*validation, [&](const auto&... metrics) { (void(metrics(y, target)), ...); });
+              });
   }
   if (run.progress.step == 0) require_initialized(net);
   const std::string given = not_finite_in(net);

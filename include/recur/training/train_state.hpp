@@ -58,6 +58,7 @@ struct TrainOptions {
   bool shuffle = true;    ///< the sequences, anew for each epoch
   Index window = 0;       ///< steps that the gradient goes back: truncated BPTT; 0 for the whole series
   bool carry = true;      ///< whether a window starts from the state that the one before it left, or from zero
+  Index memory = 0;       ///< bytes for what the gradient needs of the steps: see TraceOptions; 0 without a bound
   double clip_norm = 0;   ///< global norm of the gradient; 0 for no clipping
   double clip_value = 0;  ///< largest entry of the gradient; 0 for no clipping
   Index accumulate = 1;   ///< mini-batches, or windows of them, whose gradients make one step of the optimiser
