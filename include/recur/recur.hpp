@@ -15,6 +15,7 @@
 #include "series/series_text.hpp"   // ... as text, for people
 #include "series/series.hpp"        // Series: T steps of F features for N sequences
 #include "series/tokens.hpp"        // Tokens: inputs that are kinds of things
+#include "series/reader.hpp"        // series and tokens that are read in parts
 #include "series/batch_layout.hpp"  // where the steps of a batch lie
 
 #include "kernels/packet_math.hpp"  // tanh and exp, in registers
@@ -25,7 +26,9 @@
 
 #include "layers/chunk.hpp"          // how layers go through a series
 #include "layers/layer.hpp"          // the manual for writing a layer
-#include "layers/trace.hpp"          // what forward leaves for bptt; a whole series, there and back
+#include "layers/segments.hpp"       // which steps a trace keeps, within a budget of memory
+#include "layers/trace.hpp"          // what forward leaves for bptt
+#include "layers/series_pass.hpp"    // a whole series, there and back
 #include "layers/layer_of.hpp"       // what all layers have
 #include "layers/readout.hpp"        // Readout: y_t = V h_t (+ c)
 #include "layers/embedding.hpp"      // Embedding: a vector for each kind of token
@@ -48,6 +51,7 @@
 #include "cells/step.hpp"              // one step of a rule between its products
 #include "cells/recurrence.hpp"        // ... and all steps of a series
 #include "cells/cell.hpp"              // Cell: a_t = b + W h_<t-1> + U x_t, then the rule
+#include "cells/influence.hpp"         // how parameters have influenced a state: for Online
 #include "cells/elman.hpp"             // Elman: h_t = f(a_t)
 #include "cells/dense.hpp"             // Dense: y_t = f(U x_t + b), without a past
 #include "cells/gru.hpp"               // Gru, GruResetBefore: gated recurrent units
@@ -69,6 +73,7 @@
 #include "cells/gru_d.hpp"             // GruD: a GRU whose hidden state decays with time
 
 #include "training/bptt.hpp"            // bptt(): the gradient
+#include "training/online.hpp"          // Online: learning step by step, without going back
 #include "training/loss.hpp"            // squared_error, softmax_cross_entropy
 #include "training/more_losses.hpp"     // binary_cross_entropy, l1, huber, Quantiles, gaussian_nll, poisson_nll
 #include "training/many_to_one.hpp"     // ManyToOne: one target for a sequence

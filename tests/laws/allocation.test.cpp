@@ -264,6 +264,48 @@ TEST_CASE("A stream allocates nothing, from the first step on", "[allocation]") 
   CHECK(output == Approx(16 * std::tanh(1)));
 }
 
+TEST_CASE("Learning online allocates nothing, from the first step on", "[allocation]") {
+  std::mt19937 rng(1);
+  for (const OnlineMethod method : {OnlineMethod::exact, OnlineMethod::best, OnlineMethod::immediate}) {
+    Sequence net(Lstm<Scalar>(3, 20), MinGru<Scalar>(20, 9), LayerNormGru<Scalar>(9, 5), Readout<Scalar>(5, 2));
+    initialize(net, rng);
+    Online online(net, {.method = method});
+    const VectorOf<Scalar> x = VectorOf<Scalar>::Ones(3), dy = VectorOf<Scalar>::Ones(2);
+    const auto steps = [&] {
+      for (int k = 0; k < 3; ++k) {
+        online.step(x);
+        online.learn(dy);
+        online.step(Token{2});
+        online.learn(dy);
+      }
+      online.reset();
+    };
+    CHECK(allocations_of(steps) == 0);
+  }
+}
+
+TEST_CASE("Within a budget of memory nothing is allocated either", "[allocation]") {
+  std::mt19937 rng(1);
+  Sequence net(Lstm<Scalar>(3, 20), Dropout<Scalar>(20, 0.2), Readout<Scalar>(20, 2));
+  initialize(net, rng);
+  Series<Scalar> x(3, 4, 2000), dy(2, 4, 2000);
+  x.setRandom(rng);
+  dy.setRandom(rng);
+  auto gradient = zeros_like(net);
+  for (const TraceOptions& options : {TraceOptions{.memory = 2'000'000}, TraceOptions{.every = 300}}) {
+    auto trace = net.trace(options);
+    const auto step = [&] {
+      trace.train(3);
+      net.forward(x, trace);
+      bptt(net, x, trace, dy, gradient);
+      bptt(net, x, trace, [&](Index, const auto&, auto& d) { return d.matrix().setOnes(), 0.0; }, gradient);
+    };
+    step();
+    REQUIRE(trace.segments() > 1);
+    CHECK(allocations_of(step) == 0);
+  }
+}
+
 TEST_CASE("Tokens allocate nothing either", "[allocation]") {
   Training training({7, 33, 5, 4, 50});
   const Tokens x = Eigen::ArrayXXi::Constant(4, 50, 6);

@@ -1,0 +1,266 @@
+#pragma once
+/// \file
+/// Learning step by step, without going back in time, in constant memory.
+
+#include "../cells/influence.hpp"
+#include "bptt.hpp"
+
+namespace recur::inline RECUR_ISA {
+
+template <class, class>
+class AnyCell;
+
+/// Options of Online.
+struct OnlineOptions {
+  OnlineMethod method = OnlineMethod::best;  ///< of all cells of the network
+};
+
+namespace detail {
+
+/// A layer without a past of its own, or one whose parameters are taken to have none.
+struct NoInfluence {
+  void clear(Index) {}
+  void for_each_buffer(auto&&) const {}
+};
+template <class L>
+inline constexpr bool is_cell = requires { typename L::Recurrence; } && !Composite<const L>;
+template <class L>
+inline constexpr bool is_any_cell = false;
+template <class Scalar, class Team>
+inline constexpr bool is_any_cell<AnyCell<Scalar, Team>> = true;
+
+/// The influences of all cells within a layer: of one made of others a tuple or vector.
+template <class L>
+auto influence_of(const L& layer, OnlineMethod method) {
+  static_assert(!is_any_cell<L>, "Online: not for AnyCell, which hides its rule: use the Cell itself");
+  if constexpr (Composite<const L>) {
+    auto&& children = children_of(layer);
+    if constexpr (requires { children.begin(); }) {
+      std::vector<decltype(influence_of(children[0], method))> all;
+      for (const auto& child : children) all.push_back(influence_of(child, method));
+      return all;
+    } else {
+      return std::apply(
+          [&](const auto&... each) {
+            return std::tuple<decltype(influence_of(each, method))...>(influence_of(each, method)...);
+          },
+          children);
+    }
+  } else if constexpr (is_cell<L>) {
+    return CellInfluence<typename L::Rule, typename L::Scalar>(layer, method);
+  } else {
+    return NoInfluence();
+  }
+}
+
+}  // namespace detail
+
+/// A network that learns while it runs, a step at a time, as Stream runs it:
+///
+///     recur::Online online(net);
+///     for (;;) {
+///       const auto y = online.step(x);
+///       online.learn(dL_dy);                        // adds to online.gradient()
+///       sgd.step(net, online.gradient());           // as often as one likes
+///       recur::set_zero(online.gradient());
+///     }
+///
+/// The gradient of L_t is that of this step, from bptt, and dL_t/ds_<t-1> J_<t-1>, where J is d(state) / d(parameters),
+/// which each cell carries on from step to step: see OnlineMethod. For one cell and any layers without a state above it
+/// the exact method's sum over all steps is the gradient of bptt over the whole series. In a stack, the error goes from
+/// a layer to those below it within the step; that through the past of a layer to the parameters of another is left out
+/// (K. Irie, A. Gopalakrishnan, J. Schmidhuber, "Exploring the promise and limits of real-time recurrent learning",
+/// 2023), as is that of a layer with a state that is no Cell. While parameters change, J is that of those that were.
+///
+/// Memory is constant, and made by the constructor: step() and learn() are noexcept, take no lock and allocate nothing;
+/// what does not fit ends the program with a message, as in Stream. The network is read where it is, and must live as
+/// long.
+template <class Net>
+class Online {
+ public:
+  static_assert(Net::causal, "Online: a bidirectional layer cannot go step by step");
+  /// Types of the network; y_t as a view.
+  ///@{
+  using Scalar = typename Net::Scalar;
+  using State = typename Net::State;
+  using Output = Eigen::Map<const VectorOf<Scalar, Net::outputs_at_compile_time>>;
+  ///@}
+
+  /// Starts from the zero state, and a gradient of zero. Throws std::invalid_argument where the method is not for a cell
+  /// of the network, and where its memory could not be counted.
+  explicit Online(const Net& net, OnlineOptions options = {})
+      : net_(&net), gradient_(zeros_like(net)), influence_(detail::influence_of(net, options.method)),
+        x_(net.inputs(), 1, 1), token_(1, 1), dy_(net.outputs(), 1, 1), state_(net.state(1)), d_state_(net.state(1)),
+        d_initial_(net.state(1)), trace_(net.trace()) {
+    x_.matrix().setZero();
+    dy_.matrix().setZero();
+    // All memory is made here: by a step that nothing comes of.
+    const auto both = [&](const auto& x) {
+      go_forward(x);
+      go_back(x);
+      advance();
+    };
+    if constexpr (Net::takes_tokens) {
+      token_(0, 0) = 0;
+      both(TokensView(token_));
+    }
+    both(SeriesView<const Scalar>(x_));
+    set_zero(gradient_);
+    reset();
+  }
+  explicit Online(const Net&& temporary, OnlineOptions options = {}) = delete;
+  /// It can be moved, not copied: visit_memory() is for what is to be kept.
+  ///@{
+  Online(Online&&) = default;
+  Online& operator=(Online&&) = default;
+  ///@}
+
+  /// y_t for x_t, a vector of inputs: a view of a vector of outputs, valid until the next step.
+  template <class X>
+  Output step(const Eigen::MatrixBase<X>& x) noexcept {
+    static_assert(X::ColsAtCompileTime == 1, "step: x must be a column vector");
+    static_assert(std::is_same_v<typename X::Scalar, Scalar>, "step: x must have the network's scalar type");
+    require_equal("step", "x.rows()", x.rows(), "inputs()", net_->inputs());
+    catch_up();
+    x_[0] = x;
+    return go_forward(SeriesView<const Scalar>(x_));
+  }
+  /// The same for a token, 0 .. inputs - 1.
+  Output step(Token x) noexcept {
+    static_assert(Net::takes_tokens, "step: tokens are for networks whose first layer is a Cell or an Embedding");
+    catch_up();
+    token_(0, 0) = x.id;
+    return go_forward(TokensView(token_));
+  }
+  /// The same for a network of one input and one output.
+  Scalar step(Scalar x) noexcept
+    requires((Net::inputs_at_compile_time == 1 || Net::inputs_at_compile_time == Dynamic) &&
+             (Net::outputs_at_compile_time == 1 || Net::outputs_at_compile_time == Dynamic))
+  {
+    require(net_->inputs() == 1 && net_->outputs() == 1,
+            "step: a number is for one input and one output, this network has ", net_->inputs(), " and ",
+            net_->outputs());
+    return step(VectorOf<Scalar, 1>(x))[0];
+  }
+
+  /// Adds the gradient of L_t, of the last step, to gradient(), from dL_t/dy_t.
+  template <class D>
+  void learn(const Eigen::MatrixBase<D>& dy) noexcept {
+    static_assert(D::ColsAtCompileTime == 1, "learn: dL/dy must be a column vector");
+    static_assert(std::is_same_v<typename D::Scalar, Scalar>, "learn: dL/dy must have the network's scalar type");
+    require_equal("learn", "dL_dy.rows()", dy.rows(), "outputs()", net_->outputs());
+    require(now_ != Now::nothing, "learn: a step must have been made before");
+    dy_[0] = dy;
+    if constexpr (Net::takes_tokens)
+      if (now_ == Now::token) return go_back(TokensView(token_));
+    go_back(SeriesView<const Scalar>(x_));
+  }
+  /// The same for a network of one output.
+  void learn(Scalar dy) noexcept { learn(VectorOf<Scalar, 1>(dy)); }
+
+  /// What learn() has added up: of the network's type, to be given to an optimiser, and set to zero.
+  ///@{
+  Net& gradient() { return gradient_; }
+  const Net& gradient() const { return gradient_; }
+  ///@}
+  /// dL/d(initial state), added up, too; of a state since reset(). Zero where the method carries nothing.
+  const State& d_initial() const { return d_initial_; }
+
+  /// Back to the zero state, upon which nothing has had an influence. The gradient stays.
+  void reset() noexcept {
+    visit_state([](auto& s) { s.setZero(); }, state_);
+    begin();
+  }
+  /// To a given state, of a batch of 1. Throws std::invalid_argument where its shape does not fit.
+  void reset(const State& state) {
+    detail::require_state("reset", "state", *net_, state, 1);
+    reset();
+    visit_state(
+        [](auto& to, const auto& from) {
+          if (from.cols() > 0) to = from;
+        },
+        state_, state);
+  }
+  /// The state after the last step, of a batch of 1.
+  const State& state() const { return state_; }
+  /// The memory that it holds.
+  Index bytes() const {
+    Index bytes = trace_.bytes() + static_cast<Index>(parameter_count(gradient_) * sizeof(Scalar));
+    detail::for_each_leaf(
+        [&](const auto&, const auto& influence) {
+          influence.for_each_buffer([&](const auto& buffer) { bytes += buffer.bytes(); });
+        },
+        *net_, influence_);
+    return bytes;
+  }
+  const Net& net() const { return *net_; }  ///< as the constructor was given it
+  /// f(name, block) for all that has to be kept to go on to the same bits: the state and the influences, with the step
+  /// that has been made last. The gradient is the caller's.
+  void visit_memory(auto&& f) {
+    catch_up();
+    Index k = 0;
+    visit_state([&](auto& s) { f("state " + std::to_string(k++), s); }, state_);
+    k = 0;
+    detail::for_each_leaf(
+        [&](const auto&, auto& influence) {
+          if constexpr (requires { influence.matrix(); }) {
+            auto matrix = influence.matrix();
+            f("influence " + std::to_string(k++), matrix);
+          }
+        },
+        *net_, influence_);
+  }
+
+ private:
+  enum class Now { nothing, vector, token };  // what the last step read
+
+  void begin() {
+    now_ = Now::nothing;
+    detail::for_each_leaf(
+        [](const auto& layer, auto& influence) {
+          if constexpr (requires { layer.hidden(); }) influence.clear(layer.hidden());
+        },
+        *net_, influence_);
+    visit_state([](auto& s) { s.setZero(); }, d_initial_);
+  }
+  /// The influences as they are after the last step.
+  void advance() {
+    detail::for_each_leaf(
+        [](const auto& layer, const auto& work, auto& influence) {
+          if constexpr (requires { influence.advance(layer, work); }) influence.advance(layer, work);
+        },
+        *net_, trace_.workspace(), influence_);
+  }
+  void catch_up() {
+    if (now_ != Now::nothing) advance();
+    now_ = Now::nothing;
+  }
+  template <class X>
+  Output go_forward(const X& x) {
+    const auto y = net_->forward(x, trace_, state_);
+    net_->final_state(trace_, state_);
+    now_ = std::is_same_v<X, TokensView> ? Now::token : Now::vector;
+    return {y.data(), net_->outputs()};
+  }
+  void go_back(const auto& x) {
+    bptt(*net_, x, trace_, dy_, gradient_, {.d_initial = &d_state_, .accumulate = true});
+    detail::for_each_stateful(
+        [](const auto& layer, auto& work, const auto& influence, const auto& d_state, auto& gradient, auto& d_initial) {
+          if constexpr (requires { influence.add_to(layer, d_state, work, gradient, d_initial); })
+            influence.add_to(layer, d_state, work, gradient, d_initial);
+        },
+        *net_, detail::SeriesPass::workspace(trace_), influence_, d_state_, gradient_, d_initial_);
+  }
+
+  const Net* net_;
+  Net gradient_;
+  decltype(detail::influence_of(std::declval<const Net&>(), OnlineMethod())) influence_;
+  Series<Scalar> x_;
+  Tokens token_;
+  Series<Scalar> dy_;
+  State state_, d_state_, d_initial_;
+  typename Net::Trace trace_;
+  Now now_ = Now::nothing;
+};
+
+}  // namespace recur::inline RECUR_ISA
