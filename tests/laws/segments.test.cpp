@@ -55,6 +55,7 @@ Index least_memory(AnyNetwork& net, const Case& of) {
 
 TEST_CASE("What a trace keeps changes no bit, forward and backward", "[segments][laws]") {
   const std::vector<Index> lengths{200, 330, 0, 17, 329};
+  int in_segments = 0;
   for (const auto& [name, net] : all_networks()) {
     std::mt19937 rng(8);
     net->randomize(rng);
@@ -75,8 +76,9 @@ TEST_CASE("What a trace keeps changes no bit, forward and backward", "[segments]
         CHECK(net->segments() == 2);
         const TraceOptions least{.memory = least_memory(*net, of)};
         CHECK(same(results(*net, of, least, false, window, stride), whole));
-        CHECK(net->segments() > 1);
+        in_segments += net->segments() > 1;  // of small networks all records may be least
       }
     }
   }
+  CHECK(in_segments > 100);
 }

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// How the parameters of a cell have influenced its state so far: what real-time recurrent learning carries from step to
-/// step. See training/online.hpp.
+/// How the parameters of a cell have influenced its state so far: what real-time recurrent learning carries from step
+/// to step. See training/online.hpp.
 
 #include "cell.hpp"
 
@@ -12,13 +12,13 @@ enum class OnlineMethod {
   /// Exact where each unit sees its own past alone, SnAp-1 for other cells, and for those without that the immediate
   /// form.
   best,
-  /// All of it (R. J. Williams, D. Zipser, 1989). For cells without a product with h_<t-1> each parameter influences its
-  /// own unit alone: memory and time are a few times those of a step (N. Zucchet et al., 2023). For all others memory is
-  /// that of as many gradients as the state has numbers, and time as many products with them: for small H.
+  /// All of it (R. J. Williams, D. Zipser, 1989). For cells without a product with h_<t-1> each parameter influences
+  /// its own unit alone: memory and time are a few times those of a step (N. Zucchet et al., 2023). For all others
+  /// memory is that of as many gradients as the state has numbers, and time as many products with them: for small H.
   exact,
   /// Of a parameter's influence that on its own unit, and on that through its own past alone (SnAp-1: J. Menick et al.,
-  /// "Practical real time recurrent learning with a sparse approximation", 2021). Exact for cells without a product with
-  /// h_<t-1>. Not for cells with norms or a projection, in which no part of the state belongs to one unit.
+  /// "Practical real time recurrent learning with a sparse approximation", 2021). Exact for cells without a product
+  /// with h_<t-1>. Not for cells with norms or a projection, in which no part of the state belongs to one unit.
   snap1,
   /// Nothing: each step's gradient goes back to the state before it and no further (truncated BPTT with a window of 1).
   immediate
@@ -38,8 +38,8 @@ inline constexpr bool has_own_states = !is_projected<Rule> && norms_of<Rule>().s
 ///
 /// The rule's backward, called with unit vectors for dL/ds_t, side by side as the sequences of a batch, gives the
 /// Jacobian of a step: D = ds_t / ds_<t-1> and A = ds_t / da_t. Then J_t = D J_<t-1> + A (x_t, h_<t-1>, 1), for each
-/// weight the number that it is multiplied by. Where states belong to units, and no other unit's are seen, a unit vector
-/// of each block of the state does for all units at once, and D and A are numbers for each unit.
+/// weight the number that it is multiplied by. Where states belong to units, and no other unit's are seen, a unit
+/// vector of each block of the state does for all units at once, and D and A are numbers for each unit.
 template <class Rule, class Scalar>
 class CellInfluence {
   using Recurrence = detail::Recurrence<Rule, Scalar>;

@@ -86,8 +86,8 @@ class Online {
   using Output = Eigen::Map<const VectorOf<Scalar, Net::outputs_at_compile_time>>;
   ///@}
 
-  /// Starts from the zero state, and a gradient of zero. Throws std::invalid_argument where the method is not for a cell
-  /// of the network, and where its memory could not be counted.
+  /// Starts from the zero state, and a gradient of zero. Throws std::invalid_argument where the method is not for a
+  /// cell of the network, and where its memory could not be counted.
   explicit Online(const Net& net, OnlineOptions options = {})
       : net_(&net), gradient_(zeros_like(net)), influence_(detail::influence_of(net, options.method)),
         x_(net.inputs(), 1, 1), token_(1, 1), dy_(net.outputs(), 1, 1), state_(net.state(1)), d_state_(net.state(1)),
@@ -185,7 +185,7 @@ class Online {
   const State& state() const { return state_; }
   /// The memory that it holds.
   Index bytes() const {
-    Index bytes = trace_.bytes() + static_cast<Index>(parameter_count(gradient_) * sizeof(Scalar));
+    Index bytes = trace_.bytes() + parameter_count(gradient_) * static_cast<Index>(sizeof(Scalar));
     detail::for_each_leaf(
         [&](const auto&, const auto& influence) {
           influence.for_each_buffer([&](const auto& buffer) { bytes += buffer.bytes(); });
