@@ -101,7 +101,8 @@ Settings nottingham_settings(const std::string& cell) {
   if (in_blocks(cell))
     return {.hidden = 128, .layers = 2, .dropout = 0.1, .epochs = 35, .batch = 4, .window = 100, .rate = 4e-3};
   if (cell == "elman") return {.hidden = 400, .dropout = 0.1, .epochs = 35, .batch = 2, .window = 50, .rate = 1e-3};
-  if (cell == "gru") return {.hidden = 300, .dropout = 0.1, .epochs = 25, .batch = 2, .window = 100, .rate = 3e-3};
+  if (cell == "gru") return {.hidden = 300, .dropout = 0.3, .epochs = 40, .batch = 2, .window = 100, .rate = 3e-3};
+  if (cell == "lstm") return {.hidden = 300, .dropout = 0.3, .epochs = 40, .batch = 2, .window = 50, .rate = 4e-3};
   return {.hidden = 300, .dropout = 0.1, .epochs = 20, .batch = 2, .window = 50, .rate = 4e-3};
 }
 
@@ -140,9 +141,11 @@ Settings adding_settings(const std::string& cell) {
   return {.hidden = 128, .epochs = cell == "gru" ? 2 : 1, .batch = 32, .rate = 2e-3};
 }
 
-/// 100 units, as there; Adam and the cosine are recur's.
+/// 100 units, as there; Adam and the cosine are recur's. Of 1e-3, 3e-4, 2e-4 and 1e-4 the rate that did best on the
+/// validation data: 1e-3 learns nothing from 200 steps on, and with 3e-4 the loss of 300 steps becomes infinite.
+template <Index steps>
 Settings irnn_settings(const std::string&) {
-  return {.hidden = 100, .epochs = 4, .batch = 16, .rate = 1e-3, .clip = 10};
+  return {.hidden = 100, .epochs = 10, .batch = 16, .rate = steps < 300 ? 3e-4 : 2e-4, .clip = 10};
 }
 
 // ---- Copy memory (S. Hochreiter, J. Schmidhuber, 1997; as S. Bai 2018 has it) ---------------------------------------
@@ -296,17 +299,17 @@ const std::vector<Table>& tables() {
        "Q. V. Le 2015, the adding problem, T = 150, which the IRNN solves",
        {{"irnn", "solved"}},
        adding<150>,
-       irnn_settings},
+       irnn_settings<150>},
       {"adding-200",
        "Q. V. Le 2015, the adding problem, T = 200, which the IRNN solves",
        {{"irnn", "solved"}},
        adding<200>,
-       irnn_settings},
+       irnn_settings<200>},
       {"adding-300",
        "Q. V. Le 2015, the adding problem, T = 300, which the IRNN solves",
        {{"irnn", "solved"}},
        adding<300>,
-       irnn_settings},
+       irnn_settings<300>},
       {"copy",
        "S. Bai 2018, copy memory, T = 1000",
        {{"lstm", "0.0204"}, {"gru", "0.0197"}, {"elman", "0.0202"}},
