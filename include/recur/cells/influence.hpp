@@ -98,7 +98,9 @@ class CellInfluence {
     if (units_ == 0) return;
     if (own_W_.rows() > 0) {  // of W what each unit multiplies its own h by
       auto own = own_W_.view();
-      for (Index i = 0; i < own.rows(); ++i) own(i, i % own.cols()) = cell.W(i, i % own.cols());
+      const Index H = cell.hidden();
+      for (Index i = 0; i < own.rows(); ++i)
+        for (Index j = i % H; j < own.cols(); j += H) own(i, j) = cell.W(i, j);
       step_back(Recurrence(cell, std::as_const(own_W_).view()), work);
     } else {
       step_back(Recurrence(cell), work);

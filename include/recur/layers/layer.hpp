@@ -48,6 +48,11 @@ namespace recur::inline RECUR_ISA {
 /// state also has clear(memory) and state_in(where, memory), as Cell. The memory of a layer that is made of others is a
 /// tuple that begins with those of its children.
 ///
+/// Where a trace keeps a part of the steps alone (TraceOptions), a call goes through the series in segments: all that
+/// is said here of all steps is of a segment's then. prepare_forward and prepare_backward are called for each; what
+/// finish_backward adds to the gradient is one sum, which prepare_backward sets to zero unless pass.goes_on. Where a
+/// segment begins, a layer finds of earlier steps what it carries as a state, and nothing else.
+///
 /// Inside of layers a series is columns, step after step, without padding, in the order of BatchLayout: x, y, dy and dx
 /// are SeriesView of batch 1. Each thread has some of the sequences: it calls forward_steps and backward_steps with
 /// every chunk, and writes the columns of its own sequences alone, until it has waited at chunk.barrier() for the

@@ -35,6 +35,7 @@ struct Segmentation {
   Index every = 0;   // or: steps, at least
   Index states = 0;  // that may be kept at once
 
+  bool operator==(const Segmentation&) const = default;
   /// Whether there is one segment, of all steps.
   bool is_whole() const { return chunks == 0 && every == 0; }
 

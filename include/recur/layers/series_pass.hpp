@@ -52,9 +52,11 @@ struct SeriesPass {
   template <class Net, class X>
   static void begin(const Net& net, const X& x, auto& trace, bool with_output) {
     trace.next_.assign(x);
-    trace.cut_ = cut_for(net, x, trace, trace.next_, with_output);
+    const Segmentation cut = cut_for(net, x, trace, trace.next_, with_output);
+    if (trace.options_.memory > 0 && cut != trace.cut_) trace.free();  // another use of it would come on top
+    trace.cut_ = cut;
+    trace.batch_ = 0;  // until all is done: what reads or computes the loss may throw
     trace.layout_ = trace.next_;
-    trace.batch_ = x.batch();
     trace.steps_ = x.steps();
     trace.left_.resize(static_cast<std::size_t>(x.batch()));
     for (Index n = 0; n < x.batch(); ++n) trace.left_[static_cast<std::size_t>(n)] = x.steps_left(n);
@@ -69,7 +71,7 @@ struct SeriesPass {
   static void go_forward(const Net& net, const X& x, auto& trace, const typename Net::State& initial) {
     const BatchLayout& layout = trace.layout_;
     const bool keeps_y = trace.has_output_ && (layout.has_unequal_lengths() || trace.segments() > 1);
-    if (keeps_y) trace.unpadded_.y.resize(net.outputs(), trace.batch_, trace.steps_);
+    if (keeps_y) trace.unpadded_.y.resize(net.outputs(), layout.batch(), trace.steps_);
     const auto keep_y = [&] {
       if (keeps_y)
         trace.unpadded_.pad(layout, layout.first(), layout.end(), net.output_columns(trace.workspace_),
@@ -87,7 +89,10 @@ struct SeriesPass {
       for (Index t = layout.steps(); t < trace.steps_; ++t)
         SeriesView<typename Net::Scalar>(trace.unpadded_.y)[t].setZero();
     if (trace.segments() > 1) final_states(net, layout, trace.workspace_, trace.final_);
+    complete(trace, true);
   }
+  /// Whether a trace has what it says; if not, it counts as empty.
+  static void complete(auto& trace, bool is) { trace.batch_ = is ? trace.layout_.batch() : 0; }
 
   /// The first half of bptt with a loss. Where it is truncated, and there are segments, each stretch goes forward by
   /// itself.
@@ -332,50 +337,56 @@ struct SeriesPass {
 
   // ---- How long segments are ----
 
-  /// What the memory of a network is, in bytes: measured, with layouts of one chunk and of two.
+  /// What the memory of a network is: measured, with layouts of one chunk and of two.
   template <class Net, class X>
-  static void measure(const Net& net, const X& x, auto& trace) {
-    MemoryNeed& need = trace.need_;
-    const MemoryNeed now{x.batch(), parameter_count(net), are_tokens<X>, trace.dropout_.on};
-    if (need.batch == now.batch && need.parameters == now.parameters && need.of_tokens == now.of_tokens &&
-        need.for_training == now.for_training)
-      return;
-    BatchLayout layout;
-    layout.assign(x);
+  static void measure(const Net& net, const X&, auto& trace, BatchLayout& layout) {
+    const Index one = layout.end_of_run(0, backward_columns);
+    const Index two = one < layout.steps() ? layout.end_of_run(one, backward_columns) : one;
+    MemoryNeed need{.batch = layout.batch(),
+                    .parameters = parameter_count(net),
+                    .outputs = net.outputs(),
+                    .of_tokens = are_tokens<X>,
+                    .for_training = trace.dropout_.on,
+                    .unequal = layout.has_unequal_lengths(),
+                    .columns = two > one ? 0 : layout.column(one)};
+    for_each_stateful([&](const auto& each) { need.states += each.state_size(); }, net);
+    if (trace.need_.holds_for(need)) return;
     const auto bytes = [&](Index end) {
       layout.narrow(0, end);
       typename Net::Workspace work;
       DropoutSeed seed = trace.dropout_;
       net.prepare_forward(Pass{layout, seed, are_tokens<X>}, work);
-      net.prepare_backward(Pass{layout, seed, are_tokens<X>, true}, work);
+      net.prepare_backward(Pass{layout, seed, are_tokens<X>, !are_tokens<X>}, work);
       return static_cast<double>(bytes_of(work));
     };
-    const Index one = layout.end_of_run(0, backward_columns);
-    const Index two = one < layout.steps() ? layout.end_of_run(one, backward_columns) : one;
-    const auto columns_of_one = static_cast<double>(layout.column(one));
+    const auto columns = [&](Index first, Index end) {
+      return static_cast<double>(layout.column(end) - layout.column(first));
+    };
     const double of_one = bytes(one), of_two = bytes(two);
-    need = now;
-    need.column = two > one ? (of_two - of_one) / static_cast<double>(layout.column(two) - layout.column(one))
-                            : of_one / columns_of_one;
-    need.fixed = std::max(0.0, of_one - need.column * columns_of_one);
+    need.column = two > one ? (of_two - of_one) / columns(one, two) : of_one / columns(0, one);
+    need.fixed = std::max(0.0, of_one - need.column * columns(0, one));
+    layout.narrow(0, layout.steps());
+    trace.need_ = need;
   }
 
   /// How the series is cut: what fits into the memory is whole; else into segments as long as leave room for a state
   /// before each; else into such as take half of it.
   template <class Net, class X>
-  static Segmentation cut_for(const Net& net, const X& x, auto& trace, const BatchLayout& layout, bool with_output) {
+  static Segmentation cut_for(const Net& net, const X& x, auto& trace, BatchLayout& layout, bool with_output) {
     const TraceOptions& options = trace.options_;
-    if (options.every > 0) return {.every = options.every, .states = layout.steps() / options.every + 1};
+    const Index least = std::max(options.every, backward_columns / x.batch());
+    if (options.every > 0) return {.every = options.every, .states = layout.steps() / std::max<Index>(1, least) + 1};
     if (options.memory == 0 || layout.columns() == 0) return {};
-    measure(net, x, trace);
+    measure(net, x, trace, layout);
     const auto bytes = [](double numbers) { return numbers * static_cast<double>(sizeof(typename Net::Scalar)); };
     const auto real = [](Index n) { return static_cast<double>(n); };
-    const double N = real(x.batch()), inputs = real(net.inputs()), outputs = real(net.outputs());
+    const double N = real(x.batch()), outputs = real(net.outputs());
+    const double x_bytes = are_tokens<X> ? sizeof(int) : bytes(real(net.inputs()));
     const bool pads = x.has_lengths();
     constexpr bool reads = !requires { x.memory(); };
-    // What each column of a segment takes, each of its N T numbers of padded series, a state, and all else.
-    const double column = trace.need_.column + (pads ? bytes(2 * inputs + outputs) : 0);
-    const double place = bytes((with_output ? 0 : outputs * (pads ? 2 : 1)) + (reads ? inputs : 0));
+    // What each column of a segment takes, each of its N T places of padded series, a state, and all else.
+    const double column = trace.need_.column + (pads ? (are_tokens<X> ? 1 : 2) * x_bytes + bytes(outputs) : 0);
+    const double place = (with_output ? 0 : bytes(outputs * (pads ? 2 : 1))) + (reads ? x_bytes : 0);
     double state = sizeof(KeptState<typename Net::State>);
     for_each_stateful([&](const auto& each) { state += bytes(real(each.state_size()) * N); }, net);
     const double y = with_output ? bytes(outputs * N * real(x.steps())) : 0;
@@ -408,8 +419,9 @@ struct SeriesPass {
     while (chunks > 1 && !fits(chunks, [&](double) { return (memory + rest) / 2; })) chunks = fewer(chunks);
     const double left = memory - rest - of_longest({.chunks = chunks});
     if (left < state)
-      require(false, "forward: the trace's memory must be at least ", describe(std::ceil(memory - left + state)),
-              " bytes", with_output ? ", of which y_1 .. y_T are " + describe(y) : "", ", got ", options.memory);
+      require(false, with_output ? "forward" : "bptt", ": the trace's memory must be at least ",
+              describe(std::ceil(memory - left + state)), " bytes",
+              with_output ? ", of which y_1 .. y_T are " + describe(y) : "", ", got ", options.memory);
     return {.chunks = chunks, .states = static_cast<Index>(left / state)};
   }
 };

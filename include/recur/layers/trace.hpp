@@ -67,13 +67,17 @@ struct Unpadded {
   TokensView columns_of(const TokensReader& of, const BatchLayout& layout, Index inputs) {
     token_part.resize(of.batch(), layout.end() - layout.first());
     of.read(layout.first(), token_part);
-    TokensView columns(token_part.data(), 1, layout.columns());
-    if (layout.has_unequal_lengths()) {
-      unpad(layout, layout.first(), layout.end(), token_part, layout.first(), tokens);
-      columns = tokens;
-    }
-    if (!columns.empty()) columns.require_inputs("TokensReader", inputs);
-    return columns;
+    for (Index t = layout.first(); t < layout.end(); ++t)
+      for (Index k = 0; k < layout.active(t); ++k) {
+        const Index n = layout.sequence(k);
+        const int token = token_part(n, t - layout.first());
+        if (token < 0 || token >= inputs)
+          require(false, "TokensReader: x(", n, ", ", t, ") must be in 0 .. ", inputs - 1,
+                  " (inputs() kinds of tokens), got ", token);
+      }
+    if (!layout.has_unequal_lengths()) return {token_part.data(), 1, layout.columns()};
+    unpad(layout, layout.first(), layout.end(), token_part, layout.first(), tokens);
+    return tokens;
   }
   ///@}
   template <class S>
@@ -98,11 +102,20 @@ struct KeptState {
   State state;
 };
 
-/// What a network's memory was measured to be, per column of a segment, and what depends on.
+/// What the memory of a network was measured to be, in bytes, and of what.
 struct MemoryNeed {
-  Index batch = 0, parameters = 0;
-  bool of_tokens = false, for_training = false;
-  double column = 0, fixed = 0;  // bytes
+  Index batch = 0, parameters = 0, states = 0, outputs = 0;
+  bool of_tokens = false, for_training = false, unequal = false;
+  Index columns = 0;             // of a series of one chunk, 0 of a longer one
+  double column = 0, fixed = 0;  // of a column, and of all else
+
+  /// Whether it is that of a series, too, of which another was to be measured.
+  bool holds_for(const MemoryNeed& other) const {
+    const auto same = [](const MemoryNeed& n) {
+      return std::tie(n.batch, n.parameters, n.states, n.outputs, n.of_tokens, n.for_training, n.unequal);
+    };
+    return same(*this) == same(other) && (columns == 0 || columns == other.columns);
+  }
 };
 
 struct SeriesPass;
@@ -135,7 +148,7 @@ class Trace {
   Index batch() const { return batch_; }  ///< N of the last forward
   Index steps() const { return steps_; }  ///< T of the last forward
   /// In how many segments the last forward went through the series; 1 where the records of all steps are kept.
-  Index segments() const { return std::ssize(edges_) - 1; }
+  Index segments() const { return std::max<Index>(1, std::ssize(edges_) - 1); }
   /// Whether it has y_1 .. y_T of the last forward: not where bptt() was given a loss, and went forward itself.
   bool has_output() const { return has_output_; }
   /// What the network keeps of the last forward, or of the segment that forward or bptt came to last.
@@ -166,6 +179,15 @@ class Trace {
 
  private:
   friend detail::SeriesPass;
+
+  /// The memory of what the last forward left.
+  void free() {
+    workspace_ = {};
+    unpadded_ = {};
+    kept_ = {};
+    kept_count_ = 0;
+    batch_ = 0;
+  }
 
   detail::EmptiedByMove<Index> batch_, steps_;
   std::vector<Index> left_;  // of each sequence, as in x

@@ -88,10 +88,20 @@ double backpropagate_loss(const Net& net, const X& x, typename Net::Trace& trace
   require(!options.initial || options.initial != options.d_initial,
           "bptt: initial and d_initial must be two states, got one");
   double sum = 0;
-  const auto adding = [&](Index first, const auto& y, auto& dy) { sum += loss(first, y, dy); };
+  const auto adding = [&](Index first, const auto& y, auto& dy) {
+    const auto part = loss(first, y, dy);
+    static_assert(
+        !requires { part.counted; },
+        "bptt: the loss must return a number, its part of the sum: a LossValue is a mean over these steps "
+        "alone, and so is its dL/dy: multiply both by the share of the steps");
+    sum += static_cast<double>(part);
+  };
   const bool truncated = options.window != 0 || options.stride != 0;
-  backpropagate(net, x, trace, adding, gradient, options,
-                [&] { SeriesPass::go_forward_alone(net, x, trace, initial, truncated); });
+  backpropagate(net, x, trace, adding, gradient, options, [&] {
+    SeriesPass::go_forward_alone(net, x, trace, initial, truncated);
+    SeriesPass::complete(trace, false);
+  });
+  SeriesPass::complete(trace, true);
   return sum;
 }
 
@@ -154,7 +164,7 @@ void bptt(const Net& net, TokensView x, typename Net::Trace& trace, SeriesView<c
 /// options: `.initial`. Afterwards net.final_state(trace) is the state after the last step.
 ///
 /// Throws std::invalid_argument where a shape does not fit, before anything is written, and whatever the loss or the
-/// reader throws: then the gradient is of no use.
+/// reader throws: then the gradient is of no use, and the trace is empty.
 template <class Net, detail::LossOfSteps<typename Net::Scalar> LossFunction>
 double bptt(const Net& net, SeriesView<const typename Net::Scalar> x, typename Net::Trace& trace, LossFunction&& loss,
             Net& gradient, BpttOptions<Net> options = {}) {

@@ -70,7 +70,8 @@ auto influence_of(const L& layer, OnlineMethod method) {
 /// the exact method's sum over all steps is the gradient of bptt over the whole series. In a stack, the error goes from
 /// a layer to those below it within the step; that through the past of a layer to the parameters of another is left out
 /// (K. Irie, A. Gopalakrishnan, J. Schmidhuber, "Exploring the promise and limits of real-time recurrent learning",
-/// 2023), as is that of a layer with a state that is no Cell. While parameters change, J is that of those that were.
+/// 2023), as is that of a layer with a state that is no Cell. Where parameters change, J_t goes on from J_<t-1> with
+/// those that there are when the next step is made.
 ///
 /// Memory is constant, and made by the constructor: step() and learn() are noexcept, take no lock and allocate nothing;
 /// what does not fit ends the program with a message, as in Stream. The network is read where it is, and must live as
@@ -121,6 +122,7 @@ class Online {
     static_assert(X::ColsAtCompileTime == 1, "step: x must be a column vector");
     static_assert(std::is_same_v<typename X::Scalar, Scalar>, "step: x must have the network's scalar type");
     require_equal("step", "x.rows()", x.rows(), "inputs()", net_->inputs());
+    require_net("step");
     catch_up();
     x_[0] = x;
     return go_forward(SeriesView<const Scalar>(x_));
@@ -128,6 +130,7 @@ class Online {
   /// The same for a token, 0 .. inputs - 1.
   Output step(Token x) noexcept {
     static_assert(Net::takes_tokens, "step: tokens are for networks whose first layer is a Cell or an Embedding");
+    require_net("step");
     catch_up();
     token_(0, 0) = x.id;
     return go_forward(TokensView(token_));
@@ -149,7 +152,7 @@ class Online {
     static_assert(D::ColsAtCompileTime == 1, "learn: dL/dy must be a column vector");
     static_assert(std::is_same_v<typename D::Scalar, Scalar>, "learn: dL/dy must have the network's scalar type");
     require_equal("learn", "dL_dy.rows()", dy.rows(), "outputs()", net_->outputs());
-    require(now_ != Now::nothing, "learn: a step must have been made before");
+    require(now_ != Now::nothing, "learn: a step must have been made since reset() or visit_memory()");
     dy_[0] = dy;
     if constexpr (Net::takes_tokens)
       if (now_ == Now::token) return go_back(TokensView(token_));
@@ -168,18 +171,21 @@ class Online {
 
   /// Back to the zero state, upon which nothing has had an influence. The gradient stays.
   void reset() noexcept {
+    require_net("reset");
     visit_state([](auto& s) { s.setZero(); }, state_);
     begin();
   }
   /// To a given state, of a batch of 1. Throws std::invalid_argument where its shape does not fit.
   void reset(const State& state) {
+    require_net("reset");
     detail::require_state("reset", "state", *net_, state, 1);
+    const State given = state;  // which may be state_
     reset();
-    visit_state(
-        [](auto& to, const auto& from) {
+    detail::for_each_stateful(
+        [](const auto&, auto& to, const auto& from) {
           if (from.cols() > 0) to = from;
         },
-        state_, state);
+        *net_, state_, given);
   }
   /// The state after the last step, of a batch of 1.
   const State& state() const { return state_; }
@@ -194,12 +200,16 @@ class Online {
     return bytes;
   }
   const Net& net() const { return *net_; }  ///< as the constructor was given it
-  /// f(name, block) for all that has to be kept to go on to the same bits: the state and the influences, with the step
-  /// that has been made last. The gradient is the caller's.
+  /// f(name, block) for all that has to be kept to go on to the same bits: the state, dL/d(initial state) and the
+  /// influences. Call it after the parameters have been changed for the last step, if they are to be: what comes next
+  /// is a step, no learn(). The network and the gradient are the caller's.
   void visit_memory(auto&& f) {
+    require_net("visit_memory");
     catch_up();
     Index k = 0;
     visit_state([&](auto& s) { f("state " + std::to_string(k++), s); }, state_);
+    k = 0;
+    visit_state([&](auto& s) { f("d_initial " + std::to_string(k++), s); }, d_initial_);
     k = 0;
     detail::for_each_leaf(
         [&](const auto&, auto& influence) {
@@ -212,6 +222,10 @@ class Online {
   }
 
  private:
+  void require_net(const char* where) const {
+    require_same_shapes(where, "the network", *net_, "what it was when Online was made", gradient_);
+  }
+
   enum class Now { nothing, vector, token };  // what the last step read
 
   void begin() {

@@ -201,7 +201,7 @@ TEST_CASE("Tokens come from a reader, too", "[segments]") {
   CHECK(same_parameters(gradient, expected));
   const auto wrong = [](Index, Tokens& part) { part.matrix().setConstant(7); };
   CHECK_THAT(message_of([&] { bptt(net, TokensReader(3, 600, wrong), trace, loss, gradient); }),
-             ContainsSubstring("must be in 0 .. 6 (inputs() kinds of tokens), got 7"));
+             ContainsSubstring("TokensReader: x(0, 0) must be in 0 .. 6 (inputs() kinds of tokens), got 7"));
 }
 
 TEST_CASE("Readers are checked", "[segments]") {
@@ -223,4 +223,55 @@ TEST_CASE("Readers are checked", "[segments]") {
   const TokensReader tokens_resizes(1, 9, [](Index, Tokens& to) { to.resize(2, 3); });
   CHECK(message_of([&] { tokens_resizes.read(0, tokens); }) ==
         "TokensReader: the function must leave the sizes of its part, batch 1, steps 3, as they are, got 2 and 3");
+}
+
+TEST_CASE("What a short series needs does not say what a long one does, nor memory of one what another has",
+          "[segments]") {
+  std::mt19937 rng(4);
+  const Net net = network(rng);
+  const auto long_x = random_series(3, 1, 30'000, rng), short_x = random_series(3, 1, 4, rng);
+  auto fresh = net.trace({.memory = 2'500'000}), used = fresh;
+  net.forward(short_x, used);
+  const Series<double> y(net.forward(long_x, fresh));
+  CHECK(Series<double>(net.forward(long_x, used)).matrix() == y.matrix());
+  CHECK(used.segments() == fresh.segments());
+
+  // One that just fits whole, then one that does not.
+  auto gradient = zeros_like(net);
+  const auto middle_x = random_series(3, 1, 2'000, rng), dy = random_series(2, 1, 30'000, rng);
+  net.forward(middle_x, used);
+  CHECK(used.segments() == 1);
+  net.forward(long_x, used);
+  bptt(net, long_x, used, dy, gradient);
+  CHECK(used.segments() > 1);
+  CHECK(used.bytes() <= 2'500'000);
+}
+
+TEST_CASE("Where a reader or a loss throws, the trace is empty", "[segments]") {
+  std::mt19937 rng(5);
+  const Net net = network(rng);
+  auto gradient = zeros_like(net);
+  const auto x = random_series(3, 2, 40, rng), dy = random_series(2, 2, 40, rng);
+  for (const TraceOptions& options : {TraceOptions{}, TraceOptions{.every = 1}})
+    for (const Index steps : {40, 1000})
+      for (const Index window : {0, 30}) {
+        auto trace = net.trace(options);
+        net.forward(x, trace);
+        const SeriesReader<double> read(2, steps, [](Index, Series<double>& part) { part.matrix().setOnes(); });
+        const SeriesReader<double> fails(2, steps, [](Index, auto&) { throw std::runtime_error("no file"); });
+        const auto zero = [](Index, const auto&, auto&) { return 0.0; };
+        const auto refuses = [](Index, const auto&, auto&) -> double { throw std::runtime_error("no loss"); };
+        const auto message = [&](const auto& from, const auto& loss) {
+          return message_of<std::runtime_error>([&] { bptt(net, from, trace, loss, gradient, {.window = window}); });
+        };
+        CHECK(message(fails, zero) == "no file");
+        CHECK(trace.batch() == 0);
+        CHECK(message(read, refuses) == "no loss");
+        CHECK(trace.batch() == 0);
+        CHECK_THAT(message_of([&] { bptt(net, x, trace, dy, gradient); }), ContainsSubstring("got an empty one"));
+        CHECK_THAT(message_of([&] { net.final_state(trace); }), ContainsSubstring("got an empty one"));
+        net.forward(x, trace);
+        bptt(net, x, trace, dy, gradient);
+        CHECK(trace.batch() == 2);
+      }
 }
