@@ -288,11 +288,11 @@ TEST_CASE("Within a budget of memory nothing is allocated either", "[allocation]
   std::mt19937 rng(1);
   Sequence net(Lstm<Scalar>(3, 20), Dropout<Scalar>(20, 0.2), Readout<Scalar>(20, 2));
   initialize(net, rng);
-  Series<Scalar> x(3, 4, 2000), dy(2, 4, 2000);
+  Series<Scalar> x(3, 4, 600), dy(2, 4, 600);
   x.setRandom(rng);
   dy.setRandom(rng);
   auto gradient = zeros_like(net);
-  for (const TraceOptions& options : {TraceOptions{.memory = 2'000'000}, TraceOptions{.every = 300}}) {
+  for (const TraceOptions& options : {TraceOptions{.memory = 1'400'000}, TraceOptions{.every = 200}}) {
     auto trace = net.trace(options);
     const auto step = [&] {
       trace.train(3);

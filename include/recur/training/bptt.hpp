@@ -31,15 +31,19 @@ struct BpttOptions {
 
 namespace detail {
 
-/// Checks what both forms are given, and goes back: `dy` is a series or a loss.
+template <class Net>
+void require_gradient(const Net& net, const Net& gradient) {
+  require(&gradient != &net, "bptt: gradient must be another object than net, as zeros_like(net) makes it");
+  require_same_shapes("bptt", "gradient", gradient, "net", net);
+}
+
+/// Checks what else both forms are given, and goes back: `dy` is a series or a loss.
 template <class Net, class X>
 void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, auto&& dy, Net& gradient,
                    const BpttOptions<Net>& options, auto&& before) {
   using Scalar = typename Net::Scalar;
   const typename Net::State no_state{};
   const auto& d_final = options.d_final ? *options.d_final : no_state;
-  require(&gradient != &net, "bptt: gradient must be another object than net, as zeros_like(net) makes it");
-  require_same_shapes("bptt", "gradient", gradient, "net", net);
   require_state("bptt", "d_final", net, d_final, x.batch());
   const bool truncated = options.window != 0 || options.stride != 0;
   const Index window = truncated ? options.window : x.steps(), stride = options.stride > 0 ? options.stride : window;
@@ -60,6 +64,7 @@ void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, auto&
 template <class Net, class X>
 void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
                    Net& gradient, const BpttOptions<Net>& options) {
+  require_gradient(net, gradient);
   require(trace.batch() > 0, "bptt: the trace must have been through forward, got an empty one");
   net.require_shapes("bptt");
   net.require_workspace("bptt", trace.workspace());
@@ -84,6 +89,7 @@ double backpropagate_loss(const Net& net, const X& x, typename Net::Trace& trace
                           const BpttOptions<Net>& options) {
   const typename Net::State zero{};
   const auto& initial = options.initial ? *options.initial : zero;
+  require_gradient(net, gradient);
   SeriesPass::require_forward("bptt", net, x, trace, initial);
   require(!options.initial || options.initial != options.d_initial,
           "bptt: initial and d_initial must be two states, got one");
