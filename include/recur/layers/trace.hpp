@@ -134,9 +134,11 @@ class Trace {
   using State = typename Net::State;
   ///@}
 
-  /// Empty; the first forward sizes it. Throws std::invalid_argument on options below 0, on both at once, and on any
-  /// for a bidirectional network, each step of which depends on all.
-  explicit Trace(TraceOptions options = {}) : options_(options) {
+  /// Empty; the first forward sizes it.
+  Trace() = default;
+  /// The same with a bound. Throws std::invalid_argument on options below 0, on both at once, and on any for a
+  /// bidirectional network, each step of which depends on all.
+  explicit Trace(TraceOptions options) : options_(options) {
     require(options.memory >= 0 && options.every >= 0, "trace: memory >= 0 and every >= 0 expected, got ",
             options.memory, " and ", options.every);
     require(options.memory == 0 || options.every == 0, "trace: either memory or every may be given, got both");
