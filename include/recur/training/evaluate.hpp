@@ -2,6 +2,7 @@
 /// \file
 /// The loss and other metrics of a network on data, and how data are read in mini-batches and windows.
 
+#include "../layers/segments.hpp"
 #include "data.hpp"
 
 #include <algorithm>
