@@ -51,12 +51,16 @@ struct SeriesPass {
   /// Before the first step: where the steps lie, and which of them are a segment.
   template <class Net, class X>
   static void begin(const Net& net, const X& x, auto& trace, bool with_output) {
-    trace.next_.assign(x);
-    const Segmentation cut = cut_for(net, x, trace, trace.next_, with_output);
-    if (trace.options_.memory > 0 && cut != trace.cut_) trace.free();  // another use of it would come on top
+    const bool may_refuse = trace.options_.memory > 0;
+    BatchLayout& layout = may_refuse ? trace.next_ : trace.layout_;
+    layout.assign(x);
+    const Segmentation cut = cut_for(net, x, trace, layout, with_output);
+    if (may_refuse) {
+      if (cut != trace.cut_) trace.free();  // another use of its memory would come on top
+      trace.layout_ = layout;
+    }
     trace.cut_ = cut;
     trace.batch_ = 0;  // until all is done: what reads or computes the loss may throw
-    trace.layout_ = trace.next_;
     trace.steps_ = x.steps();
     trace.left_.resize(static_cast<std::size_t>(x.batch()));
     for (Index n = 0; n < x.batch(); ++n) trace.left_[static_cast<std::size_t>(n)] = x.steps_left(n);
@@ -138,7 +142,7 @@ struct SeriesPass {
   template <class Net>
   static auto d_columns(const Net&, auto& trace, SeriesView<const typename Net::Scalar> dy, Index first, Index end) {
     if (dy.empty()) return dy;
-    if (!trace.layout_.has_unequal_lengths()) return trace.unpadded_.flat(dy.window(first, end - first));
+    if (!trace.layout_.has_unequal_lengths()) return trace.unpadded_.flat(dy, first, end);
     trace.unpadded_.unpad(trace.layout_, first, end, dy, 0, trace.unpadded_.dy);
     return SeriesView<const typename Net::Scalar>(trace.unpadded_.dy);
   }
@@ -169,7 +173,7 @@ struct SeriesPass {
     require(dy.features() == y.features() && dy.batch() == y.batch() && dy.steps() == y.steps(),
             "bptt: the loss must leave the sizes of dy, features ", y.features(), ", batch ", y.batch(), ", steps ",
             y.steps(), ", as they are, got ", dy.features(), ", ", dy.batch(), " and ", dy.steps());
-    if (!layout.has_unequal_lengths()) return unpadded.flat(View(dy));
+    if (!layout.has_unequal_lengths()) return unpadded.flat(View(dy), 0, dy.steps());
     unpadded.unpad(layout, first, end, dy, first, unpadded.dy);
     return View(unpadded.dy);
   }
@@ -262,7 +266,7 @@ struct SeriesPass {
       unpadded.unpad(layout, steps.first, steps.end, View(dx), 0, unpadded.dx);
       dx_columns = unpadded.dx;
     } else if (!dx.empty()) {
-      dx_columns = unpadded.flat(dx.window(steps.first, steps.end - steps.first));
+      dx_columns = unpadded.flat(dx, steps.first, steps.end);
     }
     in_team(layout.batch(), multiply_adds(net, layout), [&](const Team& team) {
       const FlushToZero flush;
@@ -374,8 +378,10 @@ struct SeriesPass {
   template <class Net, class X>
   static Segmentation cut_for(const Net& net, const X& x, auto& trace, BatchLayout& layout, bool with_output) {
     const TraceOptions& options = trace.options_;
-    const Index least = std::max(options.every, backward_columns / x.batch());
-    if (options.every > 0) return {.every = options.every, .states = layout.steps() / std::max<Index>(1, least) + 1};
+    if (options.every > 0) {
+      const Index least = std::max(options.every, backward_columns / x.batch());  // steps of a segment
+      return {.every = options.every, .states = layout.steps() / least + 1};
+    }
     if (options.memory == 0 || layout.columns() == 0) return {};
     measure(net, x, trace, layout);
     const auto bytes = [](double numbers) { return numbers * static_cast<double>(sizeof(typename Net::Scalar)); };

@@ -48,7 +48,7 @@ struct Unpadded {
   /// The steps of the layout's window of x, as columns, in the order of BatchLayout.
   ///@{
   SeriesView<const Scalar> columns_of(SeriesView<const Scalar> of, const BatchLayout& layout, Index) {
-    if (!layout.has_unequal_lengths()) return flat(of.window(layout.first(), layout.end() - layout.first()));
+    if (!layout.has_unequal_lengths()) return flat(of, layout.first(), layout.end());
     unpad(layout, layout.first(), layout.end(), of, 0, x);
     return x;
   }
@@ -60,7 +60,7 @@ struct Unpadded {
   SeriesView<const Scalar> columns_of(const SeriesReader<Scalar>& of, const BatchLayout& layout, Index inputs) {
     part.resize(inputs, of.batch(), layout.end() - layout.first());
     of.read(layout.first(), part);
-    if (!layout.has_unequal_lengths()) return flat(SeriesView<const Scalar>(part));
+    if (!layout.has_unequal_lengths()) return flat(SeriesView<const Scalar>(part), 0, part.steps());
     unpad(layout, layout.first(), layout.end(), part, layout.first(), x);
     return x;
   }
@@ -80,9 +80,10 @@ struct Unpadded {
     return tokens;
   }
   ///@}
+  /// Steps first .. end - 1, as columns.
   template <class S>
-  static SeriesView<S> flat(const SeriesView<S>& of) {
-    return {of.data(), of.features(), 1, of.columns(), of.stride()};
+  static SeriesView<S> flat(const SeriesView<S>& of, Index first, Index end) {
+    return {of.data() + first * of.batch() * of.stride(), of.features(), 1, (end - first) * of.batch(), of.stride()};
   }
   void for_each_buffer(auto&& f) const { f(x), f(y), f(dy), f(dx), f(part), f(d_part), f(tokens), f(token_part); }
 };
