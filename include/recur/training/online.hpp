@@ -131,6 +131,8 @@ class Online {
   Output step(Token x) noexcept {
     static_assert(Net::takes_tokens, "step: tokens are for networks whose first layer is a Cell or an Embedding");
     require_net("step");
+    require(x.id >= 0 && x.id < net_->inputs(), "step: x must be in 0 .. ", net_->inputs() - 1,
+            " (inputs() kinds of tokens), got ", x.id);
     catch_up();
     token_(0, 0) = x.id;
     return go_forward(TokensView(token_));
