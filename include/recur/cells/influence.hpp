@@ -118,8 +118,13 @@ class CellInfluence {
     const auto J = J_.view();
     const ConstNumbers ds(d_state.data(), d_state.rows());
     const auto add_column = [&](Index column, Numbers to) {  // by units: to of all units
-      for (Index k = 0; k < units_; ++k)
-        to += ConstNumbers(J.data() + column * J.rows() + k * H, H) * ds.segment(k * H, H);
+      const Scalar* const from = J.data() + column * J.rows();
+      for_parts(0, H, [&]<int Rows>(Index i) {
+        Eigen::Array<Scalar, Rows, 1> sum = numbers_at<Rows>(to.data() + i);
+        for (Index k = 0; k < own_states; ++k)
+          sum += numbers_at<Rows>(from + k * H + i) * numbers_at<Rows>(ds.data() + k * H + i);
+        numbers_at<Rows>(to.data() + i) = sum;
+      });
     };
     const auto add_columns = [&](Index first, Numbers to) {  // whole: to of as many columns
       for (Index c = 0; c < to.size(); ++c) to[c] += J.col(first + c).dot(ds.matrix());
@@ -165,7 +170,8 @@ class CellInfluence {
   ///@}
 
  private:
-  static constexpr Index together = 64;  // columns of J at once
+  static constexpr Index together = 64;                     // columns of J at once
+  static constexpr Index own_states = Rule::state.count;    // of a unit
 
   static Index add(Index a, Index b) {
     Index sum = 0;
@@ -232,17 +238,21 @@ class CellInfluence {
     const Index H = of.hidden(), begin = of.step.begin_of_states();
     auto J = J_.view();
     const auto d_now = d_now_.view(), d_before = d_before_.view();
-    auto next = next_.view();
+    const Scalar* const D = d_before.data() + begin;  // ds_t[k] / ds_<t-1>[l] of all units: column k, block l
+    // J_t = D J_<t-1> + factor * immediate, of all units; column k of `immediate` is that on block k of the state.
     const auto advance = [&](Index column, const Scalar* immediate, Index stride, Scalar factor) {
-      for (Index k = 0; k < units_; ++k) {
-        Numbers to(next.data() + k * H, H);
-        to.setZero();
-        if (immediate) to = factor * ConstNumbers(immediate + k * stride, H);
-        for (Index l = 0; l < units_; ++l)
-          to += ConstNumbers(d_before.data() + k * d_before.rows() + begin + l * H, H) *
-                ConstNumbers(J.data() + column * J.rows() + l * H, H);
-      }
-      J.col(column) = next.col(0);
+      Scalar* const to = J.data() + column * J.rows();
+      for_parts(0, H, [&]<int Rows>(Index i) {
+        std::array<Eigen::Array<Scalar, Rows, 1>, own_states> old;
+        for (Index l = 0; l < own_states; ++l) old[l] = numbers_at<Rows>(to + l * H + i);
+        for (Index k = 0; k < own_states; ++k) {
+          const Scalar* const of_k = D + k * d_before.rows() + i;
+          Eigen::Array<Scalar, Rows, 1> sum = numbers_at<Rows>(of_k) * old[0];
+          for (Index l = 1; l < own_states; ++l) sum += numbers_at<Rows>(of_k + l * H) * old[l];
+          if (immediate) sum += factor * numbers_at<Rows>(immediate + k * stride + i);
+          numbers_at<Rows>(to + k * H + i) = sum;
+        }
+      });
     };
     Index column = 0;
     for_weights(of, &work, nullptr, [&](Index rows, Index cols, Index row, auto&& factor, auto&&...) {

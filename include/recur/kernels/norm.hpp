@@ -18,7 +18,7 @@ auto numbers_at(auto* first) {
 }
 /// f(i), of so many rows as its template argument says, for the rows first .. end - 1 of a column: eight at once, and
 /// the rest singly, wherever they lie: the same bits each time.
-void for_parts(Index first, Index end, auto&& f) {
+EIGEN_ALWAYS_INLINE void for_parts(Index first, Index end, auto&& f) {
   for (; first + 8 <= end; first += 8) f.template operator()<8>(first);
   for (; first < end; ++first) f.template operator()<1>(first);
 }

@@ -3,7 +3,7 @@
 /// Learning step by step, without going back in time, in constant memory.
 
 #include "../cells/influence.hpp"
-#include "bptt.hpp"
+#include "../layers/series_pass.hpp"
 
 namespace recur::inline RECUR_ISA {
 
@@ -53,6 +53,46 @@ auto influence_of(const L& layer, OnlineMethod method) {
   }
 }
 
+/// One step of one sequence, forward and back: what SeriesPass does with a series, and nothing that a series needs.
+template <class Net>
+class OneStep {
+  using Scalar = typename Net::Scalar;
+
+ public:
+  explicit OneStep(const Tokens& of_one_step) { layout_.assign(TokensView(of_one_step)); }
+
+  /// y_t, with the state before it, of which it makes that after it.
+  template <class X>
+  const Scalar* forward(const Net& net, const X& x, typename Net::State& state) {
+    DropoutSeed none;
+    net.prepare_forward(Pass{layout_, none, are_tokens<X>}, work_);
+    begin_states(net, layout_, work_, state);
+    run_forward(net, chunk(), x, work_);
+    final_states(net, layout_, work_, state);
+    return net.output_columns(work_).data();
+  }
+  /// Adds to the gradient; d_state is dL/d(state before the step) then.
+  template <class X>
+  void backward(const Net& net, const X& x, SeriesView<const Scalar> dy, Net& gradient, typename Net::State& d_state) {
+    const FlushToZero flush;
+    DropoutSeed none;
+    net.prepare_backward(Pass{layout_, none, are_tokens<X>}, work_);
+    run_backward(net, chunk(), x, dy, work_, gradient, {});
+    net.finish_backward(work_, gradient);
+    for_each_stateful([](const auto& each, const auto& own, auto& to) { to = each.d_states(own).leftCols(1); }, net,
+                      work_, d_state);
+  }
+  auto& workspace() { return work_; }
+  const auto& workspace() const { return work_; }
+
+ private:
+  Chunk chunk() const { return {layout_, team_, {0, 1}, 0, 1}; }
+
+  BatchLayout layout_;
+  Team team_;  // of this thread alone
+  typename Net::Workspace work_;
+};
+
 }  // namespace detail
 
 /// A network that learns while it runs, a step at a time, as Stream runs it:
@@ -92,7 +132,9 @@ class Online {
   explicit Online(const Net& net, OnlineOptions options = {})
       : net_(&net), gradient_(zeros_like(net)), influence_(detail::influence_of(net, options.method)),
         x_(net.inputs(), 1, 1), token_(1, 1), dy_(net.outputs(), 1, 1), state_(net.state(1)), d_state_(net.state(1)),
-        d_initial_(net.state(1)), trace_(net.trace()) {
+        d_initial_(net.state(1)), one_(token_) {
+    static_assert(Layer<Net>, "Online: the network must have what recur::Layer asks for");
+    net.require_shapes("Online");
     x_.matrix().setZero();
     dy_.matrix().setZero();
     // All memory is made here: by a step that nothing comes of.
@@ -193,7 +235,7 @@ class Online {
   const State& state() const { return state_; }
   /// The memory that it holds.
   Index bytes() const {
-    Index bytes = trace_.bytes() + parameter_count(gradient_) * static_cast<Index>(sizeof(Scalar));
+    Index bytes = detail::bytes_of(one_.workspace()) + parameter_count(gradient_) * static_cast<Index>(sizeof(Scalar));
     detail::for_each_leaf(
         [&](const auto&, const auto& influence) {
           influence.for_each_buffer([&](const auto& buffer) { bytes += buffer.bytes(); });
@@ -245,7 +287,7 @@ class Online {
         [](const auto& layer, const auto& work, auto& influence) {
           if constexpr (requires { influence.advance(layer, work); }) influence.advance(layer, work);
         },
-        *net_, trace_.workspace(), influence_);
+        *net_, std::as_const(one_).workspace(), influence_);
   }
   void catch_up() {
     if (now_ != Now::nothing) advance();
@@ -253,19 +295,17 @@ class Online {
   }
   template <class X>
   Output go_forward(const X& x) {
-    const auto y = net_->forward(x, trace_, state_);
-    net_->final_state(trace_, state_);
     now_ = std::is_same_v<X, TokensView> ? Now::token : Now::vector;
-    return {y.data(), net_->outputs()};
+    return {one_.forward(*net_, x, state_), net_->outputs()};
   }
   void go_back(const auto& x) {
-    bptt(*net_, x, trace_, dy_, gradient_, {.d_initial = &d_state_, .accumulate = true});
+    one_.backward(*net_, x, dy_, gradient_, d_state_);
     detail::for_each_stateful(
         [](const auto& layer, auto& work, const auto& influence, const auto& d_state, auto& gradient, auto& d_initial) {
           if constexpr (requires { influence.add_to(layer, d_state, work, gradient, d_initial); })
             influence.add_to(layer, d_state, work, gradient, d_initial);
         },
-        *net_, detail::SeriesPass::workspace(trace_), influence_, d_state_, gradient_, d_initial_);
+        *net_, one_.workspace(), influence_, d_state_, gradient_, d_initial_);
   }
 
   const Net* net_;
@@ -275,7 +315,7 @@ class Online {
   Tokens token_;
   Series<Scalar> dy_;
   State state_, d_state_, d_initial_;
-  typename Net::Trace trace_;
+  detail::OneStep<Net> one_;
   Now now_ = Now::nothing;
 };
 
