@@ -5,8 +5,15 @@
 // where U[k] is the k-th column of U: characters are tokens, which stand for one-hot vectors. Other cells than Elman's,
 // and several layers, are options.
 //
+// Where MPI is installed, several processes may learn together, each its own part of every mini-batch:
+//
+//     mpirun -n 4 02_characters --batch 64
+//
 // It learns the files given, or this library's own headers, but for the last tenth of each: by that it is judged, in
 // bits per character, beside n-gram models and xz. Meanwhile, and at the end, it writes text of its own.
+#ifdef RECUR_EXAMPLE_MPI
+#include <recur/distributed/mpi.hpp>
+#endif
 #include <recur/io/checkpoint.hpp>
 #include <recur/recur.hpp>
 
@@ -63,7 +70,7 @@ std::string dream(const Net& net, std::string_view alphabet, Index length, doubl
 }
 
 /// Learns a text, and says how well.
-Net learn(const Options& o, const Corpus& corpus) {
+Net learn(const Options& o, const Corpus& corpus, const recur::Processes& processes) {
   corpus.print_sizes();
   const Index kinds = std::ssize(corpus.alphabet);
   Net net = network(o.cell, kinds, o.hidden, o.layers);
@@ -84,6 +91,8 @@ Net learn(const Options& o, const Corpus& corpus) {
   Index end = std::min(most, bar.steps_within(o.seconds, run.progress.step));
   recur::TrainOptions options{
       .epochs = o.epochs, .batch = o.batch, .shuffle = false, .window = o.window, .clip_norm = 1};
+  options.processes = processes;
+  if (processes) options.shards = o.shards;
   options.schedule = [&](Index step) { return recur::warm_up(step, 100, recur::cosine(step, end, o.rate)); };
   options.on_progress = [&](const recur::Progress& p) {
     if (p.epoch_end) return true;
@@ -96,14 +105,16 @@ Net learn(const Options& o, const Corpus& corpus) {
     }
     return p.step < end;
   };
-  if (run.progress.step < end) recur::train(net, adam, recur::softmax_cross_entropy, text, rng, run, options);
+  if (processes.of_first(run.progress.step < end))
+    recur::train(net, adam, recur::softmax_cross_entropy, text, rng, run, options);
 
   print_result(corpus, recur::evaluate(net, held_out, {.window = 256, .batch = 1}, recur::softmax_cross_entropy) /
                            std::log(2.0));
   return net;
 }
 
-int main(int argc, char** argv) {
+int characters(int argc, char** argv, const recur::Processes& processes) {
+  if (processes.rank() > 0 && !std::freopen("/dev/null", "w", stdout)) return 1;  // the first process alone tells
   CLI::App app("A recurrent network learns text, character by character, and writes some of its own.");
   try {
     const Options o(app, cell_names(), argc, argv);
@@ -126,8 +137,8 @@ int main(int argc, char** argv) {
     }
     const Corpus corpus(o.files.empty() ? own_files(RECUR_SOURCE_DIR) : o.files,
                         std::size_t(std::max(1000L, 2 * o.batch * o.window)));
-    const Net net = learn(o, corpus);
-    if (!o.save.empty())
+    const Net net = learn(o, corpus, processes);
+    if (!o.save.empty() && processes.rank() == 0)
       recur::save(o.save, net,
                   {{"alphabet", numbers_of(corpus.alphabet)},
                    {"cell", o.cell},
@@ -137,7 +148,17 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const std::exception& error) {
+    if (processes.size() > 1) throw;  // for the others, too
     std::fprintf(stderr, "02_characters: %s\n", error.what());
     return 1;
   }
+  return 0;
 }
+
+#ifdef RECUR_EXAMPLE_MPI
+int main(int argc, char** argv) {
+  return recur::mpi::run([&](recur::mpi::Communicator& all) { return characters(argc, argv, all); });
+}
+#else
+int main(int argc, char** argv) { return characters(argc, argv, {}); }
+#endif

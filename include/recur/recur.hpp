@@ -72,23 +72,24 @@
 #include "cells/ct_rnn.hpp"            // CtRnn: steps of any duration, in continuous time
 #include "cells/gru_d.hpp"             // GruD: a GRU whose hidden state decays with time
 
-#include "training/bptt.hpp"            // bptt(): the gradient
-#include "training/online.hpp"          // Online: learning step by step, without going back
-#include "training/loss.hpp"            // squared_error, softmax_cross_entropy
-#include "training/more_losses.hpp"     // binary_cross_entropy, l1, huber, Quantiles, gaussian_nll, poisson_nll
-#include "training/many_to_one.hpp"     // ManyToOne: one target for a sequence
-#include "training/metrics.hpp"         // accuracy, mean_absolute_error, perplexity
-#include "training/initializer.hpp"     // where parameters start
-#include "training/optimizer.hpp"       // Sgd, RmsProp, Adam, AdamW; clipping
-#include "training/by_parts.hpp"        // ByParts: rates by parts, and freezing
-#include "training/moving_average.hpp"  // an average of the parameters that training goes through
-#include "training/schedule.hpp"        // learning rates
-#include "training/gradient_check.hpp"  // check_gradient(): is the gradient right?
-#include "training/data.hpp"            // what train() learns from
-#include "training/ctc.hpp"             // ctc: labels without times
-#include "training/evaluate.hpp"        // evaluate(): the mean loss over data, and metrics
-#include "training/train_state.hpp"     // what train() is told, what it tells, and where it is
-#include "training/train.hpp"           // train(): epochs, mini-batches, windows, early stopping
+#include "training/bptt.hpp"             // bptt(): the gradient
+#include "training/online.hpp"           // Online: learning step by step, without going back
+#include "training/loss.hpp"             // squared_error, softmax_cross_entropy
+#include "training/more_losses.hpp"      // binary_cross_entropy, l1, huber, Quantiles, gaussian_nll, poisson_nll
+#include "training/many_to_one.hpp"      // ManyToOne: one target for a sequence
+#include "training/metrics.hpp"          // accuracy, mean_absolute_error, perplexity
+#include "training/initializer.hpp"      // where parameters start
+#include "training/optimizer.hpp"        // Sgd, RmsProp, Adam, AdamW; clipping
+#include "training/by_parts.hpp"         // ByParts: rates by parts, and freezing
+#include "training/moving_average.hpp"   // an average of the parameters that training goes through
+#include "training/schedule.hpp"         // learning rates
+#include "training/gradient_check.hpp"   // check_gradient(): is the gradient right?
+#include "training/data.hpp"             // what train() learns from
+#include "training/ctc.hpp"              // ctc: labels without times
+#include "training/evaluate.hpp"         // evaluate(): the mean loss over data, and metrics
+#include "distributed/communicator.hpp"  // Processes: several that train one network; MPI's are in distributed/mpi.hpp
+#include "training/train_state.hpp"      // what train() is told, what it tells, and where it is
+#include "training/train.hpp"            // train(): epochs, mini-batches, windows, early stopping
 
 #include "any_cell.hpp"  // AnyCell: a cell chosen when the program runs
 #include "stream.hpp"    // Stream: one step at a time, in real time

@@ -40,6 +40,12 @@
 /// avx512_fma_align64, for example: the width of registers, whether products are added in one instruction, and how
 /// Eigen aligns memory.
 #define RECUR_ISA RECUR_ISA_OF(RECUR_ISA_SIMD, RECUR_ISA_FMA, EIGEN_MAX_ALIGN_BYTES)
+/// \cond
+#define RECUR_ISA_QUOTED(name) #name
+#define RECUR_ISA_TEXT_OF(name) RECUR_ISA_QUOTED(name)
+/// \endcond
+/// The same in quotes.
+#define RECUR_ISA_TEXT RECUR_ISA_TEXT_OF(RECUR_ISA)
 
 namespace recur::all_units {
 /// To how many bytes Eigen aligns memory in the unit whose copy of this the linker has kept. No constant, or each unit

@@ -170,8 +170,8 @@ class CellInfluence {
   ///@}
 
  private:
-  static constexpr Index together = 64;                     // columns of J at once
-  static constexpr Index own_states = Rule::state.count;    // of a unit
+  static constexpr Index together = 64;                   // columns of J at once
+  static constexpr Index own_states = Rule::state.count;  // of a unit
 
   static Index add(Index a, Index b) {
     Index sum = 0;

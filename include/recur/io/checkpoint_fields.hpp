@@ -118,6 +118,7 @@ struct PartReader {
     int k = 0;
     visit_state(
         [&](auto& block) {
+          if (block.rows() == 0) return void(block.resize(0, 0));  // of a cell without a past
           const std::string each = name + "." + std::to_string(k++);
           require_dtype(each, dtype_of<Net>);
           const auto found = reader.file.matrix<typename Net::Scalar>(each);

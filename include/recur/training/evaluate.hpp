@@ -2,6 +2,7 @@
 /// \file
 /// The loss and other metrics of a network on data, and how data are read in mini-batches and windows.
 
+#include "../distributed/communicator.hpp"
 #include "../layers/segments.hpp"
 #include "data.hpp"
 
@@ -128,9 +129,10 @@ inline std::span<const Index> mini_batch(const std::vector<Index>& order, Index 
 
 /// Options of evaluate().
 struct EvaluateOptions {
-  Index window = 0;  ///< steps at once, through which the state is carried; 0 for whole sequences
-  Index batch = 32;  ///< sequences at once
-  Index memory = 0;  ///< bytes for what forward keeps: see TraceOptions; 0 without a bound
+  Index window = 0;          ///< steps at once, through which the state is carried; 0 for whole sequences
+  Index batch = 32;          ///< sequences at once
+  Index memory = 0;          ///< bytes for what forward keeps: see TraceOptions; 0 without a bound
+  Processes processes = {};  ///< that share the work, a Communicator: all have the same result, to the bit
 };
 
 /// The mean loss over all of `data`, each sequence from a zero state, and metrics (see metrics.hpp):
@@ -159,23 +161,36 @@ detail::Evaluation<Metrics...> evaluate(const Net& net, const Data& data, Evalua
   const Index window = detail::window_of<Net>(data, options.window, "evaluate"), batch = options.batch;
   require(batch > 0, "evaluate: batch > 0 expected, got ", batch);
   const auto order = detail::in_order(data.sequences());
-  detail::Windows<Net, Data> windows({.memory = options.memory});
-  Series<typename Net::Scalar> dy;
-  std::array<detail::RunningMean, 1 + sizeof...(Metrics)> means;
-  for (Index k = 0; k * batch < data.sequences(); ++k) {
-    typename Net::State state{};
-    for (Index first = 0; first < data.steps(); first += window) {
-      const bool some =
-          windows.read(net, data, detail::mini_batch(order, k, batch), first, window, state,
-                       [&](const auto&, const auto& target, const auto&, SeriesView<const typename Net::Scalar> y) {
-                         std::size_t i = 0;
-                         means[i++].add(loss(y, target, dy));
-                         (means[i++].add(metrics(y, target)), ...);
-                       });
-      if (!some) break;
-      windows.final_state(net, state);
+  constexpr std::size_t count = 1 + sizeof...(Metrics);
+  struct Part {
+    Index batch;
+    std::array<LossValue, count> values;
+  };
+  std::vector<Part> parts;  // of each window of each mini-batch that is this process's
+  const auto go_through = [&] {
+    detail::Windows<Net, Data> windows({.memory = options.memory});
+    Series<typename Net::Scalar> dy;
+    for (Index k = options.processes.rank(); k * batch < data.sequences(); k += options.processes.size()) {
+      typename Net::State state{};
+      for (Index first = 0; first < data.steps(); first += window) {
+        const bool some =
+            windows.read(net, data, detail::mini_batch(order, k, batch), first, window, state,
+                         [&](const auto&, const auto& target, const auto&, SeriesView<const typename Net::Scalar> y) {
+                           const LossValue value = loss(y, target, dy);
+                           parts.push_back({k, {value, LossValue(metrics(y, target))...}});
+                         });
+        if (!some) break;
+        windows.final_state(net, state);
+      }
     }
-  }
+    return parts.size();
+  };
+  const auto counts = detail::together("evaluate", options.processes, go_through);
+  if (options.processes.size() > 1) parts = detail::gather(options.processes, std::span<const Part>(parts), counts);
+  std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.batch < b.batch; });
+  std::array<detail::RunningMean, count> means;
+  for (const Part& each : parts)
+    for (std::size_t i = 0; i < count; ++i) means[i].add(each.values[i]);
   require(means[0].counted() > 0, "evaluate: data must have at least one step that counts, got none");
   if constexpr (sizeof...(Metrics) == 0) {
     return means[0].mean();

@@ -5,6 +5,7 @@
 #include "bptt.hpp"
 #include "data.hpp"
 #include "../base/describe.hpp"
+#include "../distributed/shards.hpp"
 #include "evaluate.hpp"
 #include "loss.hpp"
 #include "optimizer.hpp"
@@ -20,6 +21,11 @@ namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
+/// The shards of a mini-batch.
+inline Index shards_of(const TrainOptions& options) {
+  return options.shards > 0 ? options.shards : options.processes ? 16 : 1;
+}
+
 inline void require_options(const TrainOptions& options, bool validation) {
   require(options.epochs > 0, "train: epochs > 0 expected, got ", options.epochs);
   require(options.batch > 0, "train: batch > 0 expected, got ", options.batch);
@@ -28,6 +34,11 @@ inline void require_options(const TrainOptions& options, bool validation) {
   require(options.patience >= 0, "train: patience >= 0 expected, got ", options.patience);
   require(options.patience == 0 || validation, "train: patience needs validation data");
   require(options.accumulate > 0, "train: accumulate > 0 expected, got ", options.accumulate);
+  require(options.shards >= 0, "train: shards >= 0 expected, got ", options.shards);
+  require(shards_of(options) >= options.processes.size(),
+          "train: as many shards as processes expected, so that each "
+          "has one, got ",
+          shards_of(options), " and ", options.processes.size());
 }
 
 /// f(metric ...) with those of a validation; there are none where it is plain data.
@@ -71,7 +82,8 @@ bool higher_is_better(const std::tuple<Metrics...>*, Index which) {
 template <class Net, class LossFunction, class Data>
 std::vector<double> validate(const Net& net, const LossFunction& loss, const Data& data, const TrainOptions& options) {
   return with_metrics_of(data, [&](const auto&... metrics) {
-    const EvaluateOptions how{.window = options.window, .batch = options.batch, .memory = options.memory};
+    const EvaluateOptions how{
+        .window = options.window, .batch = options.batch, .memory = options.memory, .processes = options.processes};
     if constexpr (sizeof...(metrics) == 0) {
       return std::vector<double>{evaluate(net, data, how, loss)};
     } else {
@@ -148,29 +160,21 @@ void require_initialized(const Net& net) {
           "train: net must be initialised, as by recur::initialize(net, rng), got one whose parameters are all zero");
 }
 
-/// train(), where everything is given; `validation` may be null.
-template <class Net, class Optimizer, class LossFunction, class Data, class Validation, class Engine>
-TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
-                  const Validation* validation, Engine& rng, TrainState<Net>& run, const TrainOptions& options) {
+/// Throws where what train() is given does not fit, before the first step.
+template <class Net, class LossFunction, class Data, class Validation>
+void require_training(const Net& net, const LossFunction& loss, const Data& data, const Validation* validation,
+                      const TrainState<Net>& run, const TrainOptions& options) {
   const Index window = window_of<Net>(data, options.window, "train");
   require_options(options, validation != nullptr);
   const Index sequences = data.sequences(), batch = std::min(options.batch, sequences);
-  const Index windows_each = (data.steps() + window - 1) / window;
-  const Index batches = (sequences + batch - 1) / batch * windows_each;
-  require_run(run, sequences, batch, window, batches);
+  require_run(run, sequences, batch, window, (sequences + batch - 1) / batch * ((data.steps() + window - 1) / window));
   using Metrics = typename MetricsOf<Validation>::type;
-  const bool higher =
-      higher_is_better<Validation, typename Net::Scalar>(static_cast<const Metrics*>(nullptr), options.best_by);
-  if (validation) require_validations(run, std::tuple_size_v<Metrics>, options.best_by);
-
-  Net gradient = zeros_like(net);
-  TouchedColumns touched, touched_before;  // of the gradient: by this step and the one before
-  bool good_is_old = true;                 // run.good: in other columns, too
-  Windows<Net, Data> windows({.memory = options.memory});
-  Series<typename Net::Scalar> dy;
+  higher_is_better<Validation, typename Net::Scalar>(static_cast<const Metrics*>(nullptr), options.best_by);
   if (validation) {  // What does not fit is to be found before the first step, not after an epoch.
+    require_validations(run, std::tuple_size_v<Metrics>, options.best_by);
     const Index steps = window_of<Net>(*validation, options.window, "train", "validation");
     const auto some = in_order(std::min(options.batch, Index(validation->sequences())));
+    Series<typename Net::Scalar> dy;
     Windows<Net, Validation>({.memory = options.memory})
         .read(net, *validation, some, 0, steps, {},
               [&](const auto&, const auto& target, const auto&, SeriesView<const typename Net::Scalar> y) {
@@ -181,18 +185,92 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   if (run.progress.step == 0) require_initialized(net);
   const std::string given = not_finite_in(net);
   require(given.empty(), "train: the parameters of net must be finite, got ", given);
+}
+
+/// A fingerprint of all parameters.
+template <class Net>
+std::string fingerprint_of(const Net& net) {
+  Fingerprint of;
+  visit_numbers([&](auto p) { of.add(std::as_bytes(std::span(p.data(), static_cast<std::size_t>(p.size())))); }, net);
+  return of.text();
+}
+/// Throws, in all processes, unless they are about to do the same.
+template <class Net, class Data, class Validation, class Engine>
+void require_same_training(const Net& net, const Data& data, const Validation* validation, const Engine& rng,
+                           const TrainState<Net>& run, const TrainOptions& options) {
+  SameEverywhere same;
+  same.add("the processor that recur was compiled for", RECUR_ISA_TEXT);
+  same.add("the network", describe(net, "net"));
+  same.add("data.sequences()", data.sequences());
+  same.add("data.steps()", data.steps());
+  same.add("validation.sequences()", validation ? Index(validation->sequences()) : 0);
+  same.add("validation.steps()", validation ? Index(validation->steps()) : 0);
+  same.add("epochs", options.epochs);
+  same.add("batch", options.batch);
+  same.add("shuffle", options.shuffle);
+  same.add("window", options.window);
+  same.add("carry", options.carry);
+  same.add("clip_norm", options.clip_norm);
+  same.add("clip_value", options.clip_value);
+  same.add("accumulate", options.accumulate);
+  same.add("best_by", options.best_by);
+  same.add("patience", options.patience);
+  same.add("shards", shards_of(options));
+  same.add("whether there is an on_progress", bool(options.on_progress));
+  same.add("all_report", options.all_report);
+  same.add("whether there is a schedule", bool(options.schedule));
+  same.add("the run's epoch", run.progress.epoch);
+  same.add("the run's step", run.progress.step);
+  same.add("the fingerprint of the parameters", fingerprint_of(run.latest ? *run.latest : net));
+  if constexpr (requires(std::ostringstream& text) { text << rng; }) {
+    std::ostringstream out;
+    out << rng;
+    const std::string text = out.str();
+    Fingerprint of;
+    of.add(std::as_bytes(std::span(text)));
+    same.add("the fingerprint of the random engine", of.text());
+  }
+  same.require_for("train", options.processes);
+}
+
+/// train(), where everything is given; `validation` may be null.
+template <class Net, class Optimizer, class LossFunction, class Data, class Validation, class Engine>
+TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,
+                  const Validation* validation, Engine& rng, TrainState<Net>& run, const TrainOptions& options) {
+  const Processes& processes = options.processes;
+  together("train", processes, [&] { return require_training(net, loss, data, validation, run, options), true; });
+  if (processes.size() > 1) require_same_training(net, data, validation, rng, run, options);
+  const Index window = window_of<Net>(data, options.window, "train");
+  const Index sequences = data.sequences(), batch = std::min(options.batch, sequences);
+  const Index windows_each = (data.steps() + window - 1) / window;
+  const Index batches = (sequences + batch - 1) / batch * windows_each;
+  using Metrics = typename MetricsOf<Validation>::type;
+  const bool higher =
+      higher_is_better<Validation, typename Net::Scalar>(static_cast<const Metrics*>(nullptr), options.best_by);
+  const bool in_shards = processes || options.shards > 1;
+  const bool sums = in_shards || options.accumulate > 1;  // of gradients, each times what its loss counted
+
+  Net gradient = zeros_like(net);
+  TouchedColumns touched, touched_before;  // of the gradient: by this step and the one before
+  bool good_is_old = true;                 // run.good: in other columns, too
+  Windows<Net, Data> windows({.memory = options.memory});
+  Series<typename Net::Scalar> dy;
   if (run.latest) net = *run.latest;
   run.latest.reset();
 
   bool stopped = false;
   const auto report = [&](const Progress& progress) {
-    if (options.on_progress && !options.on_progress(progress)) stopped = true;
+    if (!options.on_progress) return;
+    const bool is_told = processes.rank() == 0 || options.all_report;
+    for (const bool goes_on : together("train", processes, [&] { return !is_told || options.on_progress(progress); }))
+      stopped = stopped || !goes_on;
   };
   const auto fail = [&](const std::string& what, Index at) {
     if (run.good) net = *run.good;
     std::ostringstream message;
     message << "train: " << what << " at epoch " << run.progress.epoch << ", batch " << at
             << " (both counted from 0); the network keeps the last parameters that gave a finite loss";
+    if (processes.size() > 1) throw ProcessError(message.str());  // for all have found it
     throw std::runtime_error(message.str());
   };
   const auto require_finite = [&](const std::string& what, double value, Index at) {
@@ -230,19 +308,84 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
       touched_before.visit([](auto g) { g.setZero(); }, gradient);
     }
     // A mean over all of them: of a single one, dL/dy as it is.
-    if (options.accumulate > 1) dy.matrix() *= static_cast<typename Net::Scalar>(value.counted);
+    if (sums) dy.matrix() *= static_cast<typename Net::Scalar>(value.counted);
     bptt(net, x, trace, dy, gradient, {.accumulate = true});
-    touched = options.accumulate > 1 ? TouchedColumns() : TouchedColumns(net, trace, x, gradient);
+    touched = sums ? TouchedColumns() : TouchedColumns(net, trace, x, gradient);
     since.loss_sum += value.mean * value.counted;
     since.counted += value.counted;
     ++since.windows;
+  };
+  // The same of the shards of a mini-batch, of which this process has some. Returns whether there was some step.
+  TreeSum<typename Net::Scalar> tree(processes);
+  std::optional<Net> of_shard;
+  struct ShardLoss {
+    LossValue value;
+    bool some;
+  };
+  const auto learn_in_shards = [&](std::span<const Index> of_batch, Index first, std::uint64_t seed) {
+    const Index n = std::ssize(of_batch), shards = std::min(shards_of(options), n);
+    const bool carries = options.carry && windows_each > 1;
+    if (carries && first == 0) set_zero_state(net, carried, n);
+    if (!of_shard) of_shard = zeros_like(net);
+    const auto own_columns = [&](Index r) {
+      const Range own = tree.own(shards, r);
+      return Range{part(n, shards, own.first).first, part(n, shards, own.end).first};
+    };
+    std::vector<ShardLoss> losses;
+    std::vector<std::size_t> counts;
+    for (Index r = 0; r < processes.size(); ++r) counts.push_back(static_cast<std::size_t>(tree.own(shards, r).size()));
+    together("train", processes, [&] {
+      tree.add_own(shards, parameter_count(net), [&](Index shard, auto& numbers) {
+        const Range own = part(n, shards, shard);
+        ShardLoss loss_of{};
+        set_zero(*of_shard);
+        if (differs_in_training(net)) windows.train(seed + static_cast<std::uint64_t>(shard) * 0xd1342543de82ef95u);
+        loss_of.some = windows.read(
+            net, data, of_batch.subspan(static_cast<std::size_t>(own.first), static_cast<std::size_t>(own.size())),
+            first, window, carries && first > 0 ? columns_of_state(carried, own) : typename Net::State{},
+            [&](const auto& x, const auto& target, auto& trace, const auto& y) {
+              loss_of.value = loss(y, target, dy);
+              if (!(loss_of.value.counted > 0) || !is_finite(loss_of.value.mean)) return;
+              dy.matrix() *= static_cast<typename Net::Scalar>(loss_of.value.counted);
+              bptt(net, x, trace, dy, *of_shard);
+            });
+        if (carries && loss_of.some) {
+          typename Net::State last;
+          windows.final_state(net, last);
+          set_columns_of_state(carried, own, last);
+        }
+        losses.push_back(loss_of);
+        numbers = parameters_of(*of_shard);
+      });
+      return true;
+    });
+    if (carries) gather_state<typename Net::Scalar>(processes, carried, own_columns);
+    bool some = false;
+    double loss_sum = 0, counted = 0;
+    for (const ShardLoss& each : gather(processes, std::span<const ShardLoss>(losses), counts)) {
+      some = some || each.some;
+      if (!(each.value.counted > 0)) continue;
+      require_finite("the loss", each.value.mean, since.end);
+      loss_sum += each.value.mean * each.value.counted;
+      counted += each.value.counted;
+    }
+    if (counted > 0) {
+      if (since.is_empty()) set_zero(gradient);
+      Index at = 0;
+      const auto& all = tree.sum();
+      visit_numbers([&](auto g) { g += all.segment(at, g.size()).array(), at += g.size(); }, gradient);
+      touched = TouchedColumns();
+      since.loss_sum += loss_sum;
+      since.counted += counted;
+      ++since.windows;
+    }
+    return some;
   };
   const auto step = [&] {
     Progress now = run.progress;
     now.batch = since.end;
     now.loss = since.loss_sum / since.counted;
-    if (options.accumulate > 1)
-      visit_numbers([&](auto g) { g /= static_cast<typename Net::Scalar>(since.counted); }, gradient);
+    if (sums) visit_numbers([&](auto g) { g /= static_cast<typename Net::Scalar>(since.counted); }, gradient);
     now.gradient_norm = global_norm(gradient, touched);
     require_finite("the norm of the gradient", now.gradient_norm, run.progress.batch);
     if (good_is_old) {
@@ -255,7 +398,8 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
       const double norm = options.clip_value > 0 ? global_norm(gradient, touched) : now.gradient_norm;
       clip_to_norm(gradient, touched, norm, options.clip_norm);
     }
-    if (options.schedule) optimizer.options.rate = options.schedule(now.step);
+    if (options.schedule)
+      optimizer.options.rate = together("train", processes, [&] { return options.schedule(now.step); })[0];
     now.rate = optimizer.options.rate;
     bool touched_alone = false;  // were changed
     if constexpr (requires { touched_alone = optimizer.step(net, gradient, touched); }) {
@@ -319,10 +463,16 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     since = {.end = now.batch};
     while (since.end < batches && !stopped) {
       const Index first = since.end % windows_each * window;
-      if (differs_in_training(net)) windows.train(dropout_seed(rng));
-      const bool some = windows.read(net, data, mini_batch(run.order, since.end / windows_each, batch), first, window,
-                                     first > 0 && options.carry ? carried : zero, learn);
-      if (some && options.carry) windows.final_state(net, carried);
+      const std::uint64_t seed = differs_in_training(net) ? dropout_seed(rng) : 0;
+      const auto of_batch = mini_batch(run.order, since.end / windows_each, batch);
+      if (in_shards) {
+        learn_in_shards(of_batch, first, seed);
+      } else {
+        if (differs_in_training(net)) windows.train(seed);
+        const bool some =
+            windows.read(net, data, of_batch, first, window, first > 0 && options.carry ? carried : zero, learn);
+        if (some && options.carry) windows.final_state(net, carried);
+      }
       ++since.end;
       const bool steps = since.windows == options.accumulate || (since.end == batches && !since.is_empty());
       if (steps) step();
@@ -334,6 +484,11 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
       if (steps) report(now);
     }
     if (!stopped) {
+      if (processes.size() > 1) {  // what is not recur's, an optimiser or schedule say, may differ
+        SameEverywhere same;
+        same.add("the fingerprint of the parameters after epoch " + std::to_string(now.epoch), fingerprint_of(net));
+        same.require_for("train", processes);
+      }
       end_epoch(run);
       report(now);
     }

@@ -2,7 +2,7 @@
 /// \file
 /// The options, the progress, the result and the state of train().
 
-#include "../base/require.hpp"
+#include "../distributed/communicator.hpp"
 
 #include <functional>
 #include <limits>
@@ -64,6 +64,13 @@ struct TrainOptions {
   Index accumulate = 1;   ///< mini-batches, or windows of them, whose gradients make one step of the optimiser
   Index best_by = -1;     ///< which of Validation's metrics says what is best, from 0 on; -1 for the loss
   Index patience = 0;     ///< epochs without anything better in validation before it stops; 0 for never
+  /// of all processes that train this network together, a Communicator: each reads its own shards of every mini-batch,
+  /// and all take the same step
+  Processes processes = {};
+  /// parts of a mini-batch whose gradients are formed alone, and added in an order of their own, so that the bits do not
+  /// depend on the number of processes; 0 for 16 where there are processes, and for the whole where there are none
+  Index shards = 0;
+  bool all_report = false;  ///< whether every process calls on_progress, and not the first alone
   std::function<double(Index step)> schedule = {};  ///< the learning rate; the optimiser's own where it is empty
   ProgressCallback on_progress = {};                ///< called after every step and epoch; false stops
 };

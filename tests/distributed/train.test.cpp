@@ -1,0 +1,293 @@
+// Training by several processes: the same bits as by one, and no process that waits in vain.
+#include "../catch.hpp"
+#include "io/trainings/trainings.hpp"
+#include "threads_as_processes.hpp"
+
+#include <recur/training/metrics.hpp>
+
+#include <mutex>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+using namespace recur;
+using namespace recur_test;
+
+namespace {
+
+/// All that is left of a training by `processes` processes of `threads` threads: the bytes of its checkpoint, which has
+/// the network, the optimiser, the run with its losses and validations, and the random engine.
+std::vector<std::byte> trained_by(Index processes, int threads, const Training& start, const Echo<>& task,
+                                  const Echo<>* held_out, TrainOptions options) {
+  std::vector<std::vector<std::byte>> bytes(static_cast<std::size_t>(processes));
+  const auto messages = in_processes(processes, [&](ThreadCommunicator& all) {
+#ifdef _OPENMP
+    omp_set_num_threads(threads);
+#else
+    static_cast<void>(threads);
+#endif
+    const auto training = start.copy();
+    TrainOptions own = options;
+    own.processes = all;
+    training->train(task, held_out, own);
+    bytes[static_cast<std::size_t>(all.rank())] = training->bytes();
+  });
+  for (const auto& each : messages) CHECK(each == "");
+  for (const auto& each : bytes) CHECK(each == bytes[0]);
+  return bytes[0];
+}
+
+void check_law(const Training& start, const Echo<>& task, const TrainOptions& options, int threads = 1) {
+  const Echo<> held_out(7, 12, 5);
+  const auto alone = trained_by(1, 1, start, task, &held_out, options);
+  CHECK(alone != start.bytes());
+  for (const Index processes : {2, 3, 4})
+    CHECK(trained_by(processes, processes % 2 == 0 ? threads : 1, start, task, &held_out, options) == alone);
+}
+
+}  // namespace
+
+TEST_CASE("Any number of processes ends with the same network, optimiser, losses and validation, to the bit",
+          "[distributed][laws]") {
+  const Echo<> task(13, 12);
+  const TrainOptions whole{.epochs = 2, .batch = 7, .clip_norm = 1, .shards = 5};
+  const TrainOptions windows{.epochs = 2, .batch = 7, .window = 5, .clip_value = 0.5, .accumulate = 2, .shards = 4};
+  for (const auto& [name, training] : trainings_of_all_kinds()) {
+    INFO(name);
+    check_law(*training, task, whole);
+    check_law(*training, task, windows);
+  }
+  check_law(*bidirectional_training({}), task, whole);
+  for (const OptimizerOptions& options : {OptimizerOptions(SgdOptions{.momentum = 0.9}),
+                                          OptimizerOptions(RmsPropOptions{}), OptimizerOptions(AdamWOptions{})})
+    check_law(*dynamic_training(options), task, windows);
+  check_law(*nested_training({}), task, windows);
+  check_law(*readout_training({}), task, whole);
+}
+
+TEST_CASE("So it does where lengths differ, and some sequences have ended before a window", "[distributed][laws]") {
+  Echo<> task(9, 12);
+  const std::vector<Index> lengths{12, 3, 0, 7, 12, 1, 5, 9, 2};
+  task.heard.set_lengths(lengths);
+  for (const auto& [name, training] : trainings_of_all_kinds()) {
+    if (name != "layers" && name.find("GRU 1") == std::string::npos) continue;
+    INFO(name);
+    check_law(*training, task, {.epochs = 2, .batch = 9, .window = 4, .shards = 7});
+  }
+}
+
+TEST_CASE("So it does with threads", "[distributed][laws][threads]") {
+  std::mt19937 rng(1);
+  Sequence net(Elman<float>(1, 110), Readout<float>(110, 1));
+  initialize(net, rng);
+  const Echo<float> task(64, 40);
+  const auto by = [&](Index processes, int threads) {
+    std::vector<VectorOf<float>> parameters(static_cast<std::size_t>(processes));
+    const auto messages = in_processes(processes, [&](ThreadCommunicator& all) {
+#ifdef _OPENMP
+      omp_set_num_threads(threads);
+#else
+      static_cast<void>(threads);
+#endif
+      auto own = net;
+      Sgd sgd(own, {.rate = 1e-2});
+      std::mt19937 engine(2);
+      train(own, sgd, squared_error, task.data(), engine, {.epochs = 1, .batch = 64, .processes = all, .shards = 4});
+      parameters[static_cast<std::size_t>(all.rank())] = parameters_of(own);
+    });
+    for (const auto& each : messages) CHECK(each == "");
+    return parameters.back();
+  };
+  const auto alone = by(1, 1);
+  CHECK(by(1, 2) == alone);
+  CHECK(by(2, 2) == alone);
+  CHECK(by(4, 1) == alone);
+}
+
+TEST_CASE("Shards give the gradient of the whole mini-batch, but for rounding", "[distributed]") {
+  const Echo<> task(13, 12);
+  const TrainOptions options{.epochs = 3, .batch = 7, .window = 5};
+  const auto whole = dynamic_training(AdamOptions{}), shards = whole->copy();
+  whole->train(task, nullptr, options);
+  TrainOptions in_shards = options;
+  in_shards.shards = 4;
+  shards->train(task, nullptr, in_shards);
+  CHECK((whole->parameters() - shards->parameters()).cwiseAbs().maxCoeff() < 1e-13);
+  // Without processes it is what one process computes.
+  CHECK(shards->bytes() == trained_by(1, 1, *dynamic_training(AdamOptions{}), task, nullptr, in_shards));
+}
+
+TEST_CASE("A run that was stopped goes on by another number of processes, to the same bits", "[distributed][laws]") {
+  const Echo<> task(13, 12), held_out(7, 12, 5);
+  for (const auto& [name, start] : trainings_of_all_kinds()) {
+    if (name != "layers" && name.find("LSTM") == std::string::npos) continue;
+    INFO(name);
+    TrainOptions options{.epochs = 3, .batch = 7, .window = 5, .shards = 5};
+    const auto whole = trained_by(1, 1, *start, task, &held_out, options);
+    for (const Index until : {1, 4, 6, 11}) {
+      TrainOptions first = options;
+      first.on_progress = [&](const Progress& now) { return now.step < until; };
+      const auto stopped = start->copy();
+      stopped->load(trained_by(2, 1, *start, task, &held_out, first));
+      first.on_progress = [](const Progress&) {};
+      CHECK(trained_by(3, 1, *stopped, task, &held_out, first) == whole);
+    }
+  }
+}
+
+TEST_CASE("Each process reads its own part of every mini-batch", "[distributed]") {
+  std::vector<std::vector<Recorder::Read>> reads(3);
+  const auto messages = in_processes(3, [&](ThreadCommunicator& all) {
+    const Recorder data{12, 4};
+    Net net = net_of(1);
+    Sgd sgd(net, {.rate = 1e-2});
+    std::mt19937 rng(1);
+    train(net, sgd, squared_error, data, rng,
+          {.epochs = 1, .batch = 6, .shuffle = false, .processes = all, .shards = 3});
+    reads[static_cast<std::size_t>(all.rank())] = data.reads;
+  });
+  for (const auto& each : messages) CHECK(each == "");
+  for (Index r = 0; r < 3; ++r) {
+    const auto& own = reads[static_cast<std::size_t>(r)];
+    REQUIRE(own.size() == 2);
+    CHECK(own[0].sequences == std::vector<Index>{2 * r, 2 * r + 1});
+    CHECK(own[1].sequences == std::vector<Index>{6 + 2 * r, 6 + 2 * r + 1});
+  }
+}
+
+TEST_CASE("evaluate() by several processes", "[distributed]") {
+  const Echo<> task(13, 12);
+  const auto data = task.data();
+  const Net net = net_of(1);
+  for (const Index window : {0, 5}) {
+    const auto alone = evaluate(net, data, {.window = window, .batch = 2}, squared_error, mean_absolute_error);
+    for (const Index processes : {2, 3, 9}) {  // of the last two have nothing to do
+      std::vector<std::array<double, 2>> results(static_cast<std::size_t>(processes));
+      const auto messages = in_processes(processes, [&](ThreadCommunicator& all) {
+        results[static_cast<std::size_t>(all.rank())] =
+            evaluate(net, data, {.window = window, .batch = 2, .processes = all}, squared_error, mean_absolute_error);
+      });
+      for (const auto& each : messages) CHECK(each == "");
+      for (const auto& each : results) CHECK(each == alone);
+    }
+  }
+}
+
+namespace {
+
+/// Messages of three processes that train; `change` may change what one of them has.
+std::vector<std::string> messages_of(const std::function<void(Index rank, TrainOptions&, Recorder&, Net&)>& change) {
+  return in_processes(3, [&](ThreadCommunicator& all) {
+    Recorder data{12, 4};
+    Net net = net_of(1);
+    TrainOptions options{.epochs = 2, .batch = 6, .processes = all};
+    change(all.rank(), options, data, net);
+    Sgd sgd(net, {.rate = 1e-2});
+    std::mt19937 rng(1);
+    train(net, sgd, squared_error, data, rng, options);
+  });
+}
+void check_all_say(const std::vector<std::string>& messages, const std::string& text) {
+  for (const auto& each : messages) CHECK(each == text);
+}
+
+}  // namespace
+
+TEST_CASE("Processes that are not to do the same are told so at the start", "[distributed]") {
+  const auto differ = [](const std::string& what, const std::string& a, const std::string& b) {
+    return "train: " + what + " must be the same in all processes, got " + a + " in process 0 and " + b +
+           " in process 2";
+  };
+  check_all_say(messages_of([](Index r, TrainOptions& o, Recorder&, Net&) { o.epochs = r == 2 ? 5 : 4; }),
+                differ("epochs", "4", "5"));
+  check_all_say(messages_of([](Index r, TrainOptions& o, Recorder&, Net&) { o.shards = r == 2 ? 8 : 0; }),
+                differ("shards", "16", "8"));
+  check_all_say(messages_of([](Index r, TrainOptions&, Recorder& data, Net&) { data.n = r == 2 ? 13 : 12; }),
+                differ("data.sequences()", "12", "13"));
+  check_all_say(messages_of([](Index r, TrainOptions&, Recorder&, Net& net) {
+                  if (r == 2)
+                    net = Net(Elman<double>(1, 5), Readout<double>(5, 1, {.bias = true})), net.layer<0>().W.setOnes();
+                }),
+                differ("the network", "Sequence(Elman tanh 1 -> 4, Readout 4 -> 1 with bias)",
+                       "Sequence(Elman tanh 1 -> 5, Readout 5 -> 1 with bias)"));
+  const auto messages =
+      messages_of([](Index r, TrainOptions&, Recorder&, Net& net) { net.layer<0>().W(0, 0) += r == 2; });
+  for (const auto& each : messages)
+    CHECK(each.starts_with("train: the fingerprint of the parameters must be the same in all processes, got "));
+  check_all_say(messages_of([](Index, TrainOptions& o, Recorder&, Net&) { o.shards = 2; }),
+                "train: process 0 of 3 has failed: train: as many shards as processes expected, so that each has one, "
+                "got 2 and 3");
+  check_all_say(messages_of([](Index r, TrainOptions&, Recorder& data, Net&) { data.n = r == 1 ? 0 : 12; }),
+                "train: process 1 of 3 has failed: train: data must have at least one step of one sequence, got 0 "
+                "sequences of 4 steps");
+}
+
+TEST_CASE("What one process throws in training ends all with one message", "[distributed]") {
+  struct Broken : Recorder {
+    Index rank;
+    void read(std::span<const Index> sequences, Index first, Index steps, Series<double>& x, Target& target) const {
+      if (rank == 2 && sequences[0] >= 6) throw std::runtime_error("part 2 of the file cannot be read");
+      Recorder::read(sequences, first, steps, x, target);
+    }
+  };
+  const auto train_by = [](ThreadCommunicator& all, const auto& data, const auto& loss, TrainOptions options) {
+    Net net = net_of(1);
+    Sgd sgd(net, {.rate = 1e-2});
+    std::mt19937 rng(1);
+    options.processes = all;
+    train(net, sgd, loss, data, rng, options);
+  };
+  const TrainOptions options{.epochs = 2, .batch = 6, .shuffle = false};
+  check_all_say(
+      in_processes(
+          3, [&](ThreadCommunicator& all) { train_by(all, Broken{{12, 4}, all.rank()}, squared_error, options); }),
+      "train: process 2 of 3 has failed: part 2 of the file cannot be read");
+  // A loss that is NaN for one shard.
+  const auto bad = [](SeriesView<const double> y, const Series<double>& target, Series<double>& dy) {
+    LossValue value = squared_error(y, target, dy);
+    if (std::abs(target[0](0, 0) - std::sin(7.0 * 9)) < 1e-12) value.mean = not_a_number;
+    return value;
+  };
+  check_all_say(in_processes(3, [&](ThreadCommunicator& all) { train_by(all, Recorder{12, 4}, bad, options); }),
+                "train: the loss is nan at epoch 0, batch 1 (both counted from 0); the network keeps the last "
+                "parameters that gave a finite loss");
+  // A callback that throws, which the first alone has called.
+  TrainOptions calling = options;
+  calling.on_progress = [](const Progress& now) {
+    if (now.step == 2) throw std::runtime_error("no space left");
+  };
+  check_all_say(
+      in_processes(3, [&](ThreadCommunicator& all) { train_by(all, Recorder{12, 4}, squared_error, calling); }),
+      "train: process 0 of 3 has failed: no space left");
+}
+
+TEST_CASE("The callback and the schedule are those of the first process, unless all are to report", "[distributed]") {
+  for (const bool all_report : {false, true}) {
+    std::vector<int> calls(3);
+    std::vector<Index> steps(3);
+    std::vector<double> rates(3);
+    const auto messages = in_processes(3, [&](ThreadCommunicator& all) {
+      const auto r = static_cast<std::size_t>(all.rank());
+      TrainOptions options{.epochs = 4, .batch = 6, .processes = all, .all_report = all_report};
+      options.schedule = [&, r](Index) { return 0.01 * static_cast<double>(r + 1); };
+      options.on_progress = [&, r](const Progress& now) {
+        ++calls[r];
+        return now.step < 3 || (all_report && r != 1);  // one that says so is enough
+      };
+      Net net = net_of(1);
+      Sgd sgd(net, {.rate = 1});
+      std::mt19937 rng(1);
+      TrainState<Net> run;
+      const auto result = train(net, sgd, squared_error, Recorder{12, 4}, rng, run, options);
+      if (!result.stopped) throw std::logic_error("not stopped");
+      steps[r] = run.progress.step;
+      rates[r] = sgd.options.rate;
+    });
+    check_all_say(messages, "");
+    CHECK(steps == std::vector<Index>{3, 3, 3});
+    CHECK(rates == std::vector<double>{0.01, 0.01, 0.01});
+    CHECK(calls[0] == 5);  // three steps, the epoch that ended, and the one that was cut short
+    CHECK(calls[1] == (all_report ? 5 : 0));
+  }
+}
