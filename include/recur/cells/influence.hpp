@@ -70,7 +70,7 @@ class CellInfluence {
     of_initial_ = columns;
     columns += units_;
     J_.resize(states, columns);
-    next_.resize(states, together);
+    if (!by_units_) next_.resize(states, together);
     d_now_.resize(of.step.record_rows(), units_);
     d_before_.resize(of.step.record_rows(), units_);
     sums_.resize(of.hidden(), Sizes::own_vectors * units_);
