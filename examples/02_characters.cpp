@@ -7,7 +7,7 @@
 //
 // Where MPI is installed, several processes may learn together, each its own part of every mini-batch:
 //
-//     mpirun -n 4 02_characters --batch 64
+//     mpirun -n 4 02_characters --batch 64 --shards 8
 //
 // It learns the files given, or this library's own headers, but for the last tenth of each: by that it is judged, in
 // bits per character, beside n-gram models and xz. Meanwhile, and at the end, it writes text of its own.
@@ -92,7 +92,7 @@ Net learn(const Options& o, const Corpus& corpus, const recur::Processes& proces
   recur::TrainOptions options{
       .epochs = o.epochs, .batch = o.batch, .shuffle = false, .window = o.window, .clip_norm = 1};
   options.processes = processes;
-  if (processes) options.shards = o.shards;
+  options.shards = o.shards;
   options.schedule = [&](Index step) { return recur::warm_up(step, 100, recur::cosine(step, end, o.rate)); };
   options.on_progress = [&](const recur::Progress& p) {
     if (p.epoch_end) return true;
@@ -114,7 +114,8 @@ Net learn(const Options& o, const Corpus& corpus, const recur::Processes& proces
 }
 
 int characters(int argc, char** argv, const recur::Processes& processes) {
-  if (processes.rank() > 0 && !std::freopen("/dev/null", "w", stdout)) return 1;  // the first process alone tells
+  if (processes.rank() > 0 && !std::freopen("/dev/null", "w", stdout))  // the first process alone tells
+    throw std::runtime_error("/dev/null cannot be opened");
   CLI::App app("A recurrent network learns text, character by character, and writes some of its own.");
   try {
     const Options o(app, cell_names(), argc, argv);
@@ -157,7 +158,9 @@ int characters(int argc, char** argv, const recur::Processes& processes) {
 
 #ifdef RECUR_EXAMPLE_MPI
 int main(int argc, char** argv) {
-  return recur::mpi::run([&](recur::mpi::Communicator& all) { return characters(argc, argv, all); });
+  return recur::mpi::run([&](recur::mpi::Communicator& all) {
+    return characters(argc, argv, all.size() > 1 ? recur::Processes(all) : recur::Processes());
+  });
 }
 #else
 int main(int argc, char** argv) { return characters(argc, argv, {}); }

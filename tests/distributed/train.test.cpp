@@ -215,9 +215,9 @@ TEST_CASE("Processes that are not to do the same are told so at the start", "[di
       messages_of([](Index r, TrainOptions&, Recorder&, Net& net) { net.layer<0>().W(0, 0) += r == 2; });
   for (const auto& each : messages)
     CHECK(each.starts_with("train: the fingerprint of the parameters must be the same in all processes, got "));
-  check_all_say(messages_of([](Index, TrainOptions& o, Recorder&, Net&) { o.shards = 2; }),
-                "train: process 0 of 3 has failed: train: as many shards as processes expected, so that each has one, "
-                "got 2 and 3");
+  check_all_say(
+      messages_of([](Index, TrainOptions& o, Recorder&, Net&) { o.shards = 2; }),
+      "train: process 0 of 3 has failed: train: shards (2) >= the number of processes expected, got 3 processes");
   check_all_say(messages_of([](Index r, TrainOptions&, Recorder& data, Net&) { data.n = r == 1 ? 0 : 12; }),
                 "train: process 1 of 3 has failed: train: data must have at least one step of one sequence, got 0 "
                 "sequences of 4 steps");
@@ -290,4 +290,122 @@ TEST_CASE("The callback and the schedule are those of the first process, unless 
     CHECK(calls[0] == 5);  // three steps, the epoch that ended, and the one that was cut short
     CHECK(calls[1] == (all_report ? 5 : 0));
   }
+}
+
+namespace {
+
+/// Like Sgd, and of a rate of its own in each process; or it throws.
+struct OwnSgd {
+  struct Options {
+    double rate = 1e-2;
+  } options;
+  double factor;
+  bool throws = false;
+  void step(Net& net, const Net& gradient) {
+    if (throws) throw std::domain_error("");
+    visit([&](const Name&, auto& p, const auto& g) { p -= factor * options.rate * g; }, net, gradient);
+  }
+};
+std::vector<std::string> trained_with(const std::function<OwnSgd(Index)>& optimizer, Index stop_at = everything) {
+  return in_processes(3, [&](ThreadCommunicator& all) {
+    Net net = net_of(1);
+    OwnSgd own = optimizer(all.rank());
+    std::mt19937 rng(1);
+    TrainOptions options{.epochs = 2, .batch = 6, .processes = all};
+    options.on_progress = [&](const Progress& now) { return now.step < stop_at; };
+    train(net, own, squared_error, Recorder{12, 4}, rng, options);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("An optimiser that is another in one of the processes is found out", "[distributed]") {
+  const auto all_begin = [](const std::vector<std::string>& messages, const std::string& text) {
+    for (const auto& each : messages) CHECK(each.substr(0, text.size()) == text);
+  };
+  all_begin(trained_with([](Index r) { return OwnSgd{{r == 1 ? 1e-3 : 1e-2}, 1}; }),
+            "train: the optimiser's rate must be the same in all processes, got 0.01 in process 0 and 0.001");
+  // Of what nobody can see it is what comes of it; where the run is stopped within the epoch, too.
+  for (const Index stop_at : {everything, Index(1)})
+    all_begin(trained_with([](Index r) { return OwnSgd{{}, r == 1 ? 2.0 : 1.0}; }, stop_at),
+              "train: the fingerprint of the parameters in epoch 0 must be the same in all processes, got ");
+  all_begin(trained_with([](Index r) { return OwnSgd{{}, r == 1 ? not_a_number : 1.0}; }),
+            "train: the step of the optimiser, of rate 0.01, made ");
+  check_all_say(trained_with([](Index r) { return OwnSgd{{}, 1, r == 1}; }),
+                "train: process 1 of 3 has failed: an exception without a message");
+}
+
+TEST_CASE("An order of the sequences that is another in one of the processes is found out", "[distributed]") {
+  struct Engine {  // one that cannot be written
+    std::mt19937 of;
+    using result_type = std::mt19937::result_type;
+    static constexpr result_type min() { return std::mt19937::min(); }
+    static constexpr result_type max() { return std::mt19937::max(); }
+    result_type operator()() { return of(); }
+  };
+  const auto messages = in_processes(2, [&](ThreadCommunicator& all) {
+    Net net = net_of(1);
+    Sgd sgd(net, {.rate = 1e-2});
+    Engine rng{std::mt19937(static_cast<unsigned>(all.rank()))};
+    train(net, sgd, squared_error, Recorder{12, 4}, rng, {.epochs = 2, .batch = 6, .processes = all});
+  });
+  for (const auto& each : messages)
+    CHECK(
+        each.starts_with("train: the fingerprint of the order of the sequences, which comes from the random engine, "
+                         "in epoch 0 must be the same in all processes"));
+}
+
+TEST_CASE("A rate that the callback of the first process changes counts for all", "[distributed]") {
+  const auto parameters_by = [](Index processes) {
+    std::vector<VectorOf<double>> parameters(static_cast<std::size_t>(processes));
+    check_all_say(in_processes(processes,
+                               [&](ThreadCommunicator& all) {
+                                 Net net = net_of(1);
+                                 Sgd sgd(net, {.rate = 1e-2});
+                                 std::mt19937 rng(1);
+                                 TrainOptions options{.epochs = 2, .batch = 6, .processes = all};
+                                 options.on_progress = [&](const Progress& now) {
+                                   if (!now.epoch_end) sgd.options.rate *= 0.5;
+                                 };
+                                 train(net, sgd, squared_error, Recorder{12, 4}, rng, options);
+                                 parameters[static_cast<std::size_t>(all.rank())] = parameters_of(net);
+                               }),
+                  "");
+    for (const auto& each : parameters) CHECK(each == parameters[0]);
+    return parameters[0];
+  };
+  CHECK(parameters_by(3) == parameters_by(1));
+}
+
+TEST_CASE("A run that begins to carry its state within a mini-batch does so in shards, too", "[distributed]") {
+  const Echo<> task(12, 12);
+  TrainOptions options{.epochs = 1, .batch = 6, .shuffle = false, .window = 4, .carry = false};
+  const auto go_on = [&](const Training& start, Index shards) {
+    const auto training = start.copy();
+    TrainOptions own = options;
+    own.shards = shards;
+    own.on_progress = [](const Progress& now) { return now.step < 1; };
+    training->train(task, nullptr, own);
+    own.carry = true;
+    own.on_progress = [](const Progress&) {};
+    training->train(task, nullptr, own);
+    return training->parameters();
+  };
+  CHECK(
+      (go_on(*dynamic_training(AdamOptions{}), 4) - go_on(*dynamic_training(AdamOptions{}), 0)).cwiseAbs().maxCoeff() <
+      1e-13);
+}
+
+TEST_CASE("evaluate() by several processes tells all of what one of them cannot do", "[distributed]") {
+  const auto messages_with = [](Index n, Index batch) {
+    return in_processes(2, [&](ThreadCommunicator& all) {
+      const Recorder data{all.rank() == 1 ? static_cast<int>(n) : 12, 4};
+      evaluate(net_of(1), data, {.batch = batch, .processes = all}, squared_error);
+    });
+  };
+  check_all_say(
+      messages_with(0, 4),
+      "evaluate: process 1 of 2 has failed: evaluate: data must have at least one step of one sequence, got 0 "
+      "sequences of 4 steps");
+  check_all_say(messages_with(12, 0), "evaluate: process 0 of 2 has failed: evaluate: batch > 0 expected, got 0");
 }

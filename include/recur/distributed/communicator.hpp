@@ -50,7 +50,8 @@ class Processes {
   template <Communicator C>
     requires(!std::same_as<C, Processes>)
   Processes(C& communicator)  // NOLINT: converts
-      : of_(&communicator), rank_(communicator.rank()), size_(communicator.size()),
+      : of_(const_cast<void*>(static_cast<const void*>(&communicator))), rank_(communicator.rank()),
+        size_(communicator.size()),
         gather_([](void* of, std::span<const std::byte> mine, std::span<const std::size_t> sizes,
                    std::span<std::byte> all) { static_cast<C*>(of)->gather(mine, sizes, all); }),
         exchange_([](void* of, std::span<const std::byte> mine, std::span<const std::size_t> to,
@@ -154,6 +155,7 @@ auto together(const char* where, const Processes& processes, F&& f) {
     mine.failed = true;
     why = "an exception that is no std::exception";
   }
+  if (mine.failed && why.empty()) why = "an exception without a message";
   std::vector<T> values;
   bool failed = false;
   for (const Outcome& each : gather(processes, mine)) {
@@ -170,12 +172,24 @@ auto together(const char* where, const Processes& processes, F&& f) {
   return values;
 }
 
+/// Throws, where something does not hold that does not hold in any process: see require().
+void require_alike(const Processes& processes, bool holds, const auto&... message) {
+  if (holds) return;
+  if (processes.size() == 1) require(false, message...);
+  try {
+    require(false, message...);
+  } catch (const std::exception& error) {
+    throw ProcessError(error.what());
+  }
+}
+
 /// A fingerprint of bytes (FNV-1a: G. Fowler, L. C. Noll, K.-P. Vo, 1991).
 class Fingerprint {
  public:
   void add(std::span<const std::byte> bytes) {
     for (const std::byte byte : bytes) value_ = (value_ ^ static_cast<std::uint64_t>(byte)) * 0x100000001b3u;
   }
+  void add(const std::string& text) { add(std::as_bytes(std::span(text))); }
   std::string text() const {
     std::ostringstream text;
     text << std::hex << value_;

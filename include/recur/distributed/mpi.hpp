@@ -44,7 +44,7 @@ class Communicator {
   Communicator& operator=(const Communicator&) = delete;
   /// Where it is an exception that ends its life, which the other processes may not know of, it ends them, too.
   ~Communicator() {
-    if (std::uncaught_exceptions() > exceptions_) abort("an exception");
+    if (size_ > 1 && std::uncaught_exceptions() > exceptions_) abort("an exception");
     MPI_Comm_free(&of_);
     if (starts_) MPI_Finalize();
   }
@@ -98,13 +98,16 @@ class Communicator {
 };
 
 /// f(communicator) in every process, to be main()'s whole. An exception becomes one line on stderr and the result 1: one
-/// that all have, as of train(), the first process says; where a process has one alone, it ends all others within
-/// moments, so that none waits for it. Returns what f returns.
+/// that all have, as of train(), the first process says; where a process has one alone, or returns something else than
+/// 0, it ends all others within moments, so that none waits for it. All that return 0 must have come as far. Returns
+/// what f returns.
 template <class F>
 int run(F&& f) {
   Communicator all;
   try {
-    return f(all);
+    const int result = f(all);
+    if (result != 0 && all.size() > 1) all.abort("it returned " + std::to_string(result));
+    return result;
   } catch (const ProcessError& error) {
     if (all.rank() == 0) std::fprintf(stderr, "%s\n", error.what());
   } catch (const std::exception& error) {

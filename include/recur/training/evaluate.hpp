@@ -146,7 +146,8 @@ struct EvaluateOptions {
 /// returns a LossValue: a mean, and over how much it is. Other losses are metrics, too.
 ///
 /// Throws std::invalid_argument where data do not fit the network, are empty, or have no step that the loss counts;
-/// where window < 0 or batch <= 0; and where window is smaller than the series and the network is bidirectional.
+/// where window < 0 or batch <= 0; and where window is smaller than the series and the network is bidirectional. Of
+/// several processes all throw ProcessError instead, wherever it was.
 template <class Net, class Data, class LossFunction, class... Metrics>
 detail::Evaluation<Metrics...> evaluate(const Net& net, const Data& data, EvaluateOptions options,
                                         const LossFunction& loss, const Metrics&... metrics) {
@@ -158,9 +159,6 @@ detail::Evaluation<Metrics...> evaluate(const Net& net, const Data& data, Evalua
   static_assert((detail::is_metric<Metrics, Data, typename Net::Scalar> && ...),
                 "evaluate: a metric must be callable as metric(y, target) with y a SeriesView<const Scalar> and target "
                 "a Data::Target, and return a LossValue: the mean and over how much it is");
-  const Index window = detail::window_of<Net>(data, options.window, "evaluate"), batch = options.batch;
-  require(batch > 0, "evaluate: batch > 0 expected, got ", batch);
-  const auto order = detail::in_order(data.sequences());
   constexpr std::size_t count = 1 + sizeof...(Metrics);
   struct Part {
     Index batch;
@@ -168,6 +166,9 @@ detail::Evaluation<Metrics...> evaluate(const Net& net, const Data& data, Evalua
   };
   std::vector<Part> parts;  // of each window of each mini-batch that is this process's
   const auto go_through = [&] {
+    const Index window = detail::window_of<Net>(data, options.window, "evaluate"), batch = options.batch;
+    require(batch > 0, "evaluate: batch > 0 expected, got ", batch);
+    const auto order = detail::in_order(data.sequences());
     detail::Windows<Net, Data> windows({.memory = options.memory});
     Series<typename Net::Scalar> dy;
     for (Index k = options.processes.rank(); k * batch < data.sequences(); k += options.processes.size()) {
@@ -191,7 +192,8 @@ detail::Evaluation<Metrics...> evaluate(const Net& net, const Data& data, Evalua
   std::array<detail::RunningMean, count> means;
   for (const Part& each : parts)
     for (std::size_t i = 0; i < count; ++i) means[i].add(each.values[i]);
-  require(means[0].counted() > 0, "evaluate: data must have at least one step that counts, got none");
+  detail::require_alike(options.processes, means[0].counted() > 0,
+                        "evaluate: data must have at least one step that counts, got none");
   if constexpr (sizeof...(Metrics) == 0) {
     return means[0].mean();
   } else {

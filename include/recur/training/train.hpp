@@ -35,10 +35,9 @@ inline void require_options(const TrainOptions& options, bool validation) {
   require(options.patience == 0 || validation, "train: patience needs validation data");
   require(options.accumulate > 0, "train: accumulate > 0 expected, got ", options.accumulate);
   require(options.shards >= 0, "train: shards >= 0 expected, got ", options.shards);
-  require(shards_of(options) >= options.processes.size(),
-          "train: as many shards as processes expected, so that each "
-          "has one, got ",
-          shards_of(options), " and ", options.processes.size());
+  require(shards_of(options) >= options.processes.size(), "train: shards (", shards_of(options),
+          options.shards == 0 ? " where they are not given" : "", ") >= the number of processes expected, got ",
+          options.processes.size(), " processes");
 }
 
 /// f(metric ...) with those of a validation; there are none where it is plain data.
@@ -194,10 +193,29 @@ std::string fingerprint_of(const Net& net) {
   visit_numbers([&](auto p) { of.add(std::as_bytes(std::span(p.data(), static_cast<std::size_t>(p.size())))); }, net);
   return of.text();
 }
+/// The same of all that an optimiser keeps, where it says so, as for checkpoints.
+template <class Optimizer>
+std::string fingerprint_of_optimizer(const Optimizer& optimizer) {
+  Fingerprint of;
+  if constexpr (requires { Optimizer::visit_parts([](const char*, const auto&) {}, optimizer); }) {
+    Optimizer::visit_parts(
+        [&]<class Part>(const char*, const Part& part) {
+          if constexpr (std::is_arithmetic_v<Part>) of.add(std::as_bytes(std::span(&part, 1)));
+          if constexpr (Parameterized<const Part>) of.add(fingerprint_of(part));
+        },
+        optimizer);
+  }
+  return of.text();
+}
+inline std::string fingerprint_of_order(const std::vector<Index>& order) {
+  Fingerprint of;
+  of.add(std::as_bytes(std::span(order)));
+  return of.text();
+}
 /// Throws, in all processes, unless they are about to do the same.
-template <class Net, class Data, class Validation, class Engine>
-void require_same_training(const Net& net, const Data& data, const Validation* validation, const Engine& rng,
-                           const TrainState<Net>& run, const TrainOptions& options) {
+template <class Net, class Optimizer, class Data, class Validation, class Engine>
+void require_same_training(const Net& net, const Optimizer& optimizer, const Data& data, const Validation* validation,
+                           const Engine& rng, const TrainState<Net>& run, const TrainOptions& options) {
   SameEverywhere same;
   same.add("the processor that recur was compiled for", RECUR_ISA_TEXT);
   same.add("the network", describe(net, "net"));
@@ -220,14 +238,19 @@ void require_same_training(const Net& net, const Data& data, const Validation* v
   same.add("all_report", options.all_report);
   same.add("whether there is a schedule", bool(options.schedule));
   same.add("the run's epoch", run.progress.epoch);
+  same.add("the run's batch", run.progress.batch);
   same.add("the run's step", run.progress.step);
+  same.add("the run's best epoch", run.best_epoch);
+  same.add("the run's best validation", run.best_validation);
+  same.add("the fingerprint of the run's order", fingerprint_of_order(run.order));
+  same.add("the optimiser's rate", optimizer.options.rate);
+  same.add("the fingerprint of the optimiser", fingerprint_of_optimizer(optimizer));
   same.add("the fingerprint of the parameters", fingerprint_of(run.latest ? *run.latest : net));
   if constexpr (requires(std::ostringstream& text) { text << rng; }) {
     std::ostringstream out;
     out << rng;
-    const std::string text = out.str();
     Fingerprint of;
-    of.add(std::as_bytes(std::span(text)));
+    of.add(out.str());
     same.add("the fingerprint of the random engine", of.text());
   }
   same.require_for("train", options.processes);
@@ -239,7 +262,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
                   const Validation* validation, Engine& rng, TrainState<Net>& run, const TrainOptions& options) {
   const Processes& processes = options.processes;
   together("train", processes, [&] { return require_training(net, loss, data, validation, run, options), true; });
-  if (processes.size() > 1) require_same_training(net, data, validation, rng, run, options);
+  if (processes.size() > 1) require_same_training(net, optimizer, data, validation, rng, run, options);
   const Index window = window_of<Net>(data, options.window, "train");
   const Index sequences = data.sequences(), batch = std::min(options.batch, sequences);
   const Index windows_each = (data.steps() + window - 1) / window;
@@ -279,6 +302,12 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     fail(what + " is " + (is_nan(value) ? "nan" : value < 0 ? "-inf" : "inf"), at);
   };
 
+  const auto require_same = [&](const char* what, auto&& text) {
+    if (processes.size() == 1) return;
+    SameEverywhere same;
+    same.add(std::string(what) + " " + std::to_string(run.progress.epoch), text());
+    same.require_for("train", processes);
+  };
   const auto begin_epoch = [&] {
     Progress& now = run.progress;
     now = {
@@ -289,6 +318,8 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     run.counted = 0;
     if (std::ssize(run.order) != sequences) run.order = in_order(sequences);
     if (options.shuffle) shuffle(run.order, rng);
+    require_same("the fingerprint of the order of the sequences, which comes from the random engine, in epoch",
+                 [&] { return fingerprint_of_order(run.order); });
   };
   // Of the windows since the last step of the optimiser; the run itself is always as it was after a step, or is where
   // nothing has been added since.
@@ -315,71 +346,69 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     since.counted += value.counted;
     ++since.windows;
   };
-  // The same of the shards of a mini-batch, of which this process has some. Returns whether there was some step.
+  // Reads a window of the shards of a mini-batch that are this process's, and adds the gradient of all.
   TreeSum<typename Net::Scalar> tree(processes);
   std::optional<Net> of_shard;
-  struct ShardLoss {
-    LossValue value;
-    bool some;
-  };
   const auto learn_in_shards = [&](std::span<const Index> of_batch, Index first, std::uint64_t seed) {
     const Index n = std::ssize(of_batch), shards = std::min(shards_of(options), n);
     const bool carries = options.carry && windows_each > 1;
-    if (carries && first == 0) set_zero_state(net, carried, n);
+    bool carried_some = first > 0;  // not where the run was without carry until now
+    for_each_stateful([&](const auto& each,
+                          const auto& s) { carried_some = carried_some && (each.state_size() == 0 || s.cols() == n); },
+                      net, std::as_const(carried));
+    if (carries && !carried_some) set_zero_state(net, carried, n);
     if (!of_shard) of_shard = zeros_like(net);
     const auto own_columns = [&](Index r) {
       const Range own = tree.own(shards, r);
       return Range{part(n, shards, own.first).first, part(n, shards, own.end).first};
     };
-    std::vector<ShardLoss> losses;
+    std::vector<LossValue> losses;
     std::vector<std::size_t> counts;
     for (Index r = 0; r < processes.size(); ++r) counts.push_back(static_cast<std::size_t>(tree.own(shards, r).size()));
-    together("train", processes, [&] {
+    const auto rates = together("train", processes, [&] {
       tree.add_own(shards, parameter_count(net), [&](Index shard, auto& numbers) {
         const Range own = part(n, shards, shard);
-        ShardLoss loss_of{};
+        LossValue value{};
         set_zero(*of_shard);
         if (differs_in_training(net)) windows.train(seed + static_cast<std::uint64_t>(shard) * 0xd1342543de82ef95u);
-        loss_of.some = windows.read(
+        const bool some = windows.read(
             net, data, of_batch.subspan(static_cast<std::size_t>(own.first), static_cast<std::size_t>(own.size())),
             first, window, carries && first > 0 ? columns_of_state(carried, own) : typename Net::State{},
             [&](const auto& x, const auto& target, auto& trace, const auto& y) {
-              loss_of.value = loss(y, target, dy);
-              if (!(loss_of.value.counted > 0) || !is_finite(loss_of.value.mean)) return;
-              dy.matrix() *= static_cast<typename Net::Scalar>(loss_of.value.counted);
+              value = loss(y, target, dy);
+              if (!(value.counted > 0) || !is_finite(value.mean)) return;
+              dy.matrix() *= static_cast<typename Net::Scalar>(value.counted);
               bptt(net, x, trace, dy, *of_shard);
             });
-        if (carries && loss_of.some) {
+        if (carries && some) {
           typename Net::State last;
           windows.final_state(net, last);
           set_columns_of_state(carried, own, last);
         }
-        losses.push_back(loss_of);
-        numbers = parameters_of(*of_shard);
+        losses.push_back(value);
+        Index at = 0;
+        visit_numbers([&](auto g) { numbers.segment(at, g.size()) = g, at += g.size(); }, *of_shard);
       });
-      return true;
+      return optimizer.options.rate;
     });
+    if (processes.size() > 1) optimizer.options.rate = rates[0];  // which its callback may have changed
     if (carries) gather_state<typename Net::Scalar>(processes, carried, own_columns);
-    bool some = false;
     double loss_sum = 0, counted = 0;
-    for (const ShardLoss& each : gather(processes, std::span<const ShardLoss>(losses), counts)) {
-      some = some || each.some;
-      if (!(each.value.counted > 0)) continue;
-      require_finite("the loss", each.value.mean, since.end);
-      loss_sum += each.value.mean * each.value.counted;
-      counted += each.value.counted;
+    for (const LossValue& each : gather(processes, std::span<const LossValue>(losses), counts)) {
+      if (!(each.counted > 0)) continue;
+      require_finite("the loss", each.mean, since.end);
+      loss_sum += each.mean * each.counted;
+      counted += each.counted;
     }
-    if (counted > 0) {
-      if (since.is_empty()) set_zero(gradient);
-      Index at = 0;
-      const auto& all = tree.sum();
-      visit_numbers([&](auto g) { g += all.segment(at, g.size()).array(), at += g.size(); }, gradient);
-      touched = TouchedColumns();
-      since.loss_sum += loss_sum;
-      since.counted += counted;
-      ++since.windows;
-    }
-    return some;
+    if (counted == 0) return;
+    if (since.is_empty()) set_zero(gradient);
+    Index at = 0;
+    const auto& all = tree.sum();
+    visit_numbers([&](auto g) { g += all.segment(at, g.size()).array(), at += g.size(); }, gradient);
+    touched = TouchedColumns();
+    since.loss_sum += loss_sum;
+    since.counted += counted;
+    ++since.windows;
   };
   const auto step = [&] {
     Progress now = run.progress;
@@ -402,18 +431,23 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
       optimizer.options.rate = together("train", processes, [&] { return options.schedule(now.step); })[0];
     now.rate = optimizer.options.rate;
     bool touched_alone = false;  // were changed
-    if constexpr (requires { touched_alone = optimizer.step(net, gradient, touched); }) {
-      touched_alone = optimizer.step(net, gradient, touched);
-    } else {
-      optimizer.step(net, gradient);
-    }
-    good_is_old = !touched_alone;
     bool finite = true;
-    if (touched_alone) {
-      touched.visit([&](auto, auto p) { finite = finite && all_finite(p); }, gradient, net);
-    } else {
-      visit_numbers([&](auto p) { finite = finite && all_finite(p); }, net);
-    }
+    for (const bool each : together("train", processes, [&] {
+           if constexpr (requires { touched_alone = optimizer.step(net, gradient, touched); }) {
+             touched_alone = optimizer.step(net, gradient, touched);
+           } else {
+             optimizer.step(net, gradient);
+           }
+           bool all = true;
+           if (touched_alone) {
+             touched.visit([&](auto, auto p) { all = all && all_finite(p); }, gradient, net);
+           } else {
+             visit_numbers([&](auto p) { all = all && all_finite(p); }, net);
+           }
+           return all;
+         }))
+      finite = finite && each;
+    good_is_old = !touched_alone;
     if (!finite)
       fail("the step of the optimiser, of rate " + describe(now.rate) + ", made " + not_finite_in(net),
            run.progress.batch);
@@ -423,7 +457,9 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     run.progress = now;
   };
   const auto end_epoch = [&](TrainState<Net>& epoch) {
-    require(epoch.counted > 0, "train: data must have at least one step that counts, got none");
+    // What the first process's callback alone has changed, or a user's optimiser, may be another network.
+    require_same("the fingerprint of the parameters in epoch", [&] { return fingerprint_of(net); });
+    require_alike(processes, epoch.counted > 0, "train: data must have at least one step that counts, got none");
     Progress now = epoch.progress;
     now.epoch_end = true;
     now.loss = epoch.loss_sum / epoch.counted;
@@ -484,11 +520,6 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
       if (steps) report(now);
     }
     if (!stopped) {
-      if (processes.size() > 1) {  // what is not recur's, an optimiser or schedule say, may differ
-        SameEverywhere same;
-        same.add("the fingerprint of the parameters after epoch " + std::to_string(now.epoch), fingerprint_of(net));
-        same.require_for("train", processes);
-      }
       end_epoch(run);
       report(now);
     }
@@ -565,11 +596,16 @@ struct Validation : Data {
 ///
 /// An epoch that a callback cuts short is reported and returned with the part that was done; the next call finishes it.
 ///
+/// With `.processes` several train the network together: each reads its own part of every mini-batch, all take the same
+/// step, and all end with the same bits, as many as there are: see recur::mpi::Communicator. With `.shards` a single
+/// process computes the same bits. All of a shard's gradient is added, untouched columns of tokens too.
+///
 /// Throws std::invalid_argument on data, or validation data, that do not fit the network, on a run that does not fit
 /// the data, on windows for a bidirectional network, and on a network that is all zero, as it is before initialize(),
 /// or not finite, before the first step (where only a later window does not fit, when it comes to that); and
 /// std::runtime_error where the loss, its gradient or the parameters after a step are NaN or infinite, saying where:
-/// the network then has the last parameters that gave a finite loss.
+/// the network then has the last parameters that gave a finite loss. Of several processes all throw ProcessError
+/// instead, whatever it was and wherever, and where they are not about to do the same.
 template <class Net, class Optimizer, class LossFunction, class Data, std::uniform_random_bit_generator Engine>
 TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data, Engine& rng,
                   const TrainOptions& options = {}) {

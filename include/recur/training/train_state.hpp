@@ -70,7 +70,9 @@ struct TrainOptions {
   /// parts of a mini-batch whose gradients are formed alone, and added in an order of their own, so that the bits do not
   /// depend on the number of processes; 0 for 16 where there are processes, and for the whole where there are none
   Index shards = 0;
-  bool all_report = false;  ///< whether every process calls on_progress, and not the first alone
+  /// whether every process calls on_progress, and not the first alone: for a callback that changes what is trained, or
+  /// keeps an average of it
+  bool all_report = false;
   std::function<double(Index step)> schedule = {};  ///< the learning rate; the optimiser's own where it is empty
   ProgressCallback on_progress = {};                ///< called after every step and epoch; false stops
 };
