@@ -23,6 +23,7 @@
 #include "require.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -140,7 +141,12 @@ void set_parameters(Model& model, const Eigen::DenseBase<Derived>& vector) {
 /// Sets all parameters to zero.
 template <Parameterized Model>
 void set_zero(Model& model) {
-  detail::visit_numbers([](auto block) { block.setZero(); }, model);
+  recur::visit(
+      [](const Name&, auto& block) {
+        if (block.size() > 0)
+          std::memset(block.data(), 0, static_cast<std::size_t>(block.size()) * sizeof(*block.data()));
+      },
+      model);
 }
 
 namespace detail {

@@ -5,6 +5,7 @@
 
 #include "../base/buffer.hpp"
 #include "gemm_kernel.hpp"
+#include "norm.hpp"
 
 #include <algorithm>
 
@@ -236,6 +237,20 @@ void add_packed_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar
   }
 }
 
+/// C += d h^T of single columns: C goes through once, and d stays in registers.
+template <class Scalar>
+void add_outer_product_of_columns(const Scalar* d, Index rows, const Scalar* h, Index columns, Scalar* c,
+                                  Index c_stride) {
+  const auto add = [&]<int Rows>(Index first) {
+    const Eigen::Array<Scalar, Rows, 1> own = numbers_at<Rows>(d + first);
+    for (Index j = 0; j < columns; ++j) numbers_at<Rows>(c + j * c_stride + first) += h[j] * own;
+  };
+  Index i = 0;
+  for (; i + 32 <= rows; i += 32) add.template operator()<32>(i);
+  for (; i + 8 <= rows; i += 8) add.template operator()<8>(i);
+  for (; i < rows; ++i) add.template operator()<1>(i);
+}
+
 /// C += D H^T for sizes known only at run time. Both are read where they lie, unless their columns are far apart: then
 /// each would take a cache line, or a page, of its own. Each sum runs in the order of k either way.
 template <class Scalar>
@@ -243,9 +258,13 @@ void add_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar* c, In
   // Narrow tiles read D more often, and suffer sooner.
   constexpr Index far = (tile_columns < 8 ? 512 : 4096) / sizeof(Scalar);
   constexpr Index tall = 2 * tile_packets * full_lanes<Scalar>, wide = 2 * tile_columns;
-  if (d.rows == 1 && c_stride == 1) {  // then C^T is a column
+  if (d.depth == 1) {
+    if (d.rows == 1 && c_stride == 1)  // then C^T is a column
+      return add_outer_product_of_columns<Scalar>(h.data, h.rows, d.data, 1, c, 0);
+    add_outer_product_of_columns<Scalar>(d.data, d.rows, h.data, h.rows, c, c_stride);
+  } else if (d.rows == 1 && c_stride == 1) {
     product<tall_packets, 1>(h, {d.data, d.stride, 0}, Target<Scalar>{c, 0}, 1);
-  } else if (d.depth <= 2) {  // then it is C that is read and written, column after column
+  } else if (d.depth == 2) {  // then it is C that is read and written, column after column
     product<tall_packets, 1>(d, {h.data, h.stride, 1}, Target<Scalar>{c, c_stride}, h.rows);
   } else if (d.rows >= tall && h.rows >= wide && d.depth >= 16 && std::max(d.stride, h.stride) >= far) {
     add_packed_outer_product(d, h, c, c_stride);
