@@ -38,6 +38,10 @@ std::vector<std::byte> trained_by(Index processes, int threads, const Training& 
   return bytes[0];
 }
 
+void check_all_say(const std::vector<std::string>& messages, const std::string& text) {
+  for (const auto& each : messages) CHECK(each == text);
+}
+
 void check_law(const Training& start, const Echo<>& task, const TrainOptions& options, int threads = 1) {
   const Echo<> held_out(7, 12, 5);
   const auto alone = trained_by(1, 1, start, task, &held_out, options);
@@ -103,6 +107,50 @@ TEST_CASE("So it does with threads", "[distributed][laws][threads]") {
   CHECK(by(1, 2) == alone);
   CHECK(by(2, 2) == alone);
   CHECK(by(4, 1) == alone);
+}
+
+TEST_CASE("So it does with tokens, one class for a sequence and metrics", "[distributed][laws]") {
+  constexpr Index kinds = 7, classes = 3, count = 11, length = 9;
+  std::mt19937 rng(1);
+  Tokens tokens(count, length);
+  Classes target(count, 1);
+  for (Index n = 0; n < count; ++n) {
+    for (Index t = 0; t < length; ++t) tokens(n, t) = static_cast<int>(uniform_below(rng, kinds));
+    target(n, 0) = static_cast<int>(uniform_below(rng, classes));
+  }
+  tokens.set_lengths(std::vector<Index>{9, 4, 1, 9, 7, 9, 2, 5, 9, 3, 8});
+  Sequence net(Embedding<double>(kinds, 4), DropConnect(Gru<double>(4, 5), 0.2), Pool<double>(5, Pooling::mean),
+               Readout<double>(5, classes));
+  initialize(net, rng);
+  const TokenData data(tokens, target);
+  const Validation validation(data, ManyToOne(accuracy));
+  const auto by = [&](Index processes) {
+    std::vector<std::pair<VectorOf<double>, TrainResult>> results(static_cast<std::size_t>(processes));
+    check_all_say(in_processes(processes,
+                               [&](ThreadCommunicator& all) {
+                                 auto own = net;
+                                 Adam adam(own, {.rate = 1e-2});
+                                 std::mt19937 engine(2);
+                                 auto& [parameters, result] = results[static_cast<std::size_t>(all.rank())];
+                                 result = train(own, adam, ManyToOne(softmax_cross_entropy), data, validation, engine,
+                                                {.epochs = 4, .batch = 5, .best_by = 0, .processes = all, .shards = 4});
+                                 parameters = parameters_of(own);
+                               }),
+                  "");
+    for (const auto& [parameters, result] : results) {
+      CHECK(parameters == results[0].first);
+      CHECK((result.losses == results[0].second.losses && result.metrics == results[0].second.metrics));
+    }
+    return results[0];
+  };
+  const auto alone = by(1);
+  CHECK(alone.first != parameters_of(net));
+  for (const Index processes : {2, 3, 4}) {
+    const auto [parameters, result] = by(processes);
+    CHECK(parameters == alone.first);
+    CHECK((result.losses == alone.second.losses && result.validations == alone.second.validations &&
+           result.metrics == alone.second.metrics && result.best_epoch == alone.second.best_epoch));
+  }
 }
 
 TEST_CASE("Shards give the gradient of the whole mini-batch, but for rounding", "[distributed]") {
@@ -187,9 +235,6 @@ std::vector<std::string> messages_of(const std::function<void(Index rank, TrainO
     std::mt19937 rng(1);
     train(net, sgd, squared_error, data, rng, options);
   });
-}
-void check_all_say(const std::vector<std::string>& messages, const std::string& text) {
-  for (const auto& each : messages) CHECK(each == text);
 }
 
 }  // namespace

@@ -170,8 +170,8 @@ class CellInfluence {
   ///@}
 
  private:
-  static constexpr Index together = 64;                   // columns of J at once
-  static constexpr Index own_states = Rule::state.count;  // of a unit
+  static constexpr Index together = 64;                                     // columns of J at once
+  static constexpr Index own_states = std::max(1, int(Rule::state.count));  // of a unit
 
   static Index add(Index a, Index b) {
     Index sum = 0;
@@ -244,11 +244,11 @@ class CellInfluence {
       Scalar* const to = J.data() + column * J.rows();
       for_parts(0, H, [&]<int Rows>(Index i) {
         std::array<Eigen::Array<Scalar, Rows, 1>, own_states> old;
-        for (Index l = 0; l < own_states; ++l) old[l] = numbers_at<Rows>(to + l * H + i);
+        for (Index l = 0; l < own_states; ++l) old[std::size_t(l)] = numbers_at<Rows>(to + l * H + i);
         for (Index k = 0; k < own_states; ++k) {
           const Scalar* const of_k = D + k * d_before.rows() + i;
           Eigen::Array<Scalar, Rows, 1> sum = numbers_at<Rows>(of_k) * old[0];
-          for (Index l = 1; l < own_states; ++l) sum += numbers_at<Rows>(of_k + l * H) * old[l];
+          for (Index l = 1; l < own_states; ++l) sum += numbers_at<Rows>(of_k + l * H) * old[std::size_t(l)];
           if (immediate) sum += factor * numbers_at<Rows>(immediate + k * stride + i);
           numbers_at<Rows>(to + k * H + i) = sum;
         }

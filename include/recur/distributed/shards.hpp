@@ -28,6 +28,7 @@ void for_branches(Range branch, Range own, auto&& f) {
   for_branches({branch.first, cut}, own, f);
   for_branches({cut, branch.end}, own, f);
 }
+/// How many those are.
 inline Index count_branches(Range all, Range own) {
   Index count = 0;
   for_branches(all, own, [&](Range) { ++count; });
