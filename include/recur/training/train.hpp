@@ -5,10 +5,10 @@
 #include "bptt.hpp"
 #include "data.hpp"
 #include "../base/describe.hpp"
-#include "../distributed/shards.hpp"
 #include "evaluate.hpp"
 #include "loss.hpp"
 #include "optimizer.hpp"
+#include "shard_pass.hpp"
 #include "touched_columns.hpp"
 #include "train_state.hpp"
 
@@ -20,11 +20,6 @@
 namespace recur::inline RECUR_ISA {
 
 namespace detail {
-
-/// The shards of a mini-batch.
-inline Index shards_of(const TrainOptions& options) {
-  return options.shards > 0 ? options.shards : options.processes ? 16 : 1;
-}
 
 inline void require_options(const TrainOptions& options, bool validation) {
   require(options.epochs > 0, "train: epochs > 0 expected, got ", options.epochs);
@@ -92,17 +87,6 @@ std::vector<double> validate(const Net& net, const LossFunction& loss, const Dat
   });
 }
 
-/// Whether some layer does: one with dropout, or a cell whose rule has random bits.
-template <class Layer>
-bool differs_in_training(const Layer& layer) {
-  bool some = false;
-  if constexpr (requires { layer.differs_in_training(); }) some = layer.differs_in_training();
-  if constexpr (requires { layer.probability(); }) some = layer.probability() > 0;
-  if constexpr (requires { layer.dropout(); }) some = layer.dropout() > 0;
-  if constexpr (requires { Layer::visit_layers(layer, [](const auto&) {}); })
-    Layer::visit_layers(layer, [&](const auto& each) { some = some || differs_in_training(each); });
-  return some;
-}
 template <class Engine>
 std::uint64_t dropout_seed(Engine& rng) {
   return static_cast<std::uint64_t>(uniform(rng) * 0x1p53);
@@ -346,65 +330,22 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     since.counted += value.counted;
     ++since.windows;
   };
-  // Reads a window of the shards of a mini-batch that are this process's, and adds the gradient of all.
-  TreeSum<typename Net::Scalar> tree(processes);
-  std::optional<Net> of_shard;
+  // The same of the shards of a mini-batch.
+  ShardPass<Net, Data> shards(net, data, options, window);
   const auto learn_in_shards = [&](std::span<const Index> of_batch, Index first, std::uint64_t seed) {
-    const Index n = std::ssize(of_batch), shards = std::min(shards_of(options), n);
-    const bool carries = options.carry && windows_each > 1;
-    bool carried_some = first > 0;  // not where the run was without carry until now
-    for_each_stateful([&](const auto& each,
-                          const auto& s) { carried_some = carried_some && (each.state_size() == 0 || s.cols() == n); },
-                      net, std::as_const(carried));
-    if (carries && !carried_some) set_zero_state(net, carried, n);
-    if (!of_shard) of_shard = zeros_like(net);
-    const auto own_columns = [&](Index r) {
-      const Range own = tree.own(shards, r);
-      return Range{part(n, shards, own.first).first, part(n, shards, own.end).first};
-    };
-    std::vector<LossValue> losses;
-    std::vector<std::size_t> counts;
-    for (Index r = 0; r < processes.size(); ++r) counts.push_back(static_cast<std::size_t>(tree.own(shards, r).size()));
-    const auto rates = together("train", processes, [&] {
-      tree.add_own(shards, parameter_count(net), [&](Index shard, auto& numbers) {
-        const Range own = part(n, shards, shard);
-        LossValue value{};
-        set_zero(*of_shard);
-        if (differs_in_training(net)) windows.train(seed + static_cast<std::uint64_t>(shard) * 0xd1342543de82ef95u);
-        const bool some = windows.read(
-            net, data, of_batch.subspan(static_cast<std::size_t>(own.first), static_cast<std::size_t>(own.size())),
-            first, window, carries && first > 0 ? columns_of_state(carried, own) : typename Net::State{},
-            [&](const auto& x, const auto& target, auto& trace, const auto& y) {
-              value = loss(y, target, dy);
-              if (!(value.counted > 0) || !is_finite(value.mean)) return;
-              dy.matrix() *= static_cast<typename Net::Scalar>(value.counted);
-              bptt(net, x, trace, dy, *of_shard);
-            });
-        if (carries && some) {
-          typename Net::State last;
-          windows.final_state(net, last);
-          set_columns_of_state(carried, own, last);
-        }
-        losses.push_back(value);
-        Index at = 0;
-        visit_numbers([&](auto g) { numbers.segment(at, g.size()) = g, at += g.size(); }, *of_shard);
-      });
-      return optimizer.options.rate;
-    });
-    if (processes.size() > 1) optimizer.options.rate = rates[0];  // which its callback may have changed
-    if (carries) gather_state<typename Net::Scalar>(processes, carried, own_columns);
-    double loss_sum = 0, counted = 0;
-    for (const LossValue& each : gather(processes, std::span<const LossValue>(losses), counts)) {
+    double rate = optimizer.options.rate, loss_sum = 0, counted = 0;
+    for (const LossValue& each : shards.learn(of_batch, first, seed, loss, carried, rate)) {
       if (!(each.counted > 0)) continue;
       require_finite("the loss", each.mean, since.end);
       loss_sum += each.mean * each.counted;
       counted += each.counted;
     }
+    if (processes.size() > 1) optimizer.options.rate = rate;  // which the first one's callback may have changed
     if (counted == 0) return;
     if (since.is_empty()) set_zero(gradient);
     Index at = 0;
-    const auto& all = tree.sum();
-    visit_numbers([&](auto g) { g += all.segment(at, g.size()).array(), at += g.size(); }, gradient);
+    const auto& sum = shards.sum();
+    visit_numbers([&](auto g) { g += sum.segment(at, g.size()).array(), at += g.size(); }, gradient);
     touched = TouchedColumns();
     since.loss_sum += loss_sum;
     since.counted += counted;
