@@ -6,6 +6,7 @@
 #include <recur/base/random.hpp>
 #include <recur/distributed/shards.hpp>
 
+#include <array>
 #include <random>
 
 using namespace recur;
@@ -95,6 +96,25 @@ TEST_CASE("What one process throws, all throw", "[distributed]") {
     });
   });
   for (const auto& each : messages) CHECK(each == "train: process 1 of 3 has failed: no such file");
+}
+
+TEST_CASE("What the first process knows, all know", "[distributed]") {
+  struct Many {
+    double a;
+    std::array<int, 5> b;
+  };
+  std::vector<Many> known(3);
+  in_processes(3, [&](ThreadCommunicator& all) {
+    const double own = static_cast<double>(all.rank());
+    known[static_cast<std::size_t>(all.rank())] =
+        Processes(all).of_first(Many{own + 0.1, {1, 2, 3, 4, int(all.rank())}});
+  });
+  for (const Many& each : known) {
+    CHECK(each.a == 0.1);
+    CHECK(each.b == std::array{1, 2, 3, 4, 0});
+  }
+  CHECK(Processes().of_first(7) == 7);
+  CHECK((Processes().rank() == 0 && Processes().size() == 1 && !Processes()));
 }
 
 TEST_CASE("What has to be the same everywhere is named", "[distributed]") {

@@ -22,7 +22,7 @@ inline Index middle(Range branch) {
 }
 /// f(branch) for the largest branches within `own`, from the first on.
 void for_branches(Range branch, Range own, auto&& f) {
-  if (own.size() == 0 || branch.end <= own.first || own.end <= branch.first) return;
+  if (branch.end <= own.first || own.end <= branch.first) return;
   if (own.contains(branch)) return f(branch);
   const Index cut = middle(branch);
   for_branches({branch.first, cut}, own, f);
