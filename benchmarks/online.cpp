@@ -1,5 +1,6 @@
 // What learning online costs and misses: time and memory of each method, beside a step of inference and beside bptt
 // over 1000 steps, and how near its gradient is to that of bptt while a network learns.
+#include "cosine.hpp"
 #include "machine.hpp"
 #include "stopwatch.hpp"
 
@@ -80,18 +81,6 @@ void costs(const char* name, Index hidden) {
     recur::bptt(net, all, trace, d, gradient);
   });
   std::cout << text(seconds / steps, static_cast<double>(trace.bytes())) << std::endl;
-}
-
-/// The cosine of two gradients.
-template <class Net>
-double cosine(const Net& a, const Net& b) {
-  double product = 0, of_a = 0, of_b = 0;
-  recur::visit(
-      [&](const recur::Name&, const auto& p, const auto& q) {
-        product += p.cwiseProduct(q).sum(), of_a += p.squaredNorm(), of_b += q.squaredNorm();
-      },
-      a, b);
-  return product / std::sqrt(of_a * of_b);
 }
 
 /// The mean cosine to the gradient of bptt over 100 steps, early and late in 1000 steps of training by that.

@@ -3,6 +3,7 @@
 // said again. LRUs in residual blocks learn it by bptt, online with the influence of all earlier steps, and online
 // without any; and how near each gradient is to that of bptt.
 #include "../examples/bar.hpp"
+#include "cosine.hpp"
 #include "machine.hpp"
 
 #include <recur/recur.hpp>
@@ -101,15 +102,6 @@ void by_steps(const Copies& copies, recur::Online<Net>& online) {
 }
 ///@}
 
-double cosine(const Net& a, const Net& b) {
-  double product = 0, of_a = 0, of_b = 0;
-  recur::visit(
-      [&](const recur::Name&, const auto& p, const auto& q) {
-        product += p.cwiseProduct(q).sum(), of_a += p.squaredNorm(), of_b += q.squaredNorm();
-      },
-      a, b);
-  return product / std::sqrt(of_a * of_b);
-}
 /// The mean over four batches of the cosine to the gradient of bptt.
 double cosine_of(OnlineMethod method, const Net& net) {
   std::mt19937 rng(3);
