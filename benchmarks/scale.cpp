@@ -183,12 +183,13 @@ std::string predict(const Line& measured, const Cluster& cluster, const std::str
   for (double nodes = 1; nodes <= 1024; nodes *= 2) {
     const double compute = once + static_cast<double>(shards) * of_shard_there;
     const double growing = cluster.seconds(compute, parameters, nodes);
-    columns += std::to_string(nodes) + ' ' + std::to_string(nodes * compute / growing) + '\n';
-    // As fast as so many nodes, where each has at least a shard.
+    // A batch that does not grow, where each node has at least a shard of it.
     const double own_shards = all / static_cast<double>(of_shard) / nodes;
     const double fixed = cluster.seconds(once + own_shards * of_shard_there, parameters, nodes);
     const double one = once + all / static_cast<double>(of_shard) * of_shard_there;
     if (own_shards >= 1 && one / fixed / nodes > 0.5) pays = nodes;
+    columns += std::to_string(nodes) + ' ' + std::to_string(100 * compute / growing) + ' ' +
+               (own_shards >= 1 ? std::to_string(100 * one / fixed / nodes) : "?") + '\n';
     if (nodes == 2 || nodes == 4) continue;
     std::printf("| %s | %.0f | %.2f | %.0f | %.0f %% |", name.c_str(), nodes, 1e3 * growing,
                 nodes * static_cast<double>(shards * of_shard) / growing, 100 * compute / growing);
@@ -234,10 +235,14 @@ int model() {
     plot << "$measured << end\n"
          << measured << "end\n$larger << end\n"
          << larger << "end\n"
-         << "set terminal svg size 800,500\nset output 'scale.svg'\nset logscale xy 2\nset xlabel 'nodes'\n"
-         << "set ylabel 'as fast as so many nodes'\nset key left top\nset grid\n"
-         << "plot x title 'all of them' lc rgb '#888888' dt 2, $measured with linespoints title '" << largest.name
-         << "', $larger with linespoints title '100 million parameters'\n";
+         << "set terminal svg size 800,450\nset output 'scale.svg'\nset logscale x 2\nset yrange [0:105]\nset grid\n"
+         << "set xlabel 'nodes'\nset ylabel '% of as many alone'\nset key left bottom\nset datafile missing '?'\nplot";
+    const auto lines_of = [&](const char* data, const std::string& name, const char* rest) {
+      plot << " $" << data << " using 1:2 with linespoints title '" << name << ", 64 sequences for each'"
+           << ", $" << data << " using 1:3 with linespoints dt 2 title '" << name << ", 1024 in all'" << rest;
+    };
+    lines_of("measured", largest.name, ",");
+    lines_of("larger", "100 million parameters", "\n");
   }
   std::puts(std::system("gnuplot scale.gnuplot") == 0 ? "\nscale.svg shows it."
                                                       : "\nNothing is drawn, without gnuplot.");
