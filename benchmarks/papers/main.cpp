@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
       "Trains a network on the data of a paper's table, and prints what it reaches beside what was published.");
   try {
     std::string table_name, cell_name = "lstm", folder = ".";
-    std::optional<long> hidden, layers, epochs, batch, window;
+    std::optional<long> longest, hidden, layers, epochs, batch, window;
     std::optional<double> rate, dropout;
     unsigned seed = 1, seeds = 1;
     bool brief = false, markdown = false, about = false, tune = false;
@@ -61,6 +61,10 @@ int main(int argc, char** argv) {
     app.add_option("--batch", batch, "sequences in a mini-batch, otherwise than for the table")
         ->check(CLI::Range(1, 100'000));
     app.add_option("--window", window, "steps that the gradient goes back, 0 for all, otherwise than for the table")
+        ->check(CLI::Range(0, 1'000'000'000));
+    app.add_option("--longest", longest,
+                   "steps that units remember at first, at most, of a GRU or LSTM, otherwise than for the table; 0 for "
+                   "gates as PyTorch starts them")
         ->check(CLI::Range(0, 1'000'000'000));
     app.add_option("--rate", rate, "the highest learning rate, otherwise than for the table");
     app.add_option("--dropout", dropout, "before the readout and between layers, otherwise than for the table");
@@ -88,6 +92,7 @@ int main(int argc, char** argv) {
     if (brief) s.hidden = 8, s.epochs = 2;
     s.hidden = hidden.value_or(s.hidden), s.layers = layers.value_or(s.layers), s.epochs = epochs.value_or(s.epochs);
     s.batch = batch.value_or(s.batch), s.window = window.value_or(s.window), s.rate = rate.value_or(s.rate);
+    s.longest = longest.value_or(s.longest);
     s.dropout = dropout.value_or(s.dropout);
 
     std::vector<double> losses;

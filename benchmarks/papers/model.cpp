@@ -20,6 +20,7 @@ class ModelOf : public Model {
   ModelOf(Net net, const Settings& settings) : net_(std::move(net)), s_(settings), rng_(settings.seed) {
     recur::initialize(net_, rng_);
     if (s_.cell == "irnn") start_as_irnn();
+    if (s_.longest > 0) start_with_long_memories();
     if (s_.as_in_zaremba)
       recur::visit([&](const auto&, auto& block) { recur::uniform_within(block, 0.1, rng_); }, net_);
   }
@@ -52,6 +53,26 @@ class ModelOf : public Model {
           if (name.str().ends_with("W")) return recur::identity(block);
           if (name.str().ends_with("b") || name.str().ends_with("c")) return recur::zero(block);
           for (Index k = 0; k < block.size(); ++k) block.data()[k] = 0.001f * static_cast<float>(recur::normal(rng_));
+        },
+        net_);
+  }
+
+  /// C. Tallec, Y. Ollivier, 2018: biases with which units forget in 1 to `longest` steps, each as likely, and of an LSTM
+  /// take in as slowly.
+  void start_with_long_memories() {
+    recur::visit(
+        [&](const recur::Name& name, auto& block) {
+          if (!name.str().ends_with("b") || block.rows() != 4 * s_.hidden) return;
+          for (Index k = 0; k < s_.hidden; ++k) {
+            const auto bias =
+                static_cast<float>(std::log(recur::uniform(rng_, 1, static_cast<double>(s_.longest - 1))));
+            if (s_.cell == "gru") {
+              block.data()[recur::GruRule<>::z * s_.hidden + k] = bias;
+            } else {
+              block.data()[recur::LstmRule<>::f * s_.hidden + k] = bias;
+              block.data()[recur::LstmRule<>::i * s_.hidden + k] = -bias;
+            }
+          }
         },
         net_);
   }

@@ -23,6 +23,7 @@ struct Settings {
   Index epochs = 20, batch = 32, window = 0;
   double rate = 3e-3, weight_decay = 0, clip = 1;
   unsigned seed = 1;
+  Index longest = 0;           ///< steps that a unit remembers at first, at most; 0 where gates start as PyTorch's
   Index embedding = 0;         ///< features of each token; 0 where tokens go into the cell
   bool as_in_zaremba = false;  ///< Sgd, whose rate is halved in each epoch after the fourth; all starts within +-0.1
 };

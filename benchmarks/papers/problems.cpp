@@ -96,13 +96,16 @@ Settings chorales_settings(const std::string& cell) {
   if (cell == "lstm" || cell == "slstm") return {.hidden = 200, .dropout = 0.5, .epochs = 60, .batch = 4, .rate = 3e-3};
   return {.hidden = 128, .layers = 2, .dropout = 0.2, .epochs = 60, .batch = 4, .rate = 3e-3};
 }
-/// Tunes are up to 1793 steps long: with windows there are more steps of training, from which most is gained.
+/// Tunes are up to 1793 steps long: with windows there are more steps of training, from which most is gained. Gates that
+/// begin with memories of up to 100 steps gain the GRU 0.14 and the LSTM 0.15 more.
 Settings nottingham_settings(const std::string& cell) {
   if (in_blocks(cell))
     return {.hidden = 128, .layers = 2, .dropout = 0.1, .epochs = 35, .batch = 4, .window = 100, .rate = 4e-3};
   if (cell == "elman") return {.hidden = 400, .dropout = 0.1, .epochs = 35, .batch = 2, .window = 50, .rate = 1e-3};
-  if (cell == "gru") return {.hidden = 300, .dropout = 0.3, .epochs = 40, .batch = 2, .window = 100, .rate = 3e-3};
-  if (cell == "lstm") return {.hidden = 300, .dropout = 0.3, .epochs = 40, .batch = 2, .window = 50, .rate = 4e-3};
+  if (cell == "gru")
+    return {.hidden = 300, .dropout = 0.3, .epochs = 40, .batch = 2, .window = 100, .rate = 3e-3, .longest = 100};
+  if (cell == "lstm")
+    return {.hidden = 300, .dropout = 0.3, .epochs = 40, .batch = 2, .window = 50, .rate = 4e-3, .longest = 100};
   return {.hidden = 300, .dropout = 0.1, .epochs = 20, .batch = 2, .window = 50, .rate = 4e-3};
 }
 
@@ -136,9 +139,12 @@ Problem adding(const std::string&, const How& how) {
   problem.baseline = "always 1: " + std::to_string(1.0 / 6);
   return problem;
 }
+/// The GRU and the LSTM stay at chance unless their gates begin with long memories.
 Settings adding_settings(const std::string& cell) {
   if (in_blocks(cell)) return {.hidden = 64, .layers = 2, .epochs = 1, .batch = 32, .rate = 2e-3};
-  return {.hidden = 128, .epochs = cell == "gru" ? 2 : 1, .batch = 32, .rate = 2e-3};
+  if (cell == "gru") return {.hidden = 128, .epochs = 4, .batch = 32, .rate = 2e-3, .longest = 600};
+  if (cell == "lstm") return {.hidden = 128, .epochs = 3, .batch = 32, .rate = 2e-3, .longest = 600};
+  return {.hidden = 128, .epochs = 1, .batch = 32, .rate = 2e-3};
 }
 
 /// 100 units, as there; Adam and the cosine are recur's. Of 1e-3, 3e-4, 2e-4 and 1e-4 the rate that did best on the
@@ -175,7 +181,7 @@ Problem copy_memory(const std::string&, const How& how) {
 }
 Settings copy_settings(const std::string& cell) {
   if (in_blocks(cell)) return {.hidden = 60, .layers = 2, .epochs = 5, .batch = 32, .rate = 2e-3};
-  return {.hidden = 60, .epochs = 5, .batch = 32, .rate = 2e-3};
+  return {.hidden = 60, .epochs = cell == "slstm" ? 5 : 15, .batch = 32, .rate = 2e-3};
 }
 
 // ---- Characters -----------------------------------------------------------------------------------------------------
@@ -223,7 +229,8 @@ Problem shakespeare(const std::string& folder, const How& how) {
 }
 /// As many epochs as take some three minutes of a core with AVX2; what is else was chosen with --tune.
 Settings shakespeare_settings(const std::string& cell) {
-  Settings s{.hidden = 256, .dropout = 0.05, .epochs = 7, .batch = 16, .window = 32, .rate = 1e-2, .weight_decay = 0.1};
+  Settings s{
+      .hidden = 256, .dropout = 0.05, .epochs = 10, .batch = 16, .window = 32, .rate = 1e-2, .weight_decay = 0.1};
   if (cell == "lstm" || cell == "slstm") s.epochs = 5;
   if (cell == "elman") s.epochs = 15, s.rate = 3e-3;
   if (in_blocks(cell)) s.hidden = 192, s.layers = 3, s.epochs = 6, s.window = 64, s.rate = 4e-3;

@@ -1,7 +1,8 @@
 #pragma once
 /// \file
 /// Processes that talk by MPI. It needs an MPI library (libopenmpi-dev, say), whose C functions it calls, and is not
-/// included by recur.hpp.
+/// included by recur.hpp. With CMake: find_package(MPI REQUIRED), then target_link_libraries(<program> PRIVATE
+/// MPI::MPI_CXX); without it: mpicxx.
 
 #include "communicator.hpp"
 
