@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <numeric>
 #include <string>
 
 #ifdef _OPENMP
@@ -51,7 +52,7 @@ struct Line {
   double together = 0, waiting = 0;        ///< the shards shared; of it in the communicator
   double messages = 0, bytes = 0;          ///< of a process, in a step
   double latency = 0, bytes_a_second = 0;  ///< of a gather of one number of each, and of large ones
-  double sequences() const { return static_cast<double>(shards * of_shard); }
+  double hidden = 0;                       ///< share of a large one that work hides, which is done meanwhile
 
   /// Of a shard, and of what every process does once.
   double of_each_shard() const { return (alone_twice - alone) / static_cast<double>(shards); }
@@ -64,12 +65,12 @@ struct Line {
 std::ostream& operator<<(std::ostream& out, const Line& l) {
   return out << l.name << '\t' << l.parameters << '\t' << l.processes << '\t' << l.alone << '\t' << l.alone_twice
              << '\t' << l.together << '\t' << l.waiting << '\t' << l.messages << '\t' << l.bytes << '\t' << l.latency
-             << '\t' << l.bytes_a_second << '\n';
+             << '\t' << l.bytes_a_second << '\t' << l.hidden << '\n';
 }
 std::istream& operator>>(std::istream& in, Line& l) {
   std::getline(in >> std::ws, l.name, '\t');
   return in >> l.parameters >> l.processes >> l.alone >> l.alone_twice >> l.together >> l.waiting >> l.messages >>
-         l.bytes >> l.latency >> l.bytes_a_second;
+         l.bytes >> l.latency >> l.bytes_a_second >> l.hidden;
 }
 
 /// A communicator that measures another; of one process where there is none.
@@ -129,6 +130,49 @@ double seconds_of_step(const Size& size, Measured& all, Index shards_of_step) {
   return seconds[seconds.size() / 2];
 }
 
+/// Of an exchange of 4 MiB that is begun, and work of as long that is done before it is waited for: the share of the
+/// shorter that is saved. What nothing saves is not worth being sent early.
+double hidden_behind_work(Index processes) {
+  const int bytes = 4 << 20;
+  std::vector<std::byte> to(std::size_t(bytes) * static_cast<std::size_t>(processes)), from(to.size());
+  std::vector<float> numbers(4096, 1);
+  const auto work = [&](int rounds) {
+    volatile float sum = 0;
+    for (int k = 0; k < rounds; ++k) sum = sum + std::accumulate(numbers.begin(), numbers.end(), 0.0f);
+  };
+  const auto median = [](auto&& f) {
+    std::vector<double> seconds;
+    for (int k = 0; k < 15; ++k) {
+      MPI_Barrier(MPI_COMM_WORLD);
+      const Stopwatch watch;
+      f();
+      MPI_Barrier(MPI_COMM_WORLD);
+      seconds.push_back(watch.seconds());
+    }
+    std::nth_element(seconds.begin(), seconds.begin() + 7, seconds.end());
+    return seconds[7];
+  };
+  const auto exchange = [&] { MPI_Alltoall(to.data(), bytes, MPI_BYTE, from.data(), bytes, MPI_BYTE, MPI_COMM_WORLD); };
+  const double message = median(exchange);
+  int rounds = 1;
+  for (int enough = 0; enough == 0;) {
+    rounds *= 2;
+    enough = median([&] { work(rounds); }) > message;
+    MPI_Bcast(&enough, 1, MPI_INT, 0, MPI_COMM_WORLD);  // all do as much
+  }
+  const double in_turn = median([&] {
+    work(rounds);
+    exchange();
+  });
+  const double meanwhile = median([&] {
+    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Ialltoall(to.data(), bytes, MPI_BYTE, from.data(), bytes, MPI_BYTE, MPI_COMM_WORLD, &request);
+    work(rounds);
+    MPI_Wait(&request, MPI_STATUS_IGNORE);
+  });
+  return (in_turn - meanwhile) / message;
+}
+
 int measure(recur::mpi::Communicator& all, bool brief) {
   const Index P = all.size();
   const auto meet = [&] { recur::detail::gather(recur::Processes(all), all.rank()); };
@@ -145,6 +189,7 @@ int measure(recur::mpi::Communicator& all, bool brief) {
     line.bytes_a_second =
         10 * static_cast<double>(mine.size()) * static_cast<double>(std::max<Index>(1, P - 1)) / large.seconds();
   }
+  if (P > 1) line.hidden = hidden_behind_work(P);
   for (const Size& size : std::span(sizes).first(brief ? 1 : sizes.size())) {
     line.name = size.name;
     line.parameters = static_cast<double>(recur::parameter_count(network(size)));
@@ -212,12 +257,13 @@ int model() {
   }
   std::printf(
       "%s\n\n%td shards of %td sequences of %td steps; milliseconds\n\n"
-      "| network | parameters | processes | alone, all at once | together | of it in messages | the model |\n"
-      "|---|---|---|---|---|---|---|\n",
+      "| network | parameters | processes | alone, all at once | together | of it in messages | the model | messages "
+      "hidden by work |\n|---|---|---|---|---|---|---|---|\n",
       machine().c_str(), shards, of_shard, steps);
   for (const Line& l : lines)
-    std::printf("| %s | %.0f | %td | %.2f | %.2f | %.0f %% | %.2f |\n", l.name.c_str(), l.parameters, l.processes,
-                1e3 * l.alone, 1e3 * l.together, 100 * l.waiting / l.together, 1e3 * l.model());
+    std::printf("| %s | %.0f | %td | %.2f | %.2f | %.0f %% | %.2f | %.0f %% |\n", l.name.c_str(), l.parameters,
+                l.processes, 1e3 * l.alone, 1e3 * l.together, 100 * l.waiting / l.together, 1e3 * l.model(),
+                100 * l.hidden);
 
   const Line& largest = *std::max_element(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
     return std::pair(a.parameters, -a.processes) < std::pair(b.parameters, -b.processes);
