@@ -20,15 +20,21 @@ std::vector<std::pair<std::string, std::unique_ptr<Training>>> trainings_of_all_
   add_cell(Gru<float>(1, 4));
   add_cell(GruResetBefore<float>(1, 4));
   add_cell(Lstm<float>(1, 4));
+  add_cell(PeepholeLstm<float>(1, 4));
+  add_cell(CoupledLstm<float>(1, 4));
   add_cell(ProjectedLstm<float>(1, 4, 3));
   add_cell(SLstm<float>(1, 4));
   add_cell(LayerNormLstm<float>(1, 4));
   add_cell(LayerNormGru<float>(1, 4));
   add_cell(IndRnn<float>(1, 5));
   add_cell(MinGru<float>(1, 5));
+  add_cell(MinLstm<float>(1, 5));
+  add_cell(Qrnn<float>(1, 5));
   add_cell(RgLru<float>(1, 5));
   add_cell(Lru<float>(1, 4));
   add_cell(Cell<ZoneoutRule<GruRule<>>, float>(1, 4, {{0.2}}));
+  add("time gaps",
+      Sequence(Parallel(Residual(Elman<float>(1, 1)), Dense<float>(1, 1)), CtRnn<float>(2, 3), Readout<float>(3, 1)));
   add("layers",
       Sequence(Dense<float>(1, 4), Residual(Sequence(LayerNorm<float>(4), Gru<float>(4, 4), Dropout<float>(4, 0.3))),
                Stack<Elman<float>>(4, 4, 3, {.dropout = 0.5}), Parallel(Gru<float>(4, 2), Lru<float>(4, 1)),
