@@ -1,6 +1,6 @@
 // The copy task of N. Zucchet, R. Meier, S. Schug, A. Mujika, J. Sacramento, "Online learning of long-range
-// dependencies", 2023: 20 steps of 7 random bits, 7 empty ones, a sign to begin, and 20 steps in which the bits are to be
-// said again. LRUs in residual blocks learn it by bptt, online with the influence of all earlier steps, and online
+// dependencies", 2023: 20 steps of 7 random bits, 7 empty ones, a sign to begin, and 20 steps in which the bits are to
+// be said again. LRUs in residual blocks learn it by bptt, online with the influence of all earlier steps, and online
 // without any; and how near each gradient is to that of bptt.
 #include "../examples/bar.hpp"
 #include "cosine.hpp"

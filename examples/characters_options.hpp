@@ -34,8 +34,9 @@ struct Options {
     app.add_option("--hidden", hidden, "hidden units")->check(CLI::Range(1, 10'000));
     app.add_option("--layers", layers, "recurrent layers")->check(CLI::Range(1, 100));
     app.add_option("--batch", batch, "stretches of text read side by side")->check(CLI::Range(1, 10'000));
-    app.add_option("--shards", shards,
-                   "parts of a mini-batch for the processes of mpirun, at least as many; 0 for 16, or alone for the whole")
+    app.add_option(
+           "--shards", shards,
+           "parts of a mini-batch for the processes of mpirun, at least as many; 0 for 16, or alone for the whole")
         ->check(CLI::Range(0, 10'000));
     app.add_option("--window", window, "characters that the gradient goes back")->check(CLI::Range(1, 10'000));
     app.add_option("--epochs", epochs, "how often it reads the text, at most")->check(CLI::Range(1, 1'000'000));

@@ -57,8 +57,8 @@ class ModelOf : public Model {
         net_);
   }
 
-  /// C. Tallec, Y. Ollivier, 2018: biases with which units forget in 1 to `longest` steps, each as likely, and of an LSTM
-  /// take in as slowly.
+  /// C. Tallec, Y. Ollivier, 2018: biases with which units forget in 1 to `longest` steps, each as likely, and of an
+  /// LSTM take in as slowly.
   void start_with_long_memories() {
     recur::visit(
         [&](const recur::Name& name, auto& block) {

@@ -96,8 +96,8 @@ Settings chorales_settings(const std::string& cell) {
   if (cell == "lstm" || cell == "slstm") return {.hidden = 200, .dropout = 0.5, .epochs = 60, .batch = 4, .rate = 3e-3};
   return {.hidden = 128, .layers = 2, .dropout = 0.2, .epochs = 60, .batch = 4, .rate = 3e-3};
 }
-/// Tunes are up to 1793 steps long: with windows there are more steps of training, from which most is gained. Gates that
-/// begin with memories of up to 100 steps gain the GRU 0.14 more, and the LSTM 0.02.
+/// Tunes are up to 1793 steps long: with windows there are more steps of training, from which most is gained. Gates
+/// that begin with memories of up to 100 steps gain the GRU 0.14 more, and the LSTM 0.02.
 Settings nottingham_settings(const std::string& cell) {
   if (in_blocks(cell))
     return {.hidden = 128, .layers = 2, .dropout = 0.1, .epochs = 35, .batch = 4, .window = 100, .rate = 4e-3};
