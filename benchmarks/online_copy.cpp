@@ -22,7 +22,9 @@ namespace {
 
 using recur::Index, recur::OnlineMethod, recur::Series, recur::VectorOf;
 
-constexpr Index pattern = 20, gap = 7, bits = 7, batch = 50, hidden = 64, features = 64;
+constexpr Index pattern = 20, gap = 7, bits = 7, hidden = 64, features = 64;
+Index batch = 50;                                                    // sequences
+int test_batches = 20, cosines = 4;                                  // batches
 constexpr Index first = pattern + gap + 1, steps = first + pattern;  // of the answer, and of all
 
 /// a logistic(g), of two products of x: a gated linear unit (Y. N. Dauphin et al., 2017).
@@ -102,18 +104,18 @@ void by_steps(const Copies& copies, recur::Online<Net>& online) {
 }
 ///@}
 
-/// The mean over four batches of the cosine to the gradient of bptt.
+/// The mean over some batches of the cosine to the gradient of bptt.
 double cosine_of(OnlineMethod method, const Net& net) {
   std::mt19937 rng(3);
   auto trace = net.trace();
   Net gradient = recur::zeros_like(net);
   recur::Online online(net, {.method = method});
   double sum = 0;
-  for (int k = 0; k < 4; ++k) {
+  for (int k = 0; k < cosines; ++k) {
     const Copies copies(rng);
     by_bptt(net, copies, trace, gradient);
     by_steps(copies, online);
-    sum += cosine(online.gradient(), gradient) / 4;
+    sum += cosine(online.gradient(), gradient) / cosines;
   }
   return sum;
 }
@@ -146,12 +148,12 @@ void row(Index layers, const char* name, OnlineMethod method, bool is_bptt, int 
   const double seconds = bar.seconds();
   Score score;
   std::mt19937 fresh(2);
-  for (int k = 0; k < 20; ++k) {
+  for (int k = 0; k < test_batches; ++k) {
     const Copies copies(fresh);
     const auto y = net.forward(copies.x, trace);
     for (Index t = first; t < steps; ++t) score.add(y[t], copies.target[t - first]);
   }
-  constexpr double count = 20.0 * batch * pattern * bits;
+  const double count = static_cast<double>(test_batches * batch * pattern * bits);
   std::printf("| %td | %s | %.4f | %.1f %% | %.0f |", layers, name, score.loss / count, 100 * score.right / count,
               seconds);
   if (is_bptt)
@@ -174,8 +176,10 @@ int main(int argc, char* argv[]) {
   std::vector<Index> depths;
   for (int k = 3; k < argc; ++k) depths.push_back(std::atol(argv[k]));
   if (depths.empty()) depths = {1, 2, 4};
+  if (updates < 20) batch = 2, test_batches = cosines = 1;  // to see that all works
   if (updates < 1 || rate <= 0 || *std::min_element(depths.begin(), depths.end()) < 1) {
-    std::cerr << "recur_online_copy [updates] [rate] [layers ...]: by default 4000 1e-2 1 2 4\n";
+    std::cerr << "recur_online_copy [updates] [rate] [layers ...]: by default 4000 1e-2 1 2 4; fewer than 20 updates "
+                 "are to see that all works\n";
     return 1;
   }
   std::cout << machine() << "\n\n"
