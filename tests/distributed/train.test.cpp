@@ -5,8 +5,6 @@
 
 #include <recur/training/metrics.hpp>
 
-#include <mutex>
-
 #ifdef _OPENMP
 #include <omp.h>
 #endif
