@@ -21,9 +21,9 @@ runs() {
   for cell in elman gru lstm slstm mingru rg-lru lru; do
     echo "3 jsb $cell"
     echo "$(seeds lru) nottingham $cell"
-    echo "$(seeds elman rg-lru) adding $cell"
+    echo "$(seeds elman mingru rg-lru lru) adding $cell"
     echo "$(seeds elman slstm mingru lru) copy $cell"
-    echo "$(seeds elman) shakespeare $cell"
+    echo "$(seeds elman gru) shakespeare $cell"
   done
   for steps in 150 200 300; do echo "3 adding-$steps irnn"; done
   echo "1 shakespeare gru --hidden 512 --epochs 13 --dropout 0.3 --rate 6e-3"
