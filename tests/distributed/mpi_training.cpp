@@ -1,5 +1,5 @@
-// Training by the processes of mpirun, each of which says whether it ends as one process alone does; and what is left of
-// it where one of them fails, in a way that the first argument names.
+// Training by the processes of mpirun, each of which says whether it ends as one process alone does; and what is left
+// of it where one of them fails, in a way that the first argument names.
 #include <recur/distributed/mpi.hpp>
 #include <recur/io/checkpoint.hpp>
 #include <recur/recur.hpp>

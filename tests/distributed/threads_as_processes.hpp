@@ -10,6 +10,10 @@
 #include <thread>
 #include <vector>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 namespace recur_test {
 
 using recur::Index;
@@ -64,14 +68,19 @@ class ThreadCommunicator {
   Index rank_;
 };
 
-/// f(communicator) in each of `size` processes. What they throw: of each a message, empty where there was none.
-inline std::vector<std::string> in_processes(Index size, const std::function<void(ThreadCommunicator&)>& f) {
+/// f(communicator) in each of `size` processes, of so many threads, where there is OpenMP. What they throw: of each a
+/// message, empty where there was none.
+inline std::vector<std::string> in_processes(Index size, const std::function<void(ThreadCommunicator&)>& f,
+                                             [[maybe_unused]] int threads_each = 1) {
   Meeting meeting(size);
   std::vector<std::string> messages(static_cast<std::size_t>(size));
   std::vector<std::thread> threads;
   for (Index r = 0; r < size; ++r)
     threads.emplace_back([&, r] {
       try {
+#ifdef _OPENMP
+        omp_set_num_threads(threads_each);
+#endif
         ThreadCommunicator communicator(meeting, r);
         f(communicator);
       } catch (const std::exception& error) {

@@ -7,10 +7,6 @@
 
 #include <recur/distributed/shards.hpp>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 using namespace recur;
 using namespace recur_test;
 
@@ -18,50 +14,41 @@ namespace {
 
 constexpr Index shards = 5, of_shard = 2, steps = 9;
 
-/// The states of some sequences of a batch, and back.
-States columns_of(const States& all, detail::Range columns) {
-  States part;
-  for (const auto& each : all) part.push_back(each.middleCols(columns.first, columns.size()));
-  return part;
-}
-
 /// The gradient, as train() forms it, and the states after the last step, of some processes.
 std::vector<VectorOf<double>> gradient_by(Index processes, int threads, const AnyNetwork& net,
                                           const std::vector<Series<double>>& x, const std::vector<Series<double>>& dy,
                                           const States& initial) {
   std::vector<VectorOf<double>> sums(static_cast<std::size_t>(processes));
-  const auto messages = in_processes(processes, [&](ThreadCommunicator& all) {
-#ifdef _OPENMP
-    omp_set_num_threads(threads);
-#else
-    static_cast<void>(threads);
-#endif
-    const auto own = net.copy();
-    detail::TreeSum<double> tree(all);
-    States last = initial;
-    tree.add_own(shards, size(own->parameters()), [&](Index shard, VectorOf<double>& numbers) {
-      const detail::Range columns{shard * of_shard, (shard + 1) * of_shard};
-      own->train(static_cast<std::uint64_t>(7 + shard));
-      own->forward(x[static_cast<std::size_t>(shard)], columns_of(initial, columns));
-      own->bptt(x[static_cast<std::size_t>(shard)], dy[static_cast<std::size_t>(shard)]);
-      detail::set_columns_of_state(last, columns, own->final_state());
-      Index at = 0;
-      for (const auto& [name, block] : own->gradient()) {
-        numbers.segment(at, block.size()) = block.reshaped();
-        at += block.size();
-      }
-    });
-    detail::gather_state<double>(all, last, [&](Index r) {
-      const detail::Range part = tree.own(shards, r);
-      return detail::Range{part.first * of_shard, part.end * of_shard};
-    });
-    auto& sum = sums[static_cast<std::size_t>(all.rank())];
-    sum = tree.sum();
-    for (const auto& each : last) {
-      sum.conservativeResize(sum.size() + each.size());
-      sum.tail(each.size()) = each.reshaped();
-    }
-  });
+  const auto messages = in_processes(
+      processes,
+      [&](ThreadCommunicator& all) {
+        const auto own = net.copy();
+        detail::TreeSum<double> tree(all);
+        States last = initial;
+        tree.add_own(shards, size(own->parameters()), [&](Index shard, VectorOf<double>& numbers) {
+          const detail::Range columns{shard * of_shard, (shard + 1) * of_shard};
+          own->train(static_cast<std::uint64_t>(7 + shard));
+          own->forward(x[static_cast<std::size_t>(shard)], detail::columns_of_state(initial, columns));
+          own->bptt(x[static_cast<std::size_t>(shard)], dy[static_cast<std::size_t>(shard)]);
+          detail::set_columns_of_state(last, columns, own->final_state());
+          Index at = 0;
+          for (const auto& [name, block] : own->gradient()) {
+            numbers.segment(at, block.size()) = block.reshaped();
+            at += block.size();
+          }
+        });
+        detail::gather_state<double>(all, last, [&](Index r) {
+          const detail::Range part = tree.own(shards, r);
+          return detail::Range{part.first * of_shard, part.end * of_shard};
+        });
+        auto& sum = sums[static_cast<std::size_t>(all.rank())];
+        sum = tree.sum();
+        for (const auto& each : last) {
+          sum.conservativeResize(sum.size() + each.size());
+          sum.tail(each.size()) = each.reshaped();
+        }
+      },
+      threads);
   for (const auto& each : messages) CHECK(each == "");
   return sums;
 }

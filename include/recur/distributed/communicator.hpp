@@ -8,7 +8,7 @@
 
 #include <concepts>
 #include <cstddef>
-#include <cstring>
+#include <cstdint>
 #include <exception>
 #include <numeric>
 #include <span>
@@ -31,8 +31,8 @@ concept Communicator =
       { c.size() } -> std::convertible_to<Index>;
       // to `all`, in every process, the bytes of each, one after another: sizes[r] of process r (MPI_Allgatherv)
       c.gather(mine, sizes, all);
-      // of `mine` sizes[r] bytes, one after another, to each process r; and into `all` what each has for this one, of which
-      // the last argument has the sizes (MPI_Alltoallv)
+      // of `mine` sizes[r] bytes, one after another, to each process r; and into `all` what each has for this one, of
+      // which the last argument has the sizes (MPI_Alltoallv)
       c.exchange(mine, sizes, all, sizes);
     };
 
@@ -61,8 +61,8 @@ class Processes {
   Index rank() const { return rank_; }                       ///< which of them this one is, from 0 on
   Index size() const { return size_; }                       ///< how many there are
   explicit operator bool() const { return of_ != nullptr; }  ///< whether a communicator was given
-  /// In every process the value that the first one has, of a type that can be copied byte by byte: what only one of them
-  /// can know, as the time. All have to call it.
+  /// In every process the value that the first one has, of a type that can be copied byte by byte: what only one of
+  /// them can know, as the time. All have to call it.
   template <class T>
     requires std::is_trivially_copyable_v<T>
   T of_first(const T& mine) const {

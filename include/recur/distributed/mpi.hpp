@@ -10,6 +10,7 @@
 
 #include <climits>
 #include <cstdio>
+#include <cstdlib>
 
 namespace recur::inline RECUR_ISA::mpi {
 
@@ -98,10 +99,10 @@ class Communicator {
   bool starts_ = false;
 };
 
-/// f(communicator) in every process, to be main()'s whole. An exception becomes one line on stderr and the result 1: one
-/// that all have, as of train(), the first process says; where a process has one alone, or returns something else than
-/// 0, it ends all others within moments, so that none waits for it. All that return 0 must have come as far. Returns
-/// what f returns.
+/// f(communicator) in every process, to be main()'s whole. An exception becomes one line on stderr and the result 1:
+/// one that all have, as of train(), the first process says; where a process has one alone, or returns something else
+/// than 0, it ends all others within moments, so that none waits for it. All that return 0 must have come as far.
+/// Returns what f returns.
 template <class F>
 int run(F&& f) {
   Communicator all;

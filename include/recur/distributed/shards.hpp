@@ -1,12 +1,12 @@
 #pragma once
 /// \file
-/// Mini-batches in shards. The gradient of each shard is formed alone, and shards are added as the leaves of a tree that
-/// knows nothing of processes: so the sum has the same bits on any number of them.
+/// Mini-batches in shards. The gradient of each shard is formed alone, and shards are added as the leaves of a tree
+/// that knows nothing of processes: so the sum has the same bits on any number of them.
 ///
 /// Processes have shards that follow on each other, and so each has whole branches of the tree. Of each branch every
 /// process sends each of the others a slice; each adds up its own slice of all branches, and all gather the slices: two
-/// messages for each pair of processes, and twice the bytes of a gradient for each process (as a ring has it), or up to
-/// 2 log2(shards) times as many to send where the shards are not a power of two for each process.
+/// messages for each pair of processes, and twice the bytes of a gradient for each process (as a ring has it). Where a
+/// process has several branches, for its shards are not one power of two, it sends the first half of that for each.
 
 #include "../base/parameters.hpp"
 #include "communicator.hpp"

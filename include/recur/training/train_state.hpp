@@ -67,8 +67,8 @@ struct TrainOptions {
   /// of all processes that train this network together, a Communicator: each reads its own shards of every mini-batch,
   /// and all take the same step
   Processes processes = {};
-  /// parts of a mini-batch whose gradients are formed alone, and added in an order of their own, so that the bits do not
-  /// depend on the number of processes; 0 for 16 where there are processes, and for the whole where there are none
+  /// parts of a mini-batch whose gradients are formed alone, and added in an order of their own, so that the bits do
+  /// not depend on the number of processes; 0 for 16 where there are processes, and for the whole where there are none
   Index shards = 0;
   /// whether every process calls on_progress, and not the first alone: for a callback that changes what is trained, or
   /// keeps an average of it
