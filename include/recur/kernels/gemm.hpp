@@ -241,14 +241,9 @@ void add_packed_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar
 template <class Scalar>
 void add_outer_product_of_columns(const Scalar* d, Index rows, const Scalar* h, Index columns, Scalar* c,
                                   Index c_stride) {
-  const auto add = [&]<int Rows>(Index first) {
-    const Eigen::Array<Scalar, Rows, 1> own = numbers_at<Rows>(d + first);
-    for (Index j = 0; j < columns; ++j) numbers_at<Rows>(c + j * c_stride + first) += h[j] * own;
-  };
-  Index i = 0;
-  for (; i + 32 <= rows; i += 32) add.template operator()<32>(i);
-  for (; i + 8 <= rows; i += 8) add.template operator()<8>(i);
-  for (; i < rows; ++i) add.template operator()<1>(i);
+  for_strips<Scalar, full_lanes<Scalar>, tile_packets>(0, rows, [&]<int Lanes, int Packets>(Index row) {
+    outer<Lanes, Packets>(d + row, h, columns, c + row, c_stride);
+  });
 }
 
 /// C += D H^T for sizes known only at run time. Both are read where they lie, unless their columns are far apart: then

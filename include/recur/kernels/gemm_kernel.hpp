@@ -7,6 +7,7 @@
 ///              number of columns and wherever they lie, so that a series gives the same bits as its steps run singly.
 ///     column   one column. There the chain of additions would be the limit: interleaved sums, added up at the end.
 ///     dots     the transpose of a matrix where it lies, or a matrix of one row: sums along packets.
+///     outer    one column times one row: no sums; the column stays in registers while the matrix goes through.
 ///
 /// Rows that do not fill a packet go through narrower packets, down to single scalars: nothing is padded. The SIMD
 /// instructions are Eigen's packet functions: the source vectorises wherever Eigen does.
@@ -211,6 +212,24 @@ EIGEN_ALWAYS_INLINE void add_dots(const Scalar* a, Index a_stride, Index rows, I
     for (int j = 0; j < Columns; ++j) c[j * c_stride] += dot[j];
   }
   if constexpr (Columns > 1) add_dots<Columns / 2>(a, a_stride, rows, columns, d, c, c_stride);
+}
+
+/// C += d h^T for Packets packets of Lanes rows: the bits of a tile of depth 1.
+template <int Lanes, int Packets, class Scalar>
+EIGEN_ALWAYS_INLINE void outer(const Scalar* d, const Scalar* h, Index columns, Scalar* c, Index c_stride) {
+  using namespace Eigen::internal;
+  using Packet = typename PacketOf<Scalar, Lanes>::type;
+  Packet rows[Packets];
+#pragma GCC unroll 8
+  for (int r = 0; r < Packets; ++r) rows[r] = ploadu<Packet>(d + r * Lanes);
+  for (Index j = 0; j < columns; ++j, c += c_stride) {
+    const Packet factor = pset1<Packet>(h[j]);
+#pragma GCC unroll 8
+    for (int r = 0; r < Packets; ++r) {
+      Scalar* const at = c + r * Lanes;
+      pstoreu(at, multiply_add<Lanes>(rows[r], factor, ploadu<Packet>(at)));
+    }
+  }
 }
 
 /// Cuts rows into strips of at most Packets packets, ever narrower towards the end: strip.template
