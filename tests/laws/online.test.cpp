@@ -118,6 +118,36 @@ TEST_CASE("A step that is not learnt from counts for those that are", "[online][
   CHECK(difference(online.gradient(), of.gradient) < 1e-12);
 }
 
+TEST_CASE("Influences are those of the parameters of each step, learnt from or not", "[online][laws]") {
+  std::mt19937 rng(7);
+  Sequence net(Lstm<double>(3, 4), Lru<double>(4, 5), Readout<double>(10, 2));
+  initialize(net, rng);
+  for (const auto method : {OnlineMethod::best, OnlineMethod::exact}) {
+    Online learning(net, {.method = method}), running(net, {.method = method}), at_once(net, {.method = method});
+    const auto influences_of = [](auto& online) {
+      std::vector<MatrixOf<double>> kept;
+      online.visit_memory([&](const std::string& name, const auto& block) {
+        if (name.starts_with("influence")) kept.emplace_back(block);
+      });
+      return kept;
+    };
+    for (int t = 0; t < steps; ++t) {
+      const VectorOf<double> x = VectorOf<double>::Random(3);
+      learning.step(x), running.step(x), at_once.step(x);
+      learning.learn(VectorOf<double>::Random(2));
+      influences_of(at_once);  // before the parameters change
+      visit([&](const Name&, auto& block) { block *= 0.9; }, net);
+    }
+    const auto learnt = influences_of(learning), run = influences_of(running), now = influences_of(at_once);
+    REQUIRE(learnt.size() == 2);
+    for (std::size_t k = 0; k < 2; ++k) {
+      CHECK(run[k].norm() > 0.1);
+      CHECK(run[k] == now[k]);
+      CHECK((learnt[k] - run[k]).norm() <= 1e-14 * run[k].norm());
+    }
+  }
+}
+
 TEST_CASE("Learning online goes on from what was kept, to the same bits, in constant memory", "[online][laws]") {
   std::mt19937 rng(5);
   Sequence net(Lstm<double>(3, 4), IndRnn<double>(4, 5), Readout<double>(5, 2));

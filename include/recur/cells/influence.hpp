@@ -39,13 +39,12 @@ inline constexpr bool has_own_states = !is_projected<Rule> && norms_of<Rule>().s
 /// The rule's backward, called with unit vectors for dL/ds_t, side by side as the sequences of a batch, gives the
 /// Jacobian of a step: D = ds_t / ds_<t-1> and A = ds_t / da_t. Then J_t = D J_<t-1> + A (x_t, h_<t-1>, 1), for each
 /// weight the number that it is multiplied by. Where states belong to units, and no other unit's are seen, a unit
-/// vector of each block of the state does for all units at once, and D and A are numbers for each unit.
+/// vector of each block of the state does for all units at once, and D and A are numbers for each unit: then J goes on
+/// and the whole gradient is formed in one pass over both.
 template <class Rule, class Scalar>
 class CellInfluence {
   using Recurrence = detail::Recurrence<Rule, Scalar>;
   using Sizes = RuleSizes<Rule>;
-  using Numbers = Eigen::Map<Eigen::Array<Scalar, Dynamic, 1>>;
-  using ConstNumbers = Eigen::Map<const Eigen::Array<Scalar, Dynamic, 1>>;
 
  public:
   /// Of a cell, none yet. Throws std::invalid_argument where the method is not for it.
@@ -74,6 +73,7 @@ class CellInfluence {
     d_now_.resize(of.step.record_rows(), units_);
     d_before_.resize(of.step.record_rows(), units_);
     sums_.resize(of.hidden(), Sizes::own_vectors * units_);
+    zeros_.resize(of.hidden(), 1).setZero();
     if (by_units_ && Sizes::from_hidden.count + Sizes::from_halfway.count > 0)
       own_W_.resize(cell.W.rows(), cell.W.cols()).setZero();
     clear(of.hidden());
@@ -81,6 +81,7 @@ class CellInfluence {
 
   /// None again: the state that is then is the initial one.
   void clear(Index hidden) {
+    is_behind_ = false;
     if (units_ == 0) return;
     auto J = J_.view();
     J.setZero();
@@ -93,9 +94,10 @@ class CellInfluence {
     }
   }
 
-  /// One step further: `work` is that of a forward of one step, from which nothing has changed since.
-  void advance(const auto& cell, const CellWorkspace<Scalar>& work) {
+  /// The Jacobian of a step, of which `work` has been through forward.
+  void step(const auto& cell, CellWorkspace<Scalar>& work) {
     if (units_ == 0) return;
+    work.learns_apart_ = by_units_;
     if (own_W_.rows() > 0) {  // of W what each unit multiplies its own h by
       auto own = own_W_.view();
       const Index H = cell.hidden();
@@ -105,63 +107,32 @@ class CellInfluence {
     } else {
       step_back(Recurrence(cell), work);
     }
-    const Recurrence of(cell);
-    by_units_ ? advance_by_units(of, work) : advance_whole(of, work);
+    is_behind_ = true;
   }
-
-  /// Adds dL/ds_t ds_t/d(parameters) to a gradient, and dL/ds_t ds_t/ds_0 to dL/ds_0.
-  void add_to(const auto& cell, const auto& d_state, CellWorkspace<Scalar>& work, auto& gradient,
-              auto& d_initial) const {
+  /// J of the step before to that of the last one, if learn() has not done so. `work` has gone nowhere since.
+  void catch_up(const auto& cell, CellWorkspace<Scalar>& work) {
+    if (!is_behind_) return;
+    const Recurrence of(cell);
+    by_units_ ? go_on_by_units<false>(of, work, nullptr, nullptr) : go_on_whole(of, work);
+    is_behind_ = false;
+  }
+  /// After backward of the step, whose d_before is dL/ds_<t-1>: adds dL/ds_<t-1> J_<t-1> to a gradient, and
+  /// dL/ds_<t-1> ds_<t-1>/ds_0 to dL/ds_0. Where states belong to units, also what the step itself adds.
+  void learn(const auto& cell, CellWorkspace<Scalar>& work, auto& gradient, auto& d_initial) {
     if (units_ == 0) return;
     const Recurrence of(cell);
-    const Index H = of.hidden();
-    const auto J = J_.view();
-    const ConstNumbers ds(d_state.data(), d_state.rows());
-    const auto add_column = [&](Index column, Numbers to) {  // by units: to of all units
-      const Scalar* const from = J.data() + column * J.rows();
-      for_parts(0, H, [&]<int Rows>(Index i) {
-        Eigen::Array<Scalar, Rows, 1> sum = numbers_at<Rows>(to.data() + i);
-        for (Index k = 0; k < own_states; ++k)
-          sum += numbers_at<Rows>(from + k * H + i) * numbers_at<Rows>(ds.data() + k * H + i);
-        numbers_at<Rows>(to.data() + i) = sum;
-      });
-    };
-    const auto add_columns = [&](Index first, Numbers to) {  // whole: to of as many columns
-      for (Index c = 0; c < to.size(); ++c) to[c] += J.col(first + c).dot(ds.matrix());
-    };
-    Index first = 0;
-    typename Recurrence::Gradient g(gradient);
-    for_weights(of, &work, &g, [&](Index rows, Index cols, auto&&, auto&&, Scalar* to, Index stride) {
-      for (Index j = 0; j < cols; ++j) {
-        if (by_units_) {
-          for (Index k = 0; k < rows / H; ++k) add_column(first++, Numbers(to + j * stride + k * H, H));
-        } else {
-          add_columns(first, Numbers(to + j * stride, rows));
-          first += rows;
-        }
-      }
-    });
-    if constexpr (Sizes::own_vectors > 0) {
-      auto sums = work.d_vectors_.resize(H, Sizes::own_vectors);
-      sums.setZero();
-      for (int v = 0; v < Sizes::own_vectors; ++v) {
-        Numbers to(sums.data() + v * H, H);
-        by_units_ ? add_column(of_vectors_ + v, to) : add_columns(of_vectors_ + v * H, to);
-      }
-      of.finish_backward(work, g);
-    }
-    for (Index k = 0; k < units_; ++k) {
-      if (by_units_) {
-        add_column(of_initial_ + k, Numbers(d_initial.data() + k * H, H));
-      } else {
-        add_columns(of_initial_ + k, Numbers(d_initial.data() + k, 1));
-      }
+    typename Recurrence::Gradient to(gradient);
+    if (by_units_) {
+      go_on_by_units<true>(of, work, &to, d_initial.data());
+      is_behind_ = false;
+    } else {
+      add_whole(of, work, to, d_initial.data());
     }
   }
 
   /// f(buffer) for everything that holds memory.
   void for_each_buffer(auto&& f) const {
-    f(J_), f(next_), f(d_now_), f(d_before_), f(sums_), f(own_W_), f(D_), f(W_), f(halfway_), f(R_);
+    f(J_), f(next_), f(d_now_), f(d_before_), f(sums_), f(zeros_), f(own_W_), f(D_), f(W_), f(halfway_), f(R_);
   }
   /// What has to be kept to go on: states x columns.
   ///@{
@@ -208,6 +179,15 @@ class CellInfluence {
           [&](Index j) { return now[step.row_of(Sizes::made_blocks.first) + j]; }, at(to ? &to->R : nullptr, 0),
           of.cell.R.rows());
   }
+  /// dL/ds_<t-1>, and dL/d(record of the step), of backward.
+  ///@{
+  static const Scalar* d_before(const Recurrence& of, const CellWorkspace<Scalar>& work) {
+    return work.d_records_.data() + of.step.begin_of_states();
+  }
+  static const Scalar* d_now(const CellWorkspace<Scalar>& work) {
+    return work.d_records_.data() + work.d_records_.rows();
+  }
+  ///@}
 
   /// The Jacobian of the step: d_before, d_now and sums, for unit vectors of dL/ds_t.
   void step_back(const Recurrence& of, const CellWorkspace<Scalar>& work) {
@@ -234,36 +214,93 @@ class CellInfluence {
                                      d_now, sums_.view(), 0, false);
   }
 
-  void advance_by_units(const Recurrence& of, const CellWorkspace<Scalar>& work) {
-    const Index H = of.hidden(), begin = of.step.begin_of_states();
-    auto J = J_.view();
-    const auto d_now = d_now_.view(), d_before = d_before_.view();
-    const Scalar* const D = d_before.data() + begin;  // ds_t[k] / ds_<t-1>[l] of all units: column k, block l
-    // J_t = D J_<t-1> + factor * immediate, of all units; column k of `immediate` is that on block k of the state.
-    const auto advance = [&](Index column, const Scalar* immediate, Index stride, Scalar factor) {
-      Scalar* const to = J.data() + column * J.rows();
-      for_parts(0, H, [&]<int Rows>(Index i) {
-        std::array<Eigen::Array<Scalar, Rows, 1>, own_states> old;
-        for (Index l = 0; l < own_states; ++l) old[std::size_t(l)] = numbers_at<Rows>(to + l * H + i);
-        for (Index k = 0; k < own_states; ++k) {
-          const Scalar* const of_k = D + k * d_before.rows() + i;
-          Eigen::Array<Scalar, Rows, 1> sum = numbers_at<Rows>(of_k) * old[0];
-          for (Index l = 1; l < own_states; ++l) sum += numbers_at<Rows>(of_k + l * H) * old[std::size_t(l)];
-          if (immediate) sum += factor * numbers_at<Rows>(immediate + k * stride + i);
-          numbers_at<Rows>(to + k * H + i) = sum;
+  /// Columns of J that have their immediate influence in common, but for the numbers x that it is multiplied by:
+  ///
+  ///     J_t = D J_<t-1> + x A                     of all units, state by state
+  ///     gradient += x d + dL/ds_<t-1> J_<t-1>     where there is one
+  struct Columns {
+    Index first, stride;   // in J
+    const Scalar* A;       // d(record of the step), of unit vectors,
+    Index A_stride;        // from one to the next,
+    const Scalar* d;       // and of L
+    Scalar* to = nullptr;  // of the gradient
+    Index to_stride = 0;
+  };
+  template <int Count, bool learns>
+  void go_on(const Columns& columns, const Scalar* D, const Scalar* ds, const std::array<Scalar, Count>& x, Index H) {
+    Scalar* const J = J_.view().data() + columns.first * J_.rows();
+    const Index stride = columns.stride * J_.rows(), D_stride = d_before_.rows();
+    for_parts(0, H, [&]<int Rows>(Index i) {
+      using Numbers = Eigen::Array<Scalar, Rows, 1>;
+      std::array<std::array<Numbers, own_states>, own_states> own_D;
+      std::array<Numbers, own_states> own_A, own_ds;
+      Numbers own_d;
+      for (Index k = 0; k < own_states; ++k) {
+        for (Index l = 0; l < own_states; ++l)
+          own_D[std::size_t(k)][std::size_t(l)] = numbers_at<Rows>(D + k * D_stride + l * H + i);
+        own_A[std::size_t(k)] = numbers_at<Rows>(columns.A + k * columns.A_stride + i);
+        if constexpr (learns) own_ds[std::size_t(k)] = numbers_at<Rows>(ds + k * H + i);
+      }
+      if constexpr (learns) own_d = numbers_at<Rows>(columns.d + i);
+      for (int c = 0; c < Count; ++c) {
+        Scalar* const at = J + c * stride + i;
+        std::array<Numbers, own_states> old;
+        for (Index l = 0; l < own_states; ++l) old[std::size_t(l)] = numbers_at<Rows>(at + l * H);
+        if constexpr (learns) {
+          Scalar* const to = columns.to + c * columns.to_stride + i;
+          Numbers sum = numbers_at<Rows>(to) + x[std::size_t(c)] * own_d;
+          for (Index l = 0; l < own_states; ++l) sum += own_ds[std::size_t(l)] * old[std::size_t(l)];
+          numbers_at<Rows>(to) = sum;
         }
-      });
-    };
-    Index column = 0;
-    for_weights(of, &work, nullptr, [&](Index rows, Index cols, Index row, auto&& factor, auto&&...) {
-      for (Index j = 0; j < cols; ++j)
-        for (Index k = 0; k < rows / H; ++k) advance(column++, d_now.data() + row + k * H, d_now.rows(), factor(j));
+        for (Index k = 0; k < own_states; ++k) {
+          Numbers sum = x[std::size_t(c)] * own_A[std::size_t(k)];
+          for (Index l = 0; l < own_states; ++l) sum += own_D[std::size_t(k)][std::size_t(l)] * old[std::size_t(l)];
+          numbers_at<Rows>(at + k * H) = sum;
+        }
+      }
     });
-    for (int v = 0; v < Sizes::own_vectors; ++v) advance(column++, sums_.data() + v * units_ * H, H, 1);
-    for (Index k = 0; k < units_; ++k) advance(column++, nullptr, 0, 0);
+  }
+  /// All columns of J, and all of the gradient.
+  template <bool learns>
+  void go_on_by_units(const Recurrence& of, CellWorkspace<Scalar>& work, typename Recurrence::Gradient* gradient,
+                      Scalar* d_initial) {
+    const Index H = of.hidden();
+    const Scalar* const D = d_before_.data() + of.step.begin_of_states();  // of unit vector k, block l
+    const Scalar* const ds = learns ? d_before(of, work) : nullptr;
+    constexpr int abreast = 4;  // columns that share what is loaded of units
+    Index column = 0;
+    for_weights(of, &work, gradient, [&](Index rows, Index cols, Index row, auto&& factor, Scalar* to, Index stride) {
+      const Index blocks = rows / H;
+      for (Index k = 0; k < blocks; ++k) {
+        Columns columns{column + k, blocks, d_now_.data() + row + k * H, d_now_.rows(), d_now(work) + row + k * H};
+        if constexpr (learns) columns.to = to + k * H, columns.to_stride = stride;
+        const auto go_on_with = [&]<int Count>(Index j, std::integral_constant<int, Count>) {
+          std::array<Scalar, Count> x;
+          for (int c = 0; c < Count; ++c) x[std::size_t(c)] = factor(j + c);
+          go_on<Count, learns>(columns, D, ds, x, H);
+          columns.first += Count * blocks;
+          if constexpr (learns) columns.to += Count * stride;
+        };
+        Index j = 0;
+        for (; j + abreast <= cols; j += abreast) go_on_with(j, std::integral_constant<int, abreast>());
+        for (; j < cols; ++j) go_on_with(j, std::integral_constant<int, 1>());
+      }
+      column += blocks * cols;
+    });
+    for (int v = 0; v < Sizes::own_vectors; ++v) {
+      Columns columns{column++, 0, sums_.data() + v * units_ * H, H, zeros_.data()};  // backward has added d
+      if constexpr (learns) columns.to = work.d_vectors_.view().data() + v * H;
+      go_on<1, learns>(columns, D, ds, {1}, H);
+    }
+    if constexpr (learns) of.add_vectors(work, *gradient);
+    for (Index k = 0; k < units_; ++k) {
+      Columns columns{column++, 0, zeros_.data(), 0, zeros_.data()};
+      if constexpr (learns) columns.to = d_initial + k * H;
+      go_on<1, learns>(columns, D, ds, {0}, H);
+    }
   }
 
-  void advance_whole(const Recurrence& of, const CellWorkspace<Scalar>& work) {
+  void go_on_whole(const Recurrence& of, const CellWorkspace<Scalar>& work) {
     const Index H = of.hidden();
     auto J = J_.view();
     const auto d_now = d_now_.view();
@@ -283,13 +320,32 @@ class CellInfluence {
     for (int v = 0; v < Sizes::own_vectors; ++v, column += H)
       J.middleCols(column, H) += sums_.view().middleCols(v * units_, units_).transpose();
   }
+  void add_whole(const Recurrence& of, CellWorkspace<Scalar>& work, typename Recurrence::Gradient& gradient,
+                 Scalar* d_initial) const {
+    const auto J = J_.view();
+    const Eigen::Map<const VectorOf<Scalar>> ds(d_before(of, work), J.rows());
+    Index column = 0;
+    const auto add = [&](Index count, Scalar* to) {
+      for (Index i = 0; i < count; ++i) to[i] += J.col(column++).dot(ds);
+    };
+    for_weights(of, &work, &gradient, [&](Index rows, Index cols, auto&&, auto&&, Scalar* to, Index stride) {
+      for (Index j = 0; j < cols; ++j) add(rows, to + j * stride);
+    });
+    if constexpr (Sizes::own_vectors > 0) {
+      auto sums = work.d_vectors_.resize(of.hidden(), Sizes::own_vectors);
+      sums.setZero();
+      add(sums.size(), sums.data());
+      of.add_vectors(work, gradient);
+    }
+    add(units_, d_initial);
+  }
 
-  bool by_units_ = false;
+  bool by_units_ = false, is_behind_ = false;
   Index units_ = 0;                        // unit vectors; 0 where nothing is carried
   Index of_vectors_ = 0, of_initial_ = 0;  // the first columns of J for P, or what follows from it, and for s_0
   Buffer<Scalar> J_, next_;                // states x columns; by units, a column is of all units
   Buffer<Scalar> d_now_, d_before_, sums_;
-  Buffer<Scalar> own_W_;
+  Buffer<Scalar> own_W_, zeros_;
   PackBuffer<Scalar> D_, W_, halfway_, R_;
 };
 

@@ -49,6 +49,7 @@ class CellWorkspace {
   detail::EmptiedByMove<Index> batch_;
   DropoutSeed seed_;           // of random bits of this call of forward
   bool of_tokens_ = false;     // whether backward has looked columns of dL/dU up
+  bool learns_apart_ = false;  // whether the gradient of parameters is formed elsewhere: see CellInfluence
   const Scalar* x_ = nullptr;  // what forward read: one of both
   const int* tokens_ = nullptr;
   detail::Buffer<Scalar> records_;
@@ -213,6 +214,7 @@ struct Recurrence : RuleSizes<Rule> {
         }
       });
     }
+    if (work.learns_apart_) return;
     [[maybe_unused]] const auto h_before = hidden_before(chunk, records, work);
     chunk.barrier();
     // In bulk, each thread some rows: dL/dW += d_t h_<t-1>^T, dL/dU += d_t x_t^T, dL/db += d_t, dL/dR += dL/dh_t q_t^T.
@@ -243,6 +245,14 @@ struct Recurrence : RuleSizes<Rule> {
     chunk.barrier();
   }
   void finish_backward(Workspace& work, Gradient gradient) const {
+    if (!work.learns_apart_) add_vectors(work, gradient);
+  }
+
+ private:
+  friend class CellInfluence<Rule, Scalar>;
+
+  /// dL/dP
+  void add_vectors(Workspace& work, Gradient& gradient) const {
     auto sums = work.d_vectors_.view();
     if constexpr (derived > 0) {
       const Index N = sums.cols() / derived;
@@ -259,9 +269,6 @@ struct Recurrence : RuleSizes<Rule> {
       for (Index j = 0; j < own_vectors * N; ++j) gradient.P.col(j / N) += sums.col(j);
     }
   }
-
- private:
-  friend class CellInfluence<Rule, Scalar>;
 
   /// Random bits of a chunk: of each step of each sequence.
   void draw_random(const Chunk& chunk, Workspace& work) const {

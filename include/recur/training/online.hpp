@@ -71,16 +71,14 @@ class OneStep {
     final_states(net, layout_, work_, state);
     return net.output_columns(work_).data();
   }
-  /// Adds to the gradient; d_state is dL/d(state before the step) then.
+  /// Adds to the gradient.
   template <class X>
-  void backward(const Net& net, const X& x, SeriesView<const Scalar> dy, Net& gradient, typename Net::State& d_state) {
+  void backward(const Net& net, const X& x, SeriesView<const Scalar> dy, Net& gradient) {
     const FlushToZero flush;
     DropoutSeed none;
     net.prepare_backward(Pass{layout_, none, are_tokens<X>}, work_);
     run_backward(net, chunk(), x, dy, work_, gradient, {});
     net.finish_backward(work_, gradient);
-    for_each_stateful([](const auto& each, const auto& own, auto& to) { to = each.d_states(own).leftCols(1); }, net,
-                      work_, d_state);
   }
   auto& workspace() { return work_; }
   const auto& workspace() const { return work_; }
@@ -111,7 +109,7 @@ class OneStep {
 /// a layer to those below it within the step; that through the past of a layer to the parameters of another is left out
 /// (K. Irie, A. Gopalakrishnan, J. Schmidhuber, "Exploring the promise and limits of real-time recurrent learning",
 /// 2023), as is that of a layer with a state that is no Cell. Where parameters change, J_t goes on from J_<t-1> with
-/// those that there are when the next step is made.
+/// those that step t was made with.
 ///
 /// Memory is constant, and made by the constructor: step() and learn() are noexcept, take no lock and allocate nothing;
 /// what does not fit ends the program with a message, as in Stream. The network is read where it is, and must live as
@@ -131,8 +129,8 @@ class Online {
   /// cell of the network, and where its memory could not be counted.
   explicit Online(const Net& net, OnlineOptions options = {})
       : net_(&net), gradient_(zeros_like(net)), influence_(detail::influence_of(net, options.method)),
-        x_(net.inputs(), 1, 1), token_(1, 1), dy_(net.outputs(), 1, 1), state_(net.state(1)), d_state_(net.state(1)),
-        d_initial_(net.state(1)), one_(token_) {
+        x_(net.inputs(), 1, 1), token_(1, 1), dy_(net.outputs(), 1, 1), state_(net.state(1)), d_initial_(net.state(1)),
+        one_(token_) {
     static_assert(Layer<Net>, "Online: the network must have what recur::Layer asks for");
     net.require_shapes("Online");
     x_.matrix().setZero();
@@ -140,8 +138,9 @@ class Online {
     // All memory is made here: by a step that nothing comes of.
     const auto both = [&](const auto& x) {
       go_forward(x);
+      catch_up();
+      go_forward(x);
       go_back(x);
-      advance();
     };
     if constexpr (Net::takes_tokens) {
       token_(0, 0) = 0;
@@ -190,13 +189,14 @@ class Online {
     return step(VectorOf<Scalar, 1>(x))[0];
   }
 
-  /// Adds the gradient of L_t, of the last step, to gradient(), from dL_t/dy_t.
+  /// Adds the gradient of L_t, of the last step, to gradient(), from dL_t/dy_t. Once for each step at most.
   template <class D>
   void learn(const Eigen::MatrixBase<D>& dy) noexcept {
     static_assert(D::ColsAtCompileTime == 1, "learn: dL/dy must be a column vector");
     static_assert(std::is_same_v<typename D::Scalar, Scalar>, "learn: dL/dy must have the network's scalar type");
     require_equal("learn", "dL_dy.rows()", dy.rows(), "outputs()", net_->outputs());
-    require(now_ != Now::nothing, "learn: a step must have been made since reset() or visit_memory()");
+    require(now_ != Now::nothing,
+            "learn: a step must have been made since the last learn(), reset() or visit_memory()");
     dy_[0] = dy;
     if constexpr (Net::takes_tokens)
       if (now_ == Now::token) return go_back(TokensView(token_));
@@ -245,8 +245,7 @@ class Online {
   }
   const Net& net() const { return *net_; }  ///< as the constructor was given it
   /// f(name, block) for all that has to be kept to go on to the same bits: the state, dL/d(initial state) and the
-  /// influences. Call it after the parameters have been changed for the last step, if they are to be: what comes next
-  /// is a step, no learn(). The network and the gradient are the caller's.
+  /// influences. What comes next is a step, no learn(). The network and the gradient are the caller's.
   void visit_memory(auto&& f) {
     require_net("visit_memory");
     catch_up();
@@ -270,7 +269,7 @@ class Online {
     require_same_shapes(where, "the network", *net_, "what it was when Online was made", gradient_);
   }
 
-  enum class Now { nothing, vector, token };  // what the last step read
+  enum class Now { nothing, vector, token };  // what the step read that may be learnt from
 
   void begin() {
     now_ = Now::nothing;
@@ -282,30 +281,34 @@ class Online {
     visit_state([](auto& s) { s.setZero(); }, d_initial_);
   }
   /// The influences as they are after the last step.
-  void advance() {
-    detail::for_each_leaf(
-        [](const auto& layer, const auto& work, auto& influence) {
-          if constexpr (requires { influence.advance(layer, work); }) influence.advance(layer, work);
-        },
-        *net_, std::as_const(one_).workspace(), influence_);
-  }
   void catch_up() {
-    if (now_ != Now::nothing) advance();
     now_ = Now::nothing;
+    detail::for_each_leaf(
+        [](const auto& layer, auto& work, auto& influence) {
+          if constexpr (requires { influence.catch_up(layer, work); }) influence.catch_up(layer, work);
+        },
+        *net_, one_.workspace(), influence_);
   }
   template <class X>
   Output go_forward(const X& x) {
     now_ = std::is_same_v<X, TokensView> ? Now::token : Now::vector;
-    return {one_.forward(*net_, x, state_), net_->outputs()};
+    const Scalar* const y = one_.forward(*net_, x, state_);
+    detail::for_each_leaf(
+        [](const auto& layer, auto& work, auto& influence) {
+          if constexpr (requires { influence.step(layer, work); }) influence.step(layer, work);
+        },
+        *net_, one_.workspace(), influence_);
+    return {y, net_->outputs()};
   }
   void go_back(const auto& x) {
-    one_.backward(*net_, x, dy_, gradient_, d_state_);
+    one_.backward(*net_, x, dy_, gradient_);
     detail::for_each_stateful(
-        [](const auto& layer, auto& work, const auto& influence, const auto& d_state, auto& gradient, auto& d_initial) {
-          if constexpr (requires { influence.add_to(layer, d_state, work, gradient, d_initial); })
-            influence.add_to(layer, d_state, work, gradient, d_initial);
+        [](const auto& layer, auto& work, auto& influence, auto& gradient, auto& d_initial) {
+          if constexpr (requires { influence.learn(layer, work, gradient, d_initial); })
+            influence.learn(layer, work, gradient, d_initial);
         },
-        *net_, one_.workspace(), influence_, d_state_, gradient_, d_initial_);
+        *net_, one_.workspace(), influence_, gradient_, d_initial_);
+    now_ = Now::nothing;
   }
 
   const Net* net_;
@@ -314,7 +317,7 @@ class Online {
   Series<Scalar> x_;
   Tokens token_;
   Series<Scalar> dy_;
-  State state_, d_state_, d_initial_;
+  State state_, d_initial_;
   detail::OneStep<Net> one_;
   Now now_ = Now::nothing;
 };
