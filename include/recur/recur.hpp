@@ -24,24 +24,25 @@
 #include "kernels/norm.hpp"         // mean 0 and variance 1
 #include "kernels/team.hpp"         // threads
 
-#include "layers/chunk.hpp"          // how layers go through a series
-#include "layers/layer.hpp"          // the manual for writing a layer
-#include "layers/segments.hpp"       // which steps a trace keeps, within a budget of memory
-#include "layers/trace.hpp"          // what forward leaves for bptt
-#include "layers/series_pass.hpp"    // a whole series, there and back
-#include "layers/layer_of.hpp"       // what all layers have
-#include "layers/readout.hpp"        // Readout: y_t = V h_t (+ c)
-#include "layers/embedding.hpp"      // Embedding: a vector for each kind of token
-#include "layers/layer_norm.hpp"     // LayerNorm: features of mean 0 and variance 1
-#include "layers/pool.hpp"           // Pool: the mean or the largest of all steps
-#include "layers/dropout.hpp"        // Dropout, in training
-#include "layers/sequence.hpp"       // Sequence: layers in a row
-#include "layers/tied_readout.hpp"   // TiedReadout: whose weights are an embedding's
-#include "layers/drop_connect.hpp"   // DropConnect: dropout of recurrent weights
-#include "layers/stack.hpp"          // Stack: N identical layers
-#include "layers/bidirectional.hpp"  // Bidirectional: both time directions
-#include "layers/residual.hpp"       // Residual: a layer and a way around it
-#include "layers/parallel.hpp"       // Parallel, Sum: layers side by side
+#include "layers/chunk.hpp"                // how layers go through a series
+#include "layers/layer.hpp"                // the manual for writing a layer
+#include "layers/segments.hpp"             // which steps a trace keeps, within a budget of memory
+#include "layers/trace.hpp"                // what forward leaves for bptt
+#include "layers/series_pass.hpp"          // a whole series, there and back
+#include "layers/layer_of.hpp"             // what all layers have
+#include "layers/layer_without_state.hpp"  // layers whose y_t depends on x_t alone
+#include "layers/readout.hpp"              // Readout: y_t = V h_t (+ c)
+#include "layers/embedding.hpp"            // Embedding: a vector for each kind of token
+#include "layers/layer_norm.hpp"           // LayerNorm: features of mean 0 and variance 1
+#include "layers/pool.hpp"                 // Pool: the mean or the largest of all steps
+#include "layers/dropout.hpp"              // Dropout, in training
+#include "layers/sequence.hpp"             // Sequence: layers in a row
+#include "layers/tied_readout.hpp"         // TiedReadout: whose weights are an embedding's
+#include "layers/drop_connect.hpp"         // DropConnect: dropout of recurrent weights
+#include "layers/stack.hpp"                // Stack: N identical layers
+#include "layers/bidirectional.hpp"        // Bidirectional: both time directions
+#include "layers/residual.hpp"             // Residual: a layer and a way around it
+#include "layers/parallel.hpp"             // Parallel, Sum: layers side by side
 
 #include "cells/activation.hpp"        // Tanh, Relu, Logistic ...: value and slope
 #include "cells/more_activations.hpp"  // HardSigmoid, Elu, Softplus ...

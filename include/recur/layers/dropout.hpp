@@ -2,7 +2,7 @@
 /// \file
 /// Dropout (N. Srivastava et al., 2014).
 
-#include "layer_of.hpp"
+#include "layer_without_state.hpp"
 
 namespace recur::inline RECUR_ISA {
 
@@ -22,7 +22,9 @@ struct DropoutOptions {
 ///
 /// train() calls them itself. As in PyTorch's nn.LSTM(dropout=p), it belongs between recurrent layers.
 template <class Scalar_ = float, int Features = Dynamic>
-class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
+class Dropout : public LayerWithoutState<Dropout<Scalar_, Features>, Scalar_> {
+  using Base = LayerWithoutState<Dropout, Scalar_>;
+
  public:
   /// Types and sizes, as template arguments give them.
   ///@{
@@ -59,56 +61,38 @@ class Dropout : public LayerOf<Dropout<Scalar_, Features>> {
     return {features_, p_, DropoutOptions{.one_mask = one_mask_}};
   }
 
-  // ---- A layer: see Layer ----
+  // ---- A layer: see LayerWithoutState ----
 
-  /// y_1 .. y_T as columns, and in training what x was multiplied by.
-  struct Workspace {
-    /// F x columns
-    Series<Scalar> y, factors;  ///< what x was multiplied by, F x columns
-    DropoutSeed seed;           ///< of this call of forward
+  /// y_1 .. y_T, and in training what x was multiplied by.
+  struct Workspace : Base::Workspace {
+    Series<Scalar> factors;  ///< F x columns
+    DropoutSeed seed;        ///< of this call of forward
     /// f(buffer) for everything that holds memory.
-    void for_each_buffer(auto&& f) const { f(y), f(factors); }
+    void for_each_buffer(auto&& f) const { Base::Workspace::for_each_buffer(f), f(factors); }
   };
-
-  /// Throws std::invalid_argument where the workspace has other shapes than this layer's.
-  void require_workspace(const char* where, const Workspace& work) const {
-    require_equal(where, "the trace's outputs", work.y.features(), "outputs()", outputs());
-  }
-
   /// y = m x, with each m either 0 or 1 / (1 - p)
+  ///@{
   void prepare_forward(const Pass& pass, Workspace& work) const {
-    work.y.resize(features_, 1, pass.layout.columns());
+    Base::prepare_forward(pass, work);
     work.seed = {pass.dropout.on && p_ > 0, pass.dropout.next()};
     if (work.seed.on) work.factors.resize(features_, 1, pass.layout.columns());
   }
-  /// What Layer asks for.
-  ///@{
   void forward_steps(const Chunk& chunk, SeriesView<const Scalar> x, Workspace& work) const {
     if (work.seed.on) fill_factors(chunk, work);
-    chunk.for_own_columns([&](Index column, Index columns) {
-      column += chunk.column();
-      auto y = SeriesView<Scalar>(work.y).columns(column, columns);
-      y = x.columns(column, columns);
-      if (work.seed.on) y.array() *= SeriesView<Scalar>(work.factors).columns(column, columns).array();
-    });
+    Base::forward_steps(chunk, x, work);
   }
-  SeriesView<const Scalar> output_columns(const Workspace& work) const { return work.y; }
+  void forward_columns(const auto& x, auto& y, Workspace& work, Index column) const {
+    y = x;
+    if (work.seed.on) y.array() *= work.factors.matrix().middleCols(column, y.cols()).array();
+  }
   ///@}
-
   /// dL/dx += m dL/dy
-  void backward_steps(const Chunk& chunk, SeriesView<const Scalar>, SeriesView<const Scalar> dy, Workspace& work,
-                      Dropout&, SeriesView<Scalar> dx) const {
-    if (dy.empty() || dx.empty()) return;
-    chunk.for_own_columns([&](Index column, Index columns) {
-      auto dx_own = dx.columns(column, columns);
-      if (work.seed.on) {
-        const auto factors = SeriesView<Scalar>(work.factors).columns(chunk.column() + column, columns);
-        dx_own.array() += factors.array() * dy.columns(column, columns).array();
-      } else {
-        dx_own += dy.columns(column, columns);
-      }
-    });
-    chunk.barrier();
+  void add_dx(const auto&, const auto& dy, auto& dx, const Workspace& work, Index column) const {
+    if (work.seed.on) {
+      dx.array() += work.factors.matrix().middleCols(column, dy.cols()).array() * dy.array();
+    } else {
+      dx += dy;
+    }
   }
 
   // ---- One step of one sequence, for Stream, which is not in training: y_t = x_t ----

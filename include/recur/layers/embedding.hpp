@@ -3,7 +3,7 @@
 /// A vector for each kind of token, PyTorch's nn.Embedding.
 
 #include "../kernels/gemm.hpp"
-#include "layer_of.hpp"
+#include "layer_without_state.hpp"
 
 namespace recur::inline RECUR_ISA {
 
@@ -18,7 +18,9 @@ struct EmbeddingOptions {
 ///
 ///     recur::Sequence net(recur::Embedding<float>(10000, 200), recur::Lstm<float>(200, 200), ...);
 template <class Scalar_ = float, int Kinds = Dynamic, int Features = Dynamic>
-class Embedding : public LayerOf<Embedding<Scalar_, Kinds, Features>> {
+class Embedding : public LayerWithoutState<Embedding<Scalar_, Kinds, Features>, Scalar_> {
+  using Base = LayerWithoutState<Embedding, Scalar_>;
+
  public:
   /// Types and sizes, as template arguments give them.
   ///@{
@@ -69,108 +71,66 @@ class Embedding : public LayerOf<Embedding<Scalar_, Kinds, Features>> {
       for (Index i = 0; i < E.rows(); ++i) E(i, j) = j == padding_ ? Scalar(0) : static_cast<Scalar>(normal(rng));
   }
 
-  // ---- A layer: see Layer ----
+  // ---- A layer: see LayerWithoutState ----
 
-  /// y_1 .. y_T as columns; E as the products want it, where x is a series.
-  struct Workspace {
-    Series<Scalar> y;              ///< F x columns
+  /// y_1 .. y_T; E as the products want it, where x is a series.
+  struct Workspace : Base::Workspace {
     detail::PackBuffer<Scalar> E;  ///< E or its transpose, packed
     bool of_tokens = false;        ///< whether backward has looked columns of dL/dE up
     /// f(buffer) for everything that holds memory.
-    void for_each_buffer(auto&& f) const { f(y), f(E); }
+    void for_each_buffer(auto&& f) const { Base::Workspace::for_each_buffer(f), f(E); }
   };
-
-  /// Throw std::invalid_argument where E, or the workspace, has another shape than this layer's.
-  ///@{
+  /// Throws std::invalid_argument where E has another shape than this layer's.
   void require_shapes(const char* where) const {
     require(E.size() > 0, where, ": E must be F x K, got ", shape(E));
     require(padding_ < E.cols(), where, ": E must have a column for the padding, ", padding_, ", got ", shape(E));
   }
-  void require_workspace(const char* where, const Workspace& work) const {
-    require_equal(where, "the trace's outputs", work.y.features(), "outputs()", outputs());
-  }
-  ///@}
   /// As of Cell: where the matrix of the gradient begins that bptt has added to in the columns of tokens alone.
   static const void* looked_up(const Workspace& work, const Embedding& gradient) {
     return work.of_tokens ? gradient.E.data() : nullptr;
   }
-
-  /// What Layer asks for.
+  /// y_t = E's column of token x_t, or E x_t
   ///@{
   void prepare_forward(const Pass& pass, Workspace& work) const {
-    work.y.resize(outputs(), 1, pass.layout.columns());
+    Base::prepare_forward(pass, work);
     if (!pass.of_tokens) work.E.for_columns(E, pass.layout.columns());
   }
-  void forward_steps(const Chunk& chunk, const auto& x, Workspace& work) const {
-    const auto y_chunk = chunk.of(SeriesView<Scalar>(work.y));
-    chunk.for_own_columns([&](Index column, Index columns) {
-      auto y = y_chunk.columns(column, columns);
-      look_up(x.columns(chunk.column() + column, columns), work, y);
-    });
+  void forward_columns(const int* tokens, auto& y, Workspace&, Index) const {
+    for (Index j = 0; j < y.cols(); ++j) y.col(j) = E.col(tokens[j]);
   }
-  SeriesView<const Scalar> output_columns(const Workspace& work) const { return work.y; }
-
-  /// dL/dE's column of token x_t += dL/dy_t; of a series dL/dE += dL/dy_t x_t^T and dL/dx_t += E^T dL/dy_t
+  void forward_columns(const auto& x, auto& y, Workspace& work, Index) const {
+    y.setZero();
+    detail::add_product(work.E.lhs(), x, y);
+  }
+  EIGEN_ALWAYS_INLINE void step_column(Token x, auto& y) const { y = E.col(x.id); }
+  EIGEN_ALWAYS_INLINE void step_column(const auto& x, auto& y) const {
+    y.setZero();
+    detail::add_product(detail::in_place(E, detail::Accumulation::in_sequence), x, y);
+  }
+  ///@}
+  /// dL/dE's column of token x_t += dL/dy_t; of a series dL/dE += dL/dy_t x_t^T and dL/dx_t += E^T dL/dy_t; but for the
+  /// column of the padding
+  ///@{
   void prepare_backward(const Pass& pass, Workspace& work) const {
     work.of_tokens = pass.of_tokens;
     if (pass.wants_dx) work.E.transpose_of(E, most_columns(true, pass.layout));
   }
-  void backward_steps(const Chunk& chunk, const auto& x, SeriesView<const Scalar> dy, Workspace& work,
-                      Embedding& gradient, SeriesView<Scalar> dx) const {
-    if (dy.empty()) return;
-    if (!dx.empty()) {
-      chunk.for_own_columns([&](Index column, Index columns) {
-        detail::add_product(work.E.lhs(), dy.columns(column, columns), dx.columns(column, columns));
-      });
-    }
-    chunk.barrier();
-    const auto share = chunk.share_of_rows(outputs());
-    auto dE = detail::some_rows(gradient.E, share);
-    add_outer(detail::some_rows(dy.matrix(), share), x.columns(chunk.column(), chunk.columns()), dE);
-    chunk.barrier();
+  void add_dx(const auto&, const auto& dy, auto& dx, const Workspace& work, Index) const {
+    detail::add_product(work.E.lhs(), dy, dx);
   }
-  ///@}
-
-  // ---- One step of one sequence, for Stream: returns where y_t begins, in the memory ----
-
-  /// For Stream: y_t, and a step.
-  ///@{
-  auto memory() const { return VectorOf<Scalar, Features>(VectorOf<Scalar, Features>::Zero(outputs())); }
-  EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, auto& y) const noexcept {
-    require_shapes("step");
-    require(y.size() == outputs(), "step: the network has other shapes than when the stream was made");
-    if constexpr (std::is_same_v<std::decay_t<decltype(x)>, Token>) {
-      y = E.col(x.id);
-    } else {
-      require(x.rows() == inputs(), "step: the network has other shapes than when the stream was made");
-      require(x.data() != y.data(), "step: x must not be what the step before gave, which is overwritten");
-      y.setZero();
-      detail::add_product(detail::in_place(E, detail::Accumulation::in_sequence), x, y);
-    }
-    return y.data();
+  void add_gradient(const int* tokens, const auto& dy, Embedding& gradient, const Workspace&, Index, auto share) const {
+    for (Index j = 0; j < dy.cols(); ++j)
+      if (tokens[j] != padding_) gradient.E.col(tokens[j]).segment(share.first, share.count) += dy.col(j);
+  }
+  void add_gradient(const auto& x, const auto& dy, Embedding& gradient, const Workspace&, Index, auto share) const {
+    auto dE = detail::some_rows(gradient.E, share);
+    const Index before = std::max(0, padding_), after = padding_ + 1, rest = inputs() - after;
+    detail::add_outer_product(dy, x.topRows(before), dE.leftCols(before));
+    detail::add_outer_product(dy, x.middleRows(after, rest), dE.middleCols(after, rest));
   }
   ///@}
 
  private:
-  void look_up(const int* tokens, const Workspace&, auto& y) const {
-    for (Index j = 0; j < y.cols(); ++j) y.col(j) = E.col(tokens[j]);
-  }
-  void look_up(const auto& x, const Workspace& work, auto& y) const {
-    y.setZero();
-    detail::add_product(work.E.lhs(), x, y);
-  }
-  /// dE += d x^T, but for the column of the padding.
-  void add_outer(const auto& d, const int* tokens, auto& dE) const {
-    for (Index j = 0; j < d.cols(); ++j)
-      if (tokens[j] != padding_) dE.col(tokens[j]) += d.col(j);
-  }
-  void add_outer(const auto& d, const auto& x, auto& dE) const {
-    if (padding_ < 0) return detail::add_outer_product(d, x, dE);
-    const Index after = padding_ + 1, rest = inputs() - after;
-    detail::add_outer_product(d, x.topRows(padding_), dE.leftCols(padding_));
-    detail::add_outer_product(d, x.middleRows(after, rest), dE.middleCols(after, rest));
-  }
-
   int padding_;
 };
 

@@ -3,7 +3,7 @@
 /// Layer normalisation (J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016), PyTorch's nn.LayerNorm.
 
 #include "../kernels/norm.hpp"
-#include "layer_of.hpp"
+#include "layer_without_state.hpp"
 
 namespace recur::inline RECUR_ISA {
 
@@ -17,7 +17,9 @@ struct LayerNormOptions {
 /// with the mean and the variance (the mean of squares) of the F features of each x_t. gain and bias: F; they start at
 /// 1 and 0, where initialize() leaves them.
 template <class Scalar_ = float, int Features = Dynamic>
-class LayerNorm : public LayerOf<LayerNorm<Scalar_, Features>> {
+class LayerNorm : public LayerWithoutState<LayerNorm<Scalar_, Features>, Scalar_> {
+  using Base = LayerWithoutState<LayerNorm, Scalar_>;
+
  public:
   /// Types and sizes, as template arguments give them.
   ///@{
@@ -63,107 +65,76 @@ class LayerNorm : public LayerOf<LayerNorm<Scalar_, Features>> {
   /// gain = 1, bias = 0, as PyTorch has it. For initialize().
   void start(auto&) { gain.setOnes(), bias.setZero(); }
 
-  // ---- A layer: see Layer ----
+  // ---- A layer: see LayerWithoutState ----
 
-  /// y_1 .. y_T as columns, and what backward needs of each x_t.
-  struct Workspace {
-    Series<Scalar> y;        ///< F x columns
+  /// y_1 .. y_T, and what backward needs of each x_t.
+  struct Workspace : Base::Workspace {
     Series<Scalar> moments;  ///< 2 x columns: the mean, and 1 / sqrt(variance + epsilon)
     /// f(buffer) for everything that holds memory.
-    void for_each_buffer(auto&& f) const { f(y), f(moments); }
+    void for_each_buffer(auto&& f) const { Base::Workspace::for_each_buffer(f), f(moments); }
   };
-
-  /// Throw std::invalid_argument where gain and bias, or the workspace, have other shapes than this layer's.
-  ///@{
+  /// Throws std::invalid_argument where gain and bias have shapes that do not fit.
   void require_shapes(const char* where) const {
     require(gain.size() > 0 && bias.size() == gain.size(), where, ": gain and bias must be F numbers each, got ",
             gain.size(), " and ", bias.size());
   }
-  void require_workspace(const char* where, const Workspace& work) const {
-    require_equal(where, "the trace's outputs", work.y.features(), "outputs()", outputs());
-  }
-  ///@}
-  /// What Layer asks for.
+  /// y_t = gain n_t + bias
   ///@{
   void prepare_forward(const Pass& pass, Workspace& work) const {
-    work.y.resize(outputs(), 1, pass.layout.columns());
+    Base::prepare_forward(pass, work);
     work.moments.resize(2, 1, pass.layout.columns());
   }
-  void forward_steps(const Chunk& chunk, SeriesView<const Scalar> x, Workspace& work) const {
-    const auto y = chunk.of(SeriesView<Scalar>(work.y)), moments = chunk.of(SeriesView<Scalar>(work.moments));
-    const auto x_chunk = chunk.of(x);
-    chunk.for_own_columns([&](Index column, Index columns) {
-      for (Index j = column; j < column + columns; ++j)
-        normalise(x_chunk.columns(j, 1).data(), y.columns(j, 1).data(), moments.columns(j, 1).data());
-    });
+  void forward_columns(const auto& x, auto& y, Workspace& work, Index column) const {
+    for (Index j = 0; j < y.cols(); ++j) {
+      const auto of_x = normalise(x.col(j).data(), y.col(j).data());
+      work.moments.matrix().col(column + j) << of_x.mean, of_x.scale;
+    }
   }
-  SeriesView<const Scalar> output_columns(const Workspace& work) const { return work.y; }
-
+  EIGEN_ALWAYS_INLINE void step_column(const auto& x, auto& y) const { normalise(x.data(), y.data()); }
+  ///@}
   /// With d = gain dL/dy_t:  dL/dx_t += (d - mean(d) - n_t mean(d n_t)) / sqrt(variance + epsilon),
   /// dL/dgain += n_t dL/dy_t,  dL/dbias += dL/dy_t
-  void backward_steps(const Chunk& chunk, SeriesView<const Scalar> x, SeriesView<const Scalar> dy, Workspace& work,
-                      LayerNorm& gradient, SeriesView<Scalar> dx) const {
-    if (dy.empty()) return;
-    const auto moments = chunk.of(SeriesView<const Scalar>(work.moments)), x_chunk = chunk.of(x);
-    if (!dx.empty()) {
-      chunk.for_own_columns([&](Index column, Index columns) {
-        for (Index j = column; j < column + columns; ++j)
-          add_dx(x_chunk.columns(j, 1).data(), moments.columns(j, 1).data(), dy.columns(j, 1).data(),
-                 dx.columns(j, 1).data());
-      });
-    }
-    chunk.barrier();
-    const auto share = chunk.share_of_rows(outputs());
-    for (Index j = 0; j < chunk.columns(); ++j) {
-      const auto x_j = x_chunk.columns(j, 1), dy_j = dy.columns(j, 1);
-      const Moments of_x{moments.columns(j, 1)(0, 0), moments.columns(j, 1)(1, 0)};
-      detail::for_parts(share.first, share.first + share.count, [&]<int Rows>(Index i) {
-        const auto d = detail::numbers_at<Rows>(dy_j.data() + i);
-        detail::numbers_at<Rows>(gradient.gain.data() + i) += d * of_x.template normalised<Rows>(x_j.data() + i);
-        detail::numbers_at<Rows>(gradient.bias.data() + i) += d;
-      });
-    }
-    chunk.barrier();
-  }
-  ///@}
-
-  // ---- One step of one sequence, for Stream: returns where y_t begins, in the memory ----
-
-  /// For Stream: y_t, and a step.
   ///@{
-  auto memory() const { return VectorOf<Scalar, Features>(VectorOf<Scalar, Features>::Zero(outputs())); }
-  EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, auto& y) const noexcept {
-    require_shapes("step");
-    require(y.size() == outputs() && x.rows() == inputs(),
-            "step: the network has other shapes than when the stream was made");
-    Scalar moments[2];
-    normalise(x.data(), y.data(), moments);
-    return y.data();
+  void add_dx(const auto& x, const auto& dy, auto& dx, const Workspace& work, Index column) const {
+    for (Index j = 0; j < dy.cols(); ++j) {
+      const Moments of_x = moments_of(work, column + j);
+      const auto at = [j](auto& matrix, Index i) { return matrix.data() + j * matrix.colStride() + i; };
+      const auto d = [&]<int Rows>(Index i) {
+        return (detail::numbers_at<Rows>(gain.data() + i) * detail::numbers_at<Rows>(at(dy, i))).eval();
+      };
+      detail::through_norm<Scalar>(
+          inputs(), of_x.scale, d, [&]<int Rows>(Index i) { return of_x.template normalised<Rows>(at(x, i)); },
+          [&]<int Rows>(Index i, const auto& more) { detail::numbers_at<Rows>(at(dx, i)) += more; });
+    }
+  }
+  void add_gradient(const auto& x, const auto& dy, LayerNorm& gradient, const Workspace& work, Index column,
+                    auto share) const {
+    for (Index j = 0; j < dy.cols(); ++j) {
+      const Moments of_x = moments_of(work, column + j);
+      detail::for_parts(0, share.count, [&]<int Rows>(Index i) {
+        const auto d = detail::numbers_at<Rows>(dy.col(j).data() + i);
+        const auto n = of_x.template normalised<Rows>(x.col(j).data() + share.first + i);
+        detail::numbers_at<Rows>(gradient.gain.data() + share.first + i) += d * n;
+        detail::numbers_at<Rows>(gradient.bias.data() + share.first + i) += d;
+      });
+    }
   }
   ///@}
 
  private:
   using Moments = detail::Moments<Scalar>;
 
-  void normalise(const Scalar* x, Scalar* y, Scalar* moments) const {
+  Moments normalise(const Scalar* x, Scalar* y) const {
     const auto of_x = Moments::of(x, inputs(), epsilon_);
     detail::for_parts(0, inputs(), [&]<int Rows>(Index i) {
       detail::numbers_at<Rows>(y + i) =
           of_x.template normalised<Rows>(x + i) * detail::numbers_at<Rows>(gain.data() + i) +
           detail::numbers_at<Rows>(bias.data() + i);
     });
-    moments[0] = of_x.mean;
-    moments[1] = of_x.scale;
+    return of_x;
   }
-  void add_dx(const Scalar* x, const Scalar* moments, const Scalar* dy, Scalar* dx) const {
-    const Moments of_x{moments[0], moments[1]};
-    detail::through_norm<Scalar>(
-        inputs(), of_x.scale,
-        [&]<int Rows>(Index i) {
-          return (detail::numbers_at<Rows>(gain.data() + i) * detail::numbers_at<Rows>(dy + i)).eval();
-        },
-        [&]<int Rows>(Index i) { return of_x.template normalised<Rows>(x + i); },
-        [&]<int Rows>(Index i, const auto& d) { detail::numbers_at<Rows>(dx + i) += d; });
+  static Moments moments_of(const Workspace& work, Index column) {
+    return {work.moments.matrix()(0, column), work.moments.matrix()(1, column)};
   }
 
   double epsilon_;

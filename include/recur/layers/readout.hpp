@@ -3,7 +3,7 @@
 /// y_t = V h_t, or V h_t + c.
 
 #include "../kernels/gemm.hpp"
-#include "layer_of.hpp"
+#include "layer_without_state.hpp"
 
 namespace recur::inline RECUR_ISA {
 
@@ -14,7 +14,9 @@ struct ReadoutOptions {
 
 /// y_t = V h_t (+ c), with V: O x H and c: O. All parameters start at zero.
 template <class Scalar_ = float, int Hidden = Dynamic, int Outputs = Dynamic>
-class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
+class Readout : public LayerWithoutState<Readout<Scalar_, Hidden, Outputs>, Scalar_> {
+  using Base = LayerWithoutState<Readout, Scalar_>;
+
  public:
   /// Types and sizes, as template arguments give them.
   ///@{
@@ -61,80 +63,45 @@ class Readout : public LayerOf<Readout<Scalar_, Hidden, Outputs>> {
     return result;
   }
 
-  // ---- A layer: see Layer ----
+  // ---- A layer: see LayerWithoutState ----
 
-  /// y_1 .. y_T as columns, and V as the products want it.
-  struct Workspace {
-    Series<Scalar> y;              ///< O x columns
+  /// y_1 .. y_T, and V as the products want it.
+  struct Workspace : Base::Workspace {
     detail::PackBuffer<Scalar> V;  ///< V or its transpose, packed
     /// f(buffer) for everything that holds memory.
-    void for_each_buffer(auto&& f) const { f(y), f(V); }
+    void for_each_buffer(auto&& f) const { Base::Workspace::for_each_buffer(f), f(V); }
   };
-
-  /// Throw std::invalid_argument where V and c, or the workspace, have other shapes than this layer's.
-  ///@{
+  /// Throws std::invalid_argument where V and c have shapes that do not fit.
   void require_shapes(const char* where) const {
     require(V.size() > 0 && c.size() == outputs(), where, ": V must be O x H and c O, got V ", shape(V), ", c ",
             shape(c));
   }
-  void require_workspace(const char* where, const Workspace& work) const {
-    require_equal(where, "the trace's outputs", work.y.features(), "outputs()", outputs());
-  }
-  ///@}
-
   /// y_t = V h_t + c
+  ///@{
   void prepare_forward(const Pass& pass, Workspace& work) const {
-    work.y.resize(outputs(), 1, pass.layout.columns());
+    Base::prepare_forward(pass, work);
     work.V.for_columns(V, pass.layout.columns());
   }
-  /// What Layer asks for.
-  ///@{
-  void forward_steps(const Chunk& chunk, SeriesView<const Scalar> h, Workspace& work) const {
-    const auto h_chunk = chunk.of(h);
-    const auto y_chunk = chunk.of(SeriesView<Scalar>(work.y));
-    chunk.for_own_columns([&](Index column, Index columns) {
-      auto y = y_chunk.columns(column, columns);
-      for (Index j = 0; j < columns; ++j) y.col(j) = c;
-      detail::add_product(work.V.lhs(), h_chunk.columns(column, columns), y);
-    });
+  void forward_columns(const auto& h, auto& y, Workspace& work, Index) const {
+    for (Index j = 0; j < y.cols(); ++j) y.col(j) = c;
+    detail::add_product(work.V.lhs(), h, y);
   }
-  SeriesView<const Scalar> output_columns(const Workspace& work) const { return work.y; }
+  EIGEN_ALWAYS_INLINE void step_column(const auto& h, auto& y) const {
+    y = c;
+    detail::add_product(detail::in_place(V, detail::Accumulation::in_sequence), h, y);
+  }
   ///@}
-
-  /// dL/dV += dy_t h_t^T,  dL/dc += dy_t,  dL/dh_t += V^T dy_t
+  /// dL/dh_t += V^T dy_t,  dL/dV += dy_t h_t^T,  dL/dc += dy_t
+  ///@{
   void prepare_backward(const Pass& pass, Workspace& work) const {
     if (pass.wants_dx) work.V.transpose_of(V, most_columns(true, pass.layout));
   }
-  /// What Layer asks for.
-  void backward_steps(const Chunk& chunk, SeriesView<const Scalar> h, SeriesView<const Scalar> dy, Workspace& work,
-                      Readout& gradient, SeriesView<Scalar> dh) const {
-    if (dy.empty()) return;
-    if (!dh.empty()) {
-      chunk.for_own_columns([&](Index column, Index columns) {
-        detail::add_product(work.V.lhs(), dy.columns(column, columns), dh.columns(column, columns));
-      });
-    }
-    chunk.barrier();
-    const auto share = chunk.share_of_rows(outputs());
-    const auto own = detail::some_rows(dy.matrix(), share);
-    detail::add_outer_product(own, chunk.of(h).matrix(), detail::some_rows(gradient.V, share));
-    for (Index j = 0; has_bias_ && j < own.cols(); ++j) gradient.c.segment(share.first, share.count) += own.col(j);
-    chunk.barrier();
+  void add_dx(const auto&, const auto& dy, auto& dh, const Workspace& work, Index) const {
+    detail::add_product(work.V.lhs(), dy, dh);
   }
-
-  // ---- One step of one sequence, for Stream: returns where y_t begins, in the memory ----
-
-  /// For Stream: y_t, and a step.
-  ///@{
-  auto memory() const { return VectorOf<Scalar, Outputs>(VectorOf<Scalar, Outputs>::Zero(outputs())); }
-  EIGEN_ALWAYS_INLINE const Scalar* step(const auto& h, auto& y) const noexcept {
-    require_shapes("step");
-    require(y.size() == outputs() && h.rows() == inputs(),
-            "step: the network has other shapes than when the stream was made");
-    require(h.data() != y.data(), "step: x must not be what the step before gave, which is overwritten");
-    y = c;
-    detail::add_product(detail::in_place(V, detail::Accumulation::in_sequence), h, y);
-    return y.data();
+  void add_gradient(const auto& h, const auto& dy, Readout& gradient, const Workspace&, Index, auto share) const {
+    detail::add_outer_product(dy, h, detail::some_rows(gradient.V, share));
+    for (Index j = 0; has_bias_ && j < dy.cols(); ++j) gradient.c.segment(share.first, share.count) += dy.col(j);
   }
   ///@}
 

@@ -100,6 +100,7 @@ using both::LayerNormLstm;
 using both::LayerNormLstmRule;
 using both::LayerNormOptions;
 using both::LayerOf;
+using both::LayerWithoutState;
 using both::LeakyRelu;
 using both::Logistic;
 using both::Loss;

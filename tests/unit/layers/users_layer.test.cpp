@@ -5,6 +5,7 @@
 #include "helpers.hpp"
 #include "numbers.hpp"
 #include "difference.hpp"
+#include "square.hpp"
 
 #include <recur/io/network.hpp>
 
@@ -104,4 +105,24 @@ TEST_CASE("A user's layer gives the same bits step by step, from a file, and wit
   CHECK((outputs[0] == outputs[2] && outputs[0] == outputs[4]));
   CHECK((outputs[1] == outputs[3] && outputs[1] == outputs[5]));
   CHECK((gradients[0] == gradients[1] && gradients[0] == gradients[2]));
+}
+
+TEST_CASE("A user's layer without a state is four functions of columns", "[users_layer]") {
+  std::mt19937 rng(4);
+  Sequence net(Lstm<double>(3, 5), Square(5), Readout<double>(5, 2));
+  net = randomized(std::move(net), rng);
+  auto x = random_series(3, 4, 9, rng), target = random_series(2, 4, 9, rng);
+  auto trace = net.trace();
+  const auto h = net.layer<0>().forward(x);
+  net.forward(x, trace);
+  const MatrixOf<double> squares = net.layer<1>().scale.asDiagonal() * h.matrix().cwiseAbs2();
+  CHECK(net.layer<1>().forward(h).matrix() == squares);
+  for (const bool end_early : {false, true}) {
+    if (end_early) x.set_lengths({9, 0, 4, 7}), target.set_lengths({9, 0, 4, 7});
+    CHECK(check_gradient(net, squared_error, x, target).relative_error < 1e-7);
+  }
+  const auto one = random_series(3, 1, 9, rng), y = net.forward(one);
+  Stream stream(net);
+  for (Index t = 0; t < 9; ++t) CHECK(VectorOf<double>(stream.step(VectorOf<double>(one[t]))) == y[t].col(0));
+  CHECK_THAT(message_of([&] { Square(4).forward(h); }), Catch::Matchers::ContainsSubstring("x.features()"));
 }
