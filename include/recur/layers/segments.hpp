@@ -3,8 +3,11 @@
 /// A series in segments, for a trace that keeps the records of one of them at a time: where they are, and between which
 /// of them states are kept.
 
+#include "../base/describe.hpp"
 #include "chunk.hpp"
 
+#include <cmath>
+#include <tuple>
 #include <vector>
 
 namespace recur::inline RECUR_ISA {
@@ -72,6 +75,77 @@ inline Index to_next_state(Index segments, Index states) {
   }
   const Index with_one_less = reach_before * states / (states + times - 1);  // the reach of states - 1, times - 1
   return std::min(reach_before, segments - with_one_less);
+}
+
+/// What the memory of a network was measured to be, in bytes, and of what.
+struct MemoryNeed {
+  Index batch = 0, parameters = 0, states = 0, outputs = 0;
+  bool of_tokens = false, for_training = false, unequal = false;
+  Index columns = 0;             // of a series of one chunk, 0 of a longer one
+  double column = 0, fixed = 0;  // of a column, and of all else
+
+  /// Whether it is that of a series, too, of which another was to be measured.
+  bool holds_for(const MemoryNeed& other) const {
+    const auto same = [](const MemoryNeed& n) {
+      return std::tie(n.batch, n.parameters, n.states, n.outputs, n.of_tokens, n.for_training, n.unequal);
+    };
+    return same(*this) == same(other) && (columns == 0 || columns == other.columns);
+  }
+};
+
+/// What a budget of memory is for.
+struct MemoryUse {
+  Index memory;  // bytes
+  const MemoryNeed& need;
+  Index steps, inputs;
+  bool pads, reads, with_output;   // lengths are unequal; x is read in parts; y is to be there as a whole
+  std::size_t number, kept_state;  // bytes of a number, and of a state that is kept, without its numbers
+};
+
+/// How a series is cut: what fits into the memory is whole; else into segments as long as leave room for a state before
+/// each; else into such as take half of it. `edges` is to work in.
+inline Segmentation within_memory(const BatchLayout& layout, const MemoryUse& use, std::vector<Index>& edges) {
+  const auto real = [](Index n) { return static_cast<double>(n); };
+  const auto bytes = [&](double numbers) { return numbers * static_cast<double>(use.number); };
+  const MemoryNeed& need = use.need;
+  const double N = real(need.batch), outputs = real(need.outputs), memory = real(use.memory);
+  const double x_bytes = need.of_tokens ? sizeof(int) : bytes(real(use.inputs));
+  // What each column of a segment takes, each of its N T places of padded series, a state, and all else.
+  const double column = need.column + (use.pads ? (need.of_tokens ? 1 : 2) * x_bytes + bytes(outputs) : 0);
+  const double place = (use.with_output ? 0 : bytes(outputs * (use.pads ? 2 : 1))) + (use.reads ? x_bytes : 0);
+  const double state = static_cast<double>(use.kept_state) + bytes(real(need.states) * N);
+  const double y = use.with_output ? bytes(outputs * N * real(use.steps)) : 0;
+  const auto of_longest = [&](const Segmentation& cut) {
+    cut.edges(layout, 0, 0, layout.steps(), edges);
+    double most = 0;
+    for (std::size_t i = 0; i + 1 < edges.size(); ++i)
+      most = std::max(most, column * real(layout.column(edges[i + 1]) - layout.column(edges[i])) +
+                                place * N * real(edges[i + 1] - edges[i]));
+    return most;
+  };
+  const double tables = real(2 * layout.bytes()) + 32 * N;
+  if (need.fixed + of_longest({}) + (use.pads ? y : 0) + tables + state <= memory) return {};
+
+  of_longest({.chunks = 1});
+  const Index all = std::ssize(edges) - 1;
+  // Besides the states that are kept the initial one, that now, the final one, and what bptt has of it.
+  const double rest = need.fixed + y + tables + 5 * state + 32 * real(all);
+  const auto fits = [&](Index chunks, auto&& limit) {
+    const double most = of_longest({.chunks = chunks});
+    return rest + most <= limit(state * real(std::ssize(edges) - 1));
+  };
+  const auto fewer = [](Index chunks) { return chunks - std::max<Index>(1, chunks / 8); };
+  for (Index chunks = all; chunks > 0; chunks = fewer(chunks))
+    if (fits(chunks, [&](double states) { return memory - states; }))
+      return {.chunks = chunks, .states = std::ssize(edges) - 1};
+  Index chunks = all;
+  while (chunks > 1 && !fits(chunks, [&](double) { return (memory + rest) / 2; })) chunks = fewer(chunks);
+  const double left = memory - rest - of_longest({.chunks = chunks});
+  if (left < state)
+    require(false, use.with_output ? "forward" : "bptt", ": the trace's memory must be at least ",
+            describe(std::ceil(memory - left + state)), " bytes",
+            use.with_output ? ", of which y_1 .. y_T are " + describe(y) : "", ", got ", use.memory);
+  return {.chunks = chunks, .states = static_cast<Index>(left / state)};
 }
 
 }  // namespace detail

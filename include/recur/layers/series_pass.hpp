@@ -3,7 +3,6 @@
 /// A whole series through a network, forward and backward: in teams of threads, without the padding of sequences that
 /// end early, and in segments where the records of all steps would be too much.
 
-#include "../base/describe.hpp"
 #include "../kernels/flush_to_zero.hpp"
 #include "trace.hpp"
 
@@ -373,8 +372,7 @@ struct SeriesPass {
     trace.need_ = need;
   }
 
-  /// How the series is cut: what fits into the memory is whole; else into segments as long as leave room for a state
-  /// before each; else into such as take half of it.
+  /// How the series is cut.
   template <class Net, class X>
   static Segmentation cut_for(const Net& net, const X& x, auto& trace, BatchLayout& layout, bool with_output) {
     const TraceOptions& options = trace.options_;
@@ -384,51 +382,18 @@ struct SeriesPass {
     }
     if (options.memory == 0 || layout.columns() == 0) return {};
     measure(net, x, trace, layout);
-    const auto bytes = [](double numbers) { return numbers * static_cast<double>(sizeof(typename Net::Scalar)); };
-    const auto real = [](Index n) { return static_cast<double>(n); };
-    const double N = real(x.batch()), outputs = real(net.outputs());
-    const double x_bytes = are_tokens<X> ? sizeof(int) : bytes(real(net.inputs()));
-    const bool pads = x.has_lengths();
     constexpr bool reads = !requires { x.memory(); };
-    // What each column of a segment takes, each of its N T places of padded series, a state, and all else.
-    const double column = trace.need_.column + (pads ? (are_tokens<X> ? 1 : 2) * x_bytes + bytes(outputs) : 0);
-    const double place = (with_output ? 0 : bytes(outputs * (pads ? 2 : 1))) + (reads ? x_bytes : 0);
-    double state = sizeof(KeptState<typename Net::State>);
-    for_each_stateful([&](const auto& each) { state += bytes(real(each.state_size()) * N); }, net);
-    const double y = with_output ? bytes(outputs * N * real(x.steps())) : 0;
-    std::vector<Index>& edges = trace.stretch_;
-    const auto of_longest = [&](const Segmentation& cut) {
-      cut.edges(layout, 0, 0, layout.steps(), edges);
-      double most = 0;
-      for (std::size_t i = 0; i + 1 < edges.size(); ++i)
-        most = std::max(most, column * real(layout.column(edges[i + 1]) - layout.column(edges[i])) +
-                                  place * N * real(edges[i + 1] - edges[i]));
-      return most;
-    };
-    const auto memory = real(options.memory);
-    const double tables = real(2 * layout.bytes()) + 32 * N;
-    if (trace.need_.fixed + of_longest({}) + (pads ? y : 0) + tables + state <= memory) return {};
-
-    of_longest({.chunks = 1});
-    const Index all = std::ssize(edges) - 1;
-    // Besides the states that are kept the initial one, that now, the final one, and what bptt has of it.
-    const double rest = trace.need_.fixed + y + tables + 5 * state + 32 * real(all);
-    const auto fits = [&](Index chunks, auto&& limit) {
-      const double most = of_longest({.chunks = chunks});
-      return rest + most <= limit(state * real(std::ssize(edges) - 1));
-    };
-    const auto fewer = [](Index chunks) { return chunks - std::max<Index>(1, chunks / 8); };
-    for (Index chunks = all; chunks > 0; chunks = fewer(chunks))
-      if (fits(chunks, [&](double states) { return memory - states; }))
-        return {.chunks = chunks, .states = std::ssize(edges) - 1};
-    Index chunks = all;
-    while (chunks > 1 && !fits(chunks, [&](double) { return (memory + rest) / 2; })) chunks = fewer(chunks);
-    const double left = memory - rest - of_longest({.chunks = chunks});
-    if (left < state)
-      require(false, with_output ? "forward" : "bptt", ": the trace's memory must be at least ",
-              describe(std::ceil(memory - left + state)), " bytes",
-              with_output ? ", of which y_1 .. y_T are " + describe(y) : "", ", got ", options.memory);
-    return {.chunks = chunks, .states = static_cast<Index>(left / state)};
+    return within_memory(layout,
+                         {.memory = options.memory,
+                          .need = trace.need_,
+                          .steps = x.steps(),
+                          .inputs = net.inputs(),
+                          .pads = x.has_lengths(),
+                          .reads = reads,
+                          .with_output = with_output,
+                          .number = sizeof(typename Net::Scalar),
+                          .kept_state = sizeof(KeptState<typename Net::State>)},
+                         trace.stretch_);
   }
 };
 

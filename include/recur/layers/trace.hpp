@@ -103,22 +103,6 @@ struct KeptState {
   State state;
 };
 
-/// What the memory of a network was measured to be, in bytes, and of what.
-struct MemoryNeed {
-  Index batch = 0, parameters = 0, states = 0, outputs = 0;
-  bool of_tokens = false, for_training = false, unequal = false;
-  Index columns = 0;             // of a series of one chunk, 0 of a longer one
-  double column = 0, fixed = 0;  // of a column, and of all else
-
-  /// Whether it is that of a series, too, of which another was to be measured.
-  bool holds_for(const MemoryNeed& other) const {
-    const auto same = [](const MemoryNeed& n) {
-      return std::tie(n.batch, n.parameters, n.states, n.outputs, n.of_tokens, n.for_training, n.unequal);
-    };
-    return same(*this) == same(other) && (columns == 0 || columns == other.columns);
-  }
-};
-
 struct SeriesPass;
 
 }  // namespace detail

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <optional>
 #include <ostream>
 
@@ -56,6 +57,41 @@ decltype(auto) in_double(const Target& target) {
 }
 
 /// X is Series<double> or TokensView, which has no gradient.
+/// Compares numbers of a gradient with central differences, and keeps the worst.
+struct GradientComparison {
+  const std::function<double()> value;
+  const double step, floor;
+  GradientCheck worst{};
+
+  void compare(const std::string& name, MatrixView<double> block, ConstMatrixView<double> gradient) {
+    for (Index j = 0; j < block.cols(); ++j)
+      for (Index i = 0; i < block.rows(); ++i) {
+        const double kept = block(i, j);
+        const auto at = [&](double moved) {
+          block(i, j) = kept + moved;
+          return value();
+        };
+        const double near = at(step) - at(-step), far = at(2 * step) - at(-2 * step);
+        block(i, j) = kept;
+        judge({name, i, j, gradient(i, j), (8 * near - far) / (12 * step)});
+      }
+  }
+
+ private:
+  void judge(GradientCheck entry) {
+    const double size = std::max({std::abs(entry.analytic), std::abs(entry.numeric), floor});
+    entry.relative_error = std::abs(entry.analytic - entry.numeric) / size;
+    entry.entries = worst.entries + 1;
+    // An error that is NaN is the worst of all, and stays it.
+    const bool worse = is_nan(entry.relative_error) || entry.relative_error > worst.relative_error;
+    if ((worse && !is_nan(worst.relative_error)) || worst.entries == 0) {
+      worst = entry;
+    } else {
+      worst.entries = entry.entries;
+    }
+  }
+};
+
 template <class Net, class LossFunction, class X, class Target>
 class GradientChecker {
  public:
@@ -76,13 +112,16 @@ class GradientChecker {
     bptt(net_, x_, trace_, dy_, gradient,
          {.d_final = options_.d_final, .dx = series ? &dx : nullptr, .d_initial = &d_initial});
 
+    GradientComparison all{[this] { return value(); }, options_.step, options_.floor};
+    const auto compare = [&](const std::string& name, auto&& block, const auto& gradient_of_it) {
+      const Eigen::OuterStride<> stride(block.rows());
+      all.compare(name, {block.data(), block.rows(), block.cols(), stride},
+                  {gradient_of_it.data(), block.rows(), block.cols(), stride});
+    };
     recur::visit([&](const Name& name, auto& p, const auto& g) { compare(name.str(), p, g); }, net_, gradient);
-    if constexpr (series) {
-      auto x = x_.matrix();
-      compare("x", x, dx.matrix());
-    }
+    if constexpr (series) compare("x", x_.matrix(), dx.matrix());
     visit_state([&](auto& h, const auto& g) { compare("initial", h, g); }, initial_, d_initial);
-    return worst_;
+    return all.worst;
   }
 
  private:
@@ -103,34 +142,6 @@ class GradientChecker {
     return sum;
   }
 
-  void compare(const std::string& name, auto& block, const auto& gradient) {
-    const double e = options_.step;
-    for (Index j = 0; j < block.cols(); ++j)
-      for (Index i = 0; i < block.rows(); ++i) {
-        const double kept = block(i, j);
-        const auto at = [&](double moved) {
-          block(i, j) = kept + moved;
-          return value();
-        };
-        const double near = at(e) - at(-e), far = at(2 * e) - at(-2 * e);
-        block(i, j) = kept;
-        judge({name, i, j, gradient(i, j), (8 * near - far) / (12 * e)});
-      }
-  }
-
-  void judge(GradientCheck entry) {
-    const double size = std::max({std::abs(entry.analytic), std::abs(entry.numeric), options_.floor});
-    entry.relative_error = std::abs(entry.analytic - entry.numeric) / size;
-    entry.entries = worst_.entries + 1;
-    // An error that is NaN is the worst of all, and stays it.
-    const bool worse = is_nan(entry.relative_error) || entry.relative_error > worst_.relative_error;
-    if ((worse && !is_nan(worst_.relative_error)) || worst_.entries == 0) {
-      worst_ = entry;
-    } else {
-      worst_.entries = entry.entries;
-    }
-  }
-
   Net net_;
   const LossFunction& loss_;
   X x_;
@@ -139,7 +150,6 @@ class GradientChecker {
   const GradientCheckOptions<Net>& options_;
   typename Net::State initial_, final_;
   typename Net::Trace trace_;
-  GradientCheck worst_;
 };
 
 template <class Net, class LossFunction, class X, class Target>
