@@ -237,13 +237,17 @@ void add_packed_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar
   }
 }
 
-/// C += d h^T of single columns: C goes through once, and d stays in registers.
+/// C += d h^T of single columns: C goes through once. Strip by strip, while d stays in registers; tall columns, which
+/// lie far apart, one after the other.
 template <class Scalar>
 void add_outer_product_of_columns(const Scalar* d, Index rows, const Scalar* h, Index columns, Scalar* c,
                                   Index c_stride) {
-  for_strips<Scalar, full_lanes<Scalar>, tile_packets>(0, rows, [&]<int Lanes, int Packets>(Index row) {
-    outer<Lanes, Packets>(d + row, h, columns, c + row, c_stride);
-  });
+  constexpr Index tall = 4 * tall_packets * full_lanes<Scalar>;
+  const Index together = rows < tall ? columns : 1;
+  for (Index j = 0; j < columns; j += together)
+    for_strips<Scalar, full_lanes<Scalar>, tall_packets>(0, rows, [&]<int Lanes, int Packets>(Index row) {
+      outer<Lanes, Packets>(d + row, h + j, together, c + row + j * c_stride, c_stride);
+    });
 }
 
 /// C += D H^T for sizes known only at run time. Both are read where they lie, unless their columns are far apart: then
