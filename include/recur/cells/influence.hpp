@@ -218,6 +218,8 @@ class CellInfluence {
   ///
   ///     J_t = D J_<t-1> + x A                     of all units, state by state
   ///     gradient += x d + dL/ds_<t-1> J_<t-1>     where there is one
+  ///
+  /// By value: so they stay in registers, whatever is stored meanwhile.
   struct Columns {
     Index first, stride;   // in J
     const Scalar* A;       // d(record of the step), of unit vectors,
@@ -227,7 +229,7 @@ class CellInfluence {
     Index to_stride = 0;
   };
   template <int Count, bool learns>
-  void go_on(const Columns& columns, const Scalar* D, const Scalar* ds, const std::array<Scalar, Count>& x, Index H) {
+  void go_on(Columns columns, const Scalar* D, const Scalar* ds, std::array<Scalar, Count> x, Index H) {
     Scalar* const J = J_.view().data() + columns.first * J_.rows();
     const Index stride = columns.stride * J_.rows(), D_stride = d_before_.rows();
     for_parts(0, H, [&]<int Rows>(Index i) {
