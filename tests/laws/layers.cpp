@@ -1,4 +1,5 @@
 #include "../difference.hpp"
+#include "../square.hpp"
 #include "network_of.hpp"
 
 namespace recur_test {
@@ -19,7 +20,7 @@ std::vector<NamedNetwork> networks_of_layers() {
                                  LayerNorm<double>(13, {.epsilon = 0.1}), Readout<double>(13, 4))),
       network("Embedded", Sequence(Embedding<double>(3, 5), Gru<double>(5, 4))),
       network("WithUsersLayer",
-              Sequence(Difference(Lstm<double>(3, 3)),
+              Sequence(Difference(Lstm<double>(3, 3)), Square(3),
                        Stack<Difference<Gru<double>>>({Difference(Gru<double>(3, 3)), Difference(Gru<double>(3, 3))}),
                        Elman<double>(3, 4))),
       network("Resnet",

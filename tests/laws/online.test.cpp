@@ -48,6 +48,10 @@ TEST_CASE("SnAp-1 is nearer to the gradient than the immediate form", "[online][
   const double snap1 = difference(of.learnt(OnlineMethod::snap1).gradient(), of.gradient);
   CHECK(snap1 > 1e-6);
   CHECK(snap1 < 0.5 * difference(of.learnt(OnlineMethod::immediate).gradient(), of.gradient));
+  // Around the cell a layer that goes through it in its own way.
+  Case within(DropConnect(of.net, 0.4));
+  within.net.cell = of.net, within.x = of.x, within.dy = of.dy, within.initial = std::tuple(of.initial);
+  CHECK(same_parameters(within.learnt(OnlineMethod::snap1).gradient().cell, of.learnt(OnlineMethod::snap1).gradient()));
   const LayerNormGru<double> norms(3, 5);
   CHECK_THAT(message_of([&] { Online online(norms, {.method = OnlineMethod::snap1}); }),
              ContainsSubstring("Online: OnlineMethod::snap1 is for cells whose states belong to units, not for"));

@@ -82,6 +82,18 @@ std::string last_words(auto&& f) {
 
 }  // namespace
 
+TEST_CASE("A step is learnt from once", "[stream][online]") {
+  const MinGru<float> cell(3, 2);
+  Online online(cell);
+  const VectorOf<float> x = VectorOf<float>::Ones(3), dy = VectorOf<float>::Ones(2);
+  const char* const words = "learn: a step must have been made since the last learn(), reset() or visit_memory()";
+  CHECK_THAT(last_words([&] { online.learn(dy); }), ContainsSubstring(words));
+  online.step(x);
+  CHECK(last_words([&] { online.learn(dy); }).empty());
+  online.learn(dy);
+  CHECK_THAT(last_words([&] { online.learn(dy); }), ContainsSubstring(words));
+}
+
 TEST_CASE("A stream gives what forward gives, to the bit", "[stream]") {
   check_streams<float>();
   check_streams<double>();

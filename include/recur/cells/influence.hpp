@@ -64,7 +64,6 @@ class CellInfluence {
       columns = add(columns,
                     checked_product("Online: rows x columns of weights", by_units_ ? rows / of.hidden() : rows, cols));
     });
-    of_vectors_ = columns;
     columns += by_units_ ? Sizes::own_vectors : Sizes::own_vectors * of.hidden();
     of_initial_ = columns;
     columns += units_;
@@ -217,17 +216,16 @@ class CellInfluence {
   /// Columns of J that have their immediate influence in common, but for the numbers x that it is multiplied by:
   ///
   ///     J_t = D J_<t-1> + x A                     of all units, state by state
-  ///     gradient += x d + dL/ds_<t-1> J_<t-1>     where there is one
-  ///
-  /// By value: so they stay in registers, whatever is stored meanwhile.
+  ///     gradient += x d + dL/ds_<t-1> J_<t-1>     where it is learnt from
   struct Columns {
-    Index first, stride;   // in J
-    const Scalar* A;       // d(record of the step), of unit vectors,
-    Index A_stride;        // from one to the next,
-    const Scalar* d;       // and of L
-    Scalar* to = nullptr;  // of the gradient
+    Index first, stride;        // in J
+    const Scalar* A;            // d(record of the step), of unit vectors,
+    Index A_stride;             // from one to the next,
+    const Scalar* d = nullptr;  // and of L
+    Scalar* to = nullptr;       // of the gradient
     Index to_stride = 0;
   };
+  /// By value: so they stay in registers, whatever is stored meanwhile.
   template <int Count, bool learns>
   void go_on(Columns columns, const Scalar* D, const Scalar* ds, std::array<Scalar, Count> x, Index H) {
     Scalar* const J = J_.view().data() + columns.first * J_.rows();
@@ -274,8 +272,9 @@ class CellInfluence {
     for_weights(of, &work, gradient, [&](Index rows, Index cols, Index row, auto&& factor, Scalar* to, Index stride) {
       const Index blocks = rows / H;
       for (Index k = 0; k < blocks; ++k) {
-        Columns columns{column + k, blocks, d_now_.data() + row + k * H, d_now_.rows(), d_now(work) + row + k * H};
-        if constexpr (learns) columns.to = to + k * H, columns.to_stride = stride;
+        Columns columns{column + k, blocks, d_now_.data() + row + k * H, d_now_.rows()};
+        if constexpr (learns)
+          columns.d = d_now(work) + row + k * H, columns.to = to + k * H, columns.to_stride = stride;
         const auto go_on_with = [&]<int Count>(Index j, std::integral_constant<int, Count>) {
           std::array<Scalar, Count> x;
           for (int c = 0; c < Count; ++c) x[std::size_t(c)] = factor(j + c);
@@ -343,9 +342,9 @@ class CellInfluence {
   }
 
   bool by_units_ = false, is_behind_ = false;
-  Index units_ = 0;                        // unit vectors; 0 where nothing is carried
-  Index of_vectors_ = 0, of_initial_ = 0;  // the first columns of J for P, or what follows from it, and for s_0
-  Buffer<Scalar> J_, next_;                // states x columns; by units, a column is of all units
+  Index units_ = 0;          // unit vectors; 0 where nothing is carried
+  Index of_initial_ = 0;     // the first column of J for s_0
+  Buffer<Scalar> J_, next_;  // states x columns; by units, a column is of all units
   Buffer<Scalar> d_now_, d_before_, sums_;
   Buffer<Scalar> own_W_, zeros_;
   PackBuffer<Scalar> D_, W_, halfway_, R_;

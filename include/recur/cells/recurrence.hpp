@@ -123,6 +123,7 @@ struct Recurrence : RuleSizes<Rule> {
     const Index N = layout.batch();
     if constexpr (random.count > 0) work.seed_ = {pass.dropout.on, pass.dropout.next()};
     work.batch_ = N;
+    work.learns_apart_ = false;
     work.records_.resize(step.record_rows(), N + layout.columns()).leftCols(N).setZero();
     work.U_.for_columns(cell.U, layout.columns());
     if constexpr (from_hidden.count > 0) work.W_.for_steps(step.rows_for_hidden(), N, layout.steps());

@@ -242,8 +242,8 @@ void add_packed_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar
 template <class Scalar>
 void add_outer_product_of_columns(const Scalar* d, Index rows, const Scalar* h, Index columns, Scalar* c,
                                   Index c_stride) {
-  constexpr Index tall = 4 * tall_packets * full_lanes<Scalar>;
-  const Index together = rows < tall ? columns : 1;
+  constexpr Index many = 4 * tall_packets * full_lanes<Scalar>;
+  const Index together = rows < many ? columns : 1;
   for (Index j = 0; j < columns; j += together)
     for_strips<Scalar, full_lanes<Scalar>, tall_packets>(0, rows, [&]<int Lanes, int Packets>(Index row) {
       outer<Lanes, Packets>(d + row, h + j, together, c + row + j * c_stride, c_stride);

@@ -94,6 +94,8 @@ class Dropout : public LayerWithoutState<Dropout<Scalar_, Features>, Scalar_> {
       dx += dy;
     }
   }
+  /// No parameters.
+  void add_gradient(const auto&...) const {}
 
   // ---- One step of one sequence, for Stream, which is not in training: y_t = x_t ----
 

@@ -11,7 +11,8 @@ namespace recur::inline RECUR_ISA {
 
 /// A layer of a network: y_1 .. y_T from x_1 .. x_T, and the gradient. It is a class Self : public LayerOf<Self>, or
 /// LayerOf<Self, Children...> where it is made of other layers, and has what this concept asks for; everything else it
-/// inherits from LayerOf, and hides what it has to do otherwise. A whole one, around any other layer:
+/// inherits from LayerOf, and hides what it has to do otherwise. One whose y_t depends on x_t alone is shorter as a
+/// LayerWithoutState. A whole one, around any other layer:
 ///
 ///     template <class Inner>                                                             // y_t = inner's y_t - x_t
 ///     struct Difference : recur::LayerOf<Difference<Inner>, Inner> {

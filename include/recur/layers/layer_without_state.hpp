@@ -6,28 +6,38 @@
 
 namespace recur::inline RECUR_ISA {
 
-/// A layer without a state: class Self : public LayerWithoutState<Self, Scalar>, with Scalar, sizes and parameters as
-/// any Layer, and with four functions of columns, which x has many of. A whole one, without parameters:
+/// A layer without a state, y_t from x_t alone: class Self : public LayerWithoutState<Self, Scalar>. Besides Scalar,
+/// sizes and parameters, as any Layer has them, it has four functions of some columns of x, y, dL/dy and dL/dx, and one
+/// of a single column. A whole one:
 ///
-///     struct Square : recur::LayerWithoutState<Square, float> {                                 // y_t = x_t^2
-///       using Scalar = float;
-///       Index inputs() const { return 8; }
-///       Index outputs() const { return 8; }
-///       void forward_columns(const auto& x, auto& y, Workspace&, Index) const { y = x.cwiseAbs2(); }
-///       void add_dx(const auto& x, const auto& dy, auto& dx, const Workspace&, Index) const {
-///         dx += 2 * x.cwiseProduct(dy);
+///     struct Square : recur::LayerWithoutState<Square, double> {                                  // y_t = scale x_t^2
+///       using Scalar = double;
+///       recur::VectorOf<double> scale;
+///       recur::Index inputs() const { return scale.size(); }
+///       recur::Index outputs() const { return scale.size(); }
+///       static void visit(auto&& f, const recur::Name& name, auto&... layers) {
+///         f(recur::Name(name, "scale"), layers.scale...);
 ///       }
-///       void step_column(const auto& x, auto& y) const { y = x.cwiseAbs2(); }
+///
+///       void forward_columns(const auto& x, auto& y, Workspace&, recur::Index) const {
+///         y = scale.asDiagonal() * x.cwiseAbs2();
+///       }
+///       void add_dx(const auto& x, const auto& dy, auto& dx, const Workspace&, recur::Index) const {
+///         dx += 2 * (scale.asDiagonal() * x.cwiseProduct(dy));
+///       }
+///       void add_gradient(const auto& x, const auto& dy, Square& d, const Workspace&, recur::Index,
+///                         auto share) const {
+///         d.scale.segment(share.first, share.count) +=
+///             x.middleRows(share.first, share.count).cwiseAbs2().cwiseProduct(dy).rowwise().sum();
+///       }
+///       void step_column(const auto& x, auto& y) const { y = scale.asDiagonal() * x.cwiseAbs2(); }
 ///     };
 ///
-/// x, y, dy and dx are matrices of some steps of some sequences, which begin with that column of the workspace's y. One
-/// with parameters has also
-///
-///     void add_gradient(const auto& x, const auto& dy, Self& gradient, const Workspace&, Index column, share) const
-///
-/// which adds to rows share.first .. share.first + share.count - 1 of the gradient; dy has these rows alone, the
-/// outputs'. A layer that keeps more than y has a Workspace derived from this one, and a prepare_forward that sizes it.
-/// Where takes_tokens is true, x may be a pointer to the columns' tokens, and of step_column a Token.
+/// The Index is where these columns begin in the workspace's y. Threads share the columns of forward_columns and
+/// add_dx; of add_gradient they share the rows of y, of which dy has `share` alone. Without parameters that is
+/// `void add_gradient(const auto&...) const {}`. A layer that keeps more than y has a Workspace derived from this one,
+/// and a prepare_forward that sizes it. Where takes_tokens is true, x may be a pointer to the columns' tokens, and for
+/// step_column a Token. In step_column x is never where y is.
 template <class Self, class Scalar>
 class LayerWithoutState : public LayerOf<Self> {
  public:
@@ -37,9 +47,6 @@ class LayerWithoutState : public LayerOf<Self> {
     /// f(buffer) for everything that holds memory.
     void for_each_buffer(auto&& f) const { f(y); }
   };
-
-  /// Of a layer without parameters.
-  void add_gradient(const auto&...) const {}
 
   // ---- What Layer asks for ----
 

@@ -162,7 +162,8 @@ class Stack : public LayerOf<Stack<Layer_>> {
       dy = d_input;
       if (work.dropouts_.empty()) continue;
       const auto d_dropped = next();
-      run_backward(dropout_, chunk, d_input, dy, work.dropouts_[l - 1], gradient.dropout_, d_dropped);
+      run_backward(dropout_, chunk, layers[l - 1].output_columns(work.layers_[l - 1]), dy, work.dropouts_[l - 1],
+                   gradient.dropout_, d_dropped);
       dy = d_dropped;
     }
     run_backward(layers[0], chunk, x, dy, work.layers_[0], gradient.layers[0], dx);

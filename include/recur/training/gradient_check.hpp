@@ -56,7 +56,6 @@ decltype(auto) in_double(const Target& target) {
   }
 }
 
-/// X is Series<double> or TokensView, which has no gradient.
 /// Compares numbers of a gradient with central differences, and keeps the worst.
 struct GradientComparison {
   const std::function<double()> value;
@@ -92,6 +91,7 @@ struct GradientComparison {
   }
 };
 
+/// X is Series<double> or TokensView, which has no gradient.
 template <class Net, class LossFunction, class X, class Target>
 class GradientChecker {
  public:
@@ -114,9 +114,9 @@ class GradientChecker {
 
     GradientComparison all{[this] { return value(); }, options_.step, options_.floor};
     const auto compare = [&](const std::string& name, auto&& block, const auto& gradient_of_it) {
-      const Eigen::OuterStride<> stride(block.rows());
-      all.compare(name, {block.data(), block.rows(), block.cols(), stride},
-                  {gradient_of_it.data(), block.rows(), block.cols(), stride});
+      const auto stride_of = [](const auto& matrix) { return Eigen::OuterStride<>(matrix.colStride()); };
+      all.compare(name, {block.data(), block.rows(), block.cols(), stride_of(block)},
+                  {gradient_of_it.data(), block.rows(), block.cols(), stride_of(gradient_of_it)});
     };
     recur::visit([&](const Name& name, auto& p, const auto& g) { compare(name.str(), p, g); }, net_, gradient);
     if constexpr (series) compare("x", x_.matrix(), dx.matrix());

@@ -74,7 +74,6 @@ class OneStep {
   /// Adds to the gradient.
   template <class X>
   void backward(const Net& net, const X& x, SeriesView<const Scalar> dy, Net& gradient) {
-    const FlushToZero flush;
     DropoutSeed none;
     net.prepare_backward(Pass{layout_, none, are_tokens<X>}, work_);
     run_backward(net, chunk(), x, dy, work_, gradient, {});
@@ -189,7 +188,8 @@ class Online {
     return step(VectorOf<Scalar, 1>(x))[0];
   }
 
-  /// Adds the gradient of L_t, of the last step, to gradient(), from dL_t/dy_t. Once for each step at most.
+  /// Adds the gradient of L_t, of the last step, to gradient(), from dL_t/dy_t: once for each step at most, so that of
+  /// several losses dL_t/dy_t is to be added up first.
   template <class D>
   void learn(const Eigen::MatrixBase<D>& dy) noexcept {
     static_assert(D::ColsAtCompileTime == 1, "learn: dL/dy must be a column vector");
@@ -280,8 +280,10 @@ class Online {
         *net_, influence_);
     visit_state([](auto& s) { s.setZero(); }, d_initial_);
   }
-  /// The influences as they are after the last step.
+  /// The influences as they are after the last step. As on every way back, subnormal numbers count as zero: what fades
+  /// would become slow.
   void catch_up() {
+    const detail::FlushToZero flush;
     now_ = Now::nothing;
     detail::for_each_leaf(
         [](const auto& layer, auto& work, auto& influence) {
@@ -293,6 +295,7 @@ class Online {
   Output go_forward(const X& x) {
     now_ = std::is_same_v<X, TokensView> ? Now::token : Now::vector;
     const Scalar* const y = one_.forward(*net_, x, state_);
+    const detail::FlushToZero flush;
     detail::for_each_leaf(
         [](const auto& layer, auto& work, auto& influence) {
           if constexpr (requires { influence.step(layer, work); }) influence.step(layer, work);
@@ -301,6 +304,7 @@ class Online {
     return {y, net_->outputs()};
   }
   void go_back(const auto& x) {
+    const detail::FlushToZero flush;
     one_.backward(*net_, x, dy_, gradient_);
     detail::for_each_stateful(
         [](const auto& layer, auto& work, auto& influence, auto& gradient, auto& d_initial) {

@@ -174,6 +174,7 @@ TEMPLATE_TEST_CASE("Products that go through a small A again and again are right
   check_products<TestType>(1000, 27, 3, rng);
   check_products<TestType>(301, 203, 5, rng);
   check_products<TestType>(17, 1301, 2, rng);
+  check_products<TestType>(1103, 3, 1, rng);
 }
 
 TEMPLATE_TEST_CASE("Products of every height are right, in every form", "[packed]", float, double) {

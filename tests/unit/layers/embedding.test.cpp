@@ -68,6 +68,33 @@ TEST_CASE("The gradient of an Embedding is that of finite differences, of tokens
   CHECK(check.relative_error < 1e-7);
 }
 
+TEST_CASE("The gradient of an Embedding leaves out the padding alone, whichever kind it is", "[embedding]") {
+  std::mt19937 rng(5);
+  const auto tokens = random_tokens(9, 3, 6, rng);
+  const auto x = one_hot(tokens, 9), dy = random_series(5, 3, 6, rng);
+  const MatrixOf<double> whole = dy.matrix() * x.matrix().transpose();
+  for (const int padding : {-1, 0, 4, 8}) {
+    const Embedding<double> layer(9, 5, {.padding = padding});
+    auto trace = layer.trace();
+    auto of_tokens = layer, of_series = layer;
+    layer.forward(tokens, trace);
+    bptt(layer, tokens, trace, dy, of_tokens);
+    layer.forward(x, trace);
+    bptt(layer, x, trace, dy, of_series);
+    auto expected = whole;
+    if (padding >= 0) expected.col(padding).setZero();
+    CHECK(of_tokens.E.isApprox(expected, 1e-13));
+    CHECK(of_series.E.isApprox(expected, 1e-13));
+  }
+  const Embedding<double, 9, 1> of_one_feature;
+  const auto d = random_series(1, 3, 6, rng);
+  auto trace = of_one_feature.trace();
+  auto gradient = of_one_feature;
+  of_one_feature.forward(tokens, trace);
+  bptt(of_one_feature, tokens, trace, d, gradient);
+  CHECK(gradient.E.isApprox(d.matrix() * x.matrix().transpose(), 1e-13));
+}
+
 TEST_CASE("The padding of an Embedding starts at zero and stays there", "[embedding]") {
   std::mt19937 rng(4);
   auto net = network({.padding = 6});
