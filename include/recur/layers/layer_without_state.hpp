@@ -54,11 +54,11 @@ class LayerWithoutState : public LayerOf<Self> {
   void require_workspace(const char* where, const Workspace& work) const {
     require_equal(where, "the trace's outputs", work.y.features(), "outputs()", self().outputs());
   }
-  /// What Layer asks for.
-  ///@{
+  /// Sizes y.
   void prepare_forward(const Pass& pass, Workspace& work) const {
     work.y.resize(self().outputs(), 1, pass.layout.columns());
   }
+  /// y of a chunk, by forward_columns.
   void forward_steps(const Chunk& chunk, const auto& x, auto& work) const {
     chunk.for_own_columns([&](Index column, Index columns) {
       column += chunk.column();
@@ -66,7 +66,9 @@ class LayerWithoutState : public LayerOf<Self> {
       self().forward_columns(x.columns(column, columns), y, work, column);
     });
   }
+  /// y of all steps.
   SeriesView<const Scalar> output_columns(const Workspace& work) const { return work.y; }
+  /// dL/dx and the gradient of a chunk, by add_dx and add_gradient.
   void backward_steps(const Chunk& chunk, const auto& x, SeriesView<const Scalar> dy, auto& work, Self& gradient,
                       SeriesView<Scalar> dx) const {
     if (dy.empty()) return;
@@ -83,13 +85,12 @@ class LayerWithoutState : public LayerOf<Self> {
                         std::as_const(work), chunk.column(), share);
     chunk.barrier();
   }
-  ///@}
-  /// For Stream: y_t, and a step, which returns where y_t begins, in the memory.
-  ///@{
+  /// For Stream: y_t.
   auto memory() const {
     using Vector = VectorOf<Scalar, Self::outputs_at_compile_time>;
     return Vector(Vector::Zero(self().outputs()));
   }
+  /// For Stream: a step, by step_column. Returns where y_t begins, in the memory.
   EIGEN_ALWAYS_INLINE const Scalar* step(const auto& x, auto& y) const noexcept {
     self().require_shapes("step");
     bool same = y.size() == self().outputs();
@@ -101,7 +102,6 @@ class LayerWithoutState : public LayerOf<Self> {
     self().step_column(x, y);
     return y.data();
   }
-  ///@}
 
  private:
   const Self& self() const { return static_cast<const Self&>(*this); }
