@@ -74,14 +74,14 @@ class LayerOf : public detail::OfChildren<Children...> {
   template <class L = Self>
   SeriesView<const typename L::Scalar> forward(SeriesView<const typename L::Scalar> x, recur::Trace<L>& trace,
                                                const typename L::State& initial = {}) const {
-    return detail::SeriesPass::forward(self(), x, trace, initial);
+    return detail::forward(self(), x, trace, initial);
   }
   /// The same for tokens.
   template <class L = Self>
   SeriesView<const typename L::Scalar> forward(TokensView x, recur::Trace<L>& trace,
                                                const typename L::State& initial = {}) const {
     static_assert(L::takes_tokens, "forward: tokens are for networks whose first layer is a Cell or an Embedding");
-    return detail::SeriesPass::forward(self(), x, trace, initial);
+    return detail::forward(self(), x, trace, initial);
   }
 
   /// The same without a trace, for those who only predict: y as a series of its own. Allocates in every call.
@@ -111,7 +111,7 @@ class LayerOf : public detail::OfChildren<Children...> {
   SeriesView<const typename L::Scalar> output(const recur::Trace<L>& trace) const {
     require(trace.batch() > 0, "output: the trace must have been through forward, got an empty one");
     require(trace.has_output(), "output: the trace has no outputs: bptt(), with a loss, went forward itself");
-    return detail::SeriesPass::output(self(), trace);
+    return detail::output(detail::OfTrace::memory(trace), self().output_columns(trace.workspace()));
   }
 
   /// The state after the last step of the last forward; of each sequence after its own last step. Throws
@@ -120,7 +120,7 @@ class LayerOf : public detail::OfChildren<Children...> {
   void final_state(const recur::Trace<L>& trace, typename L::State& state) const {
     require(trace.batch() > 0, "final_state: the trace must have been through forward, got an empty one");
     self().require_workspace("final_state", trace.workspace());
-    detail::SeriesPass::final_state(self(), trace, state);
+    detail::final_state(self(), trace, state);
   }
   /// The same, returned.
   template <class L = Self>

@@ -1,169 +1,280 @@
 #pragma once
 /// \file
 /// A whole series through a network, forward and backward: in teams of threads, without the padding of sequences that
-/// end early, and in segments where the records of all steps would be too much.
+/// end early, and in segments where the records of all steps would be too much. What does not depend on the network's
+/// type is compiled once for all networks: SeriesPass, which sees a network as ForwardSteps and BackwardSteps.
 
 #include "../kernels/flush_to_zero.hpp"
 #include "trace.hpp"
 
+#include <functional>
 #include <optional>
+#include <variant>
 
 namespace recur::inline RECUR_ISA::detail {
 
-/// The multiply-adds of a layer for a chunk.
-template <class L>
-double multiply_adds(const L& layer, const BatchLayout& layout) {
-  return static_cast<double>(parameter_count(layer)) * static_cast<double>(std::min(layout.columns(), forward_columns));
-}
+// ---- What goes through the network ----------------------------------------------------------------------------------
 
 /// Whether x are tokens.
 template <class X>
 inline constexpr bool are_tokens = std::is_same_v<X, TokensView> || std::is_same_v<X, TokensReader>;
 
+/// x_1 .. x_T as the caller has them.
+template <class Scalar>
+using Input = std::variant<const SeriesView<const Scalar>*, const SeriesReader<Scalar>*, const TokensView*,
+                           const TokensReader*>;
+/// Some of the steps, as columns in the order of BatchLayout: numbers or tokens.
+template <class Scalar>
+struct InputColumns {
+  SeriesView<const Scalar> numbers;
+  TokensView tokens{nullptr, 0, 0};
+
+  InputColumns(SeriesView<const Scalar> columns) : numbers(columns) {}  // NOLINT: either converts
+  InputColumns(const TokensView& columns) : tokens(columns) {}          // NOLINT
+};
+/// A loss of the steps from `first` on, as bptt() takes it: sets dL/dy.
+template <class Scalar>
+using LossOfPart = std::function<void(Index first, SeriesView<const Scalar> y, Series<Scalar>& dy)>;
+
+// ---- What it goes through -------------------------------------------------------------------------------------------
+
+/// Where a state is: as the caller gave it; or in the trace, before the first step, before the next, after the last,
+/// and, from here on, those that are kept on the way.
+enum class StateAt : std::size_t { given, initial, now, last, kept };
+inline StateAt kept_state(std::size_t i) { return static_cast<StateAt>(static_cast<std::size_t>(StateAt::kept) + i); }
+
+/// A network with a trace, forward. Of a class of its own for each Team, as Chunk is.
+template <class Scalar, class Team_>
+class ForwardSteps {
+ public:
+  virtual Index inputs() const = 0;
+  virtual Index outputs() const = 0;
+  virtual Index parameters() const = 0;
+  virtual Index numbers_of_state() const = 0;  // of all layers, for one sequence
+  virtual Index bytes_of_state() const = 0;    // without its numbers
+  /// Of a workspace that has been prepared, forward and backward.
+  virtual Index bytes_of_workspace(const BatchLayout& layout, DropoutSeed seed) const = 0;
+
+  /// Gives the memory of the workspace and the states back.
+  virtual void free() = 0;
+  /// Makes so many places for states to be kept in.
+  virtual void reserve(std::size_t states) = 0;
+  virtual void copy_state(StateAt from, StateAt to) = 0;
+
+  virtual void prepare(const Pass& pass) = 0;
+  virtual void begin_states(const BatchLayout& layout, StateAt from) = 0;
+  virtual void run(const ChunkOf<Team_>& whole, const InputColumns<Scalar>& x) = 0;
+  virtual SeriesView<const Scalar> output_columns() const = 0;
+  virtual void final_states(const BatchLayout& layout, StateAt to) = 0;
+
+ protected:
+  ~ForwardSteps() = default;
+};
+
+/// The same on its way back, with a gradient, and dL/d(state).
+template <class Scalar, class Team_>
+class BackwardSteps {
+ public:
+  virtual void prepare(const Pass& pass) = 0;
+  virtual bool wants_d_initial() const = 0;
+  /// Before the last chunk.
+  virtual void begin_d_states(const BatchLayout& layout) = 0;
+  virtual void run(const ChunkOf<Team_>& whole, const InputColumns<Scalar>& x, SeriesView<const Scalar> dy,
+                   SeriesView<Scalar> dx) = 0;
+  /// After that of step 0.
+  virtual void add_d_initial(const BatchLayout& layout) = 0;
+  virtual void finish() = 0;
+
+ protected:
+  ~BackwardSteps() = default;
+};
+
+// ---- The way --------------------------------------------------------------------------------------------------------
+
 /// A whole series through a network, forward and back.
-struct SeriesPass {
-  /// As LayerOf::forward.
-  template <class Net, class X>
-  static auto forward(const Net& net, const X& x, auto& trace, const typename Net::State& initial) {
-    require_forward("forward", net, x, trace, initial);
-    begin(net, x, trace, true);
-    go_forward(net, x, trace, initial);
-    return output(net, trace);
-  }
+template <class Scalar, class Team_ = Team>
+class SeriesPass {
+  using View = SeriesView<const Scalar>;
+  using Forward = ForwardSteps<Scalar, Team_>;
+  using Backward = BackwardSteps<Scalar, Team_>;
 
-  /// What forward needs, and bptt where it goes forward itself.
-  template <class Net, class X>
-  static void require_forward(const char* where, const Net& net, const X& x, const auto& trace,
-                              const typename Net::State& initial) {
-    static_assert(Layer<Net>, "forward: the network must have what recur::Layer asks for");
-    x.require_inputs(where, net.inputs());
-    net.require_shapes(where);
-    require_state(where, "initial", net, initial, x.batch());
-    if constexpr (requires { x.memory(); }) {
-      trace.for_each_buffer([&, read = x.memory()](const auto& buffer) {
-        require(!memory_of(buffer).overlaps(read), where,
-                ": x must not lie in this trace, as what it gave before does: it is overwritten");
-      });
-    }
-  }
+ public:
+  SeriesPass(Forward& net, const Input<Scalar>& x, SeriesMemory<Scalar>& memory) : net_(net), x_(x), memory_(memory) {}
 
-  /// Before the first step: where the steps lie, and which of them are a segment.
-  template <class Net, class X>
-  static void begin(const Net& net, const X& x, auto& trace, bool with_output) {
-    const bool may_refuse = trace.options_.memory > 0;
-    BatchLayout& layout = may_refuse ? trace.next_ : trace.layout_;
-    layout.assign(x);
-    const Segmentation cut = cut_for(net, x, trace, layout, with_output);
-    if (may_refuse) {
-      if (cut != trace.cut_) trace.free();  // another use of its memory would come on top
-      trace.layout_ = layout;
-    }
-    trace.cut_ = cut;
-    trace.batch_ = 0;  // until all is done: what reads or computes the loss may throw
-    trace.steps_ = x.steps();
-    trace.left_.resize(static_cast<std::size_t>(x.batch()));
-    for (Index n = 0; n < x.batch(); ++n) trace.left_[static_cast<std::size_t>(n)] = x.steps_left(n);
-    trace.has_output_ = with_output;
-    trace.seed_ = trace.dropout_;
-    trace.cut_.edges(trace.layout_, 0, 0, trace.layout_.steps(), trace.edges_);
-    trace.kept_count_ = 0;
+  /// As LayerOf::forward, which has checked.
+  void forward() {
+    begin(true);
+    go_forward();
   }
-
-  /// Through all segments: the records of the last are in the trace then.
-  template <class Net, class X>
-  static void go_forward(const Net& net, const X& x, auto& trace, const typename Net::State& initial) {
-    const BatchLayout& layout = trace.layout_;
-    const bool keeps_y = trace.has_output_ && (layout.has_unequal_lengths() || trace.segments() > 1);
-    if (keeps_y) trace.unpadded_.y.resize(net.outputs(), layout.batch(), trace.steps_);
-    const auto keep_y = [&] {
-      if (keeps_y)
-        trace.unpadded_.pad(layout, layout.first(), layout.end(), net.output_columns(trace.workspace_),
-                            trace.unpadded_.y, 0);
-    };
-    const auto* before = &initial;
-    if (trace.segments() > 1) {
-      begin_at_initial(trace, initial);
-      before = &state_before(net, x, trace, trace.edges_, trace.segments() - 1, keep_y);
-    }
-    ColumnsOf<Net, X> columns;
-    trace.dropout_ = record(net, x, trace, trace.edges_.end()[-2], trace.edges_.back(), *before, columns);
-    keep_y();
-    if (keeps_y)
-      for (Index t = layout.steps(); t < trace.steps_; ++t)
-        SeriesView<typename Net::Scalar>(trace.unpadded_.y)[t].setZero();
-    if (trace.segments() > 1) final_states(net, layout, trace.workspace_, trace.final_);
-    complete(trace, true);
-  }
-  /// Whether a trace has what it says; if not, it counts as empty.
-  static void complete(auto& trace, bool is) { trace.batch_ = is ? trace.layout_.batch() : 0; }
 
   /// The first half of bptt with a loss. Where it is truncated, and there are segments, each stretch goes forward by
   /// itself.
-  template <class Net, class X>
-  static void go_forward_alone(const Net& net, const X& x, auto& trace, const typename Net::State& initial,
-                               bool truncated) {
-    begin(net, x, trace, false);
-    if (trace.segments() == 1 || !truncated) return go_forward(net, x, trace, initial);
-    begin_at_initial(trace, initial);
-    DropoutSeed seed = trace.seed_;
-    trace.layout_.narrow(0, 0);
-    net.prepare_forward(Pass{trace.layout_, seed, are_tokens<X>}, trace.workspace_);
-    trace.dropout_ = seed;
-  }
-
-  /// The workspace of a trace, to work in.
-  static auto& workspace(auto& trace) { return trace.workspace_; }
-
-  /// The outputs of the last forward.
-  template <class Net>
-  static SeriesView<const typename Net::Scalar> output(const Net& net, const auto& trace) {
-    using View = SeriesView<const typename Net::Scalar>;
-    if (trace.layout_.has_unequal_lengths()) return View(trace.unpadded_.y).with_steps_left(trace.left_);
-    View y = trace.unpadded_.y;
-    if (trace.segments() == 1) {
-      const View columns = net.output_columns(trace.workspace_);
-      y = View(columns.data(), columns.features(), trace.batch_, trace.steps_, columns.stride());
-    }
-    return y.followed_by(trace.left_[0] - trace.steps_);
-  }
-
-  /// The state after the last step.
-  template <class Net>
-  static void final_state(const Net& net, const auto& trace, typename Net::State& state) {
-    if (trace.segments() > 1) {
-      state = trace.final_;
+  void forward_for_loss(bool truncated) {
+    begin(false);
+    if (segments() == 1 || !truncated) {
+      go_forward();
     } else {
-      final_states(net, trace.layout_, trace.workspace_, state);
+      begin_at(StateAt::given);
+      DropoutSeed seed = memory_.seed;
+      memory_.layout.narrow(0, 0);
+      net_.prepare(Pass{memory_.layout, seed, of_tokens()});
+      memory_.dropout = seed;
     }
+    complete(false);
+  }
+  /// Whether the trace has what it says; if not, it counts as empty.
+  void complete(bool is) { memory_.batch = is ? memory_.layout.batch() : 0; }
+
+  /// As bptt, which has checked: dx may be empty, 0 < stride <= window. The gradient is that of `dy`, a whole series,
+  /// which may be empty, or of the loss, where there is one.
+  void backward(Backward& back, View dy, const LossOfPart<Scalar>& loss, SeriesView<Scalar> dx, Index window,
+                Index stride) {
+    const BatchLayout& layout = memory_.layout;
+    const std::vector<Index>& edges = memory_.stretch;
+    const bool truncated = stride < layout.steps() || window < layout.steps();
+    bool begun = false;
+    // The loss of each stretch of `stride` steps goes back to `window` steps before its end, or before where its end
+    // would be: of the last, too, so that where it begins does not depend on the longest sequence of the batch.
+    for (Index first = 0; first < std::max<Index>(1, layout.steps()); first += stride) {
+      const Index end = std::min(first + stride, layout.steps()), begin = std::max<Index>(0, first + stride - window);
+      if (segments() > 1) go_to(begin, truncated);
+      memory_.cut.edges(layout, begin, first, end, memory_.stretch);
+      for (Index i = std::ssize(edges) - 1; i-- > 0;) {
+        const Index a = edges[static_cast<std::size_t>(i)], b = edges[static_cast<std::size_t>(i) + 1];
+        const bool is_recorded = layout.first() <= a && b <= layout.end();
+        if (!is_recorded) {
+          record(a, b, state_before(edges, i, [] {}));
+          if (b == layout.steps()) net_.final_states(layout, StateAt::last);
+        }
+        if (!is_recorded || !begun) {
+          if (!columns_) columns_ = columns_of_x();
+          back.prepare(Pass{layout, memory_.seed, of_tokens(), !dx.empty(), begun});
+          if (!begun) back.begin_d_states(layout);
+          begun = true;
+        }
+        go_back(back, dy, loss, dx, {a, b, b < end, a >= first});
+      }
+      if (back.wants_d_initial() && begin == 0) back.add_d_initial(layout);
+    }
+    back.finish();
+    if (truncated) memory_.kept.clear();
+    for (Index t = layout.steps(); t < dx.steps(); ++t) dx[t].setZero();
   }
 
-  /// dL/dy of steps first .. end - 1 as columns: of a whole series, which may be empty.
-  template <class Net>
-  static auto d_columns(const Net&, auto& trace, SeriesView<const typename Net::Scalar> dy, Index first, Index end) {
+ private:
+  Index segments() const { return memory_.segments(); }
+  bool of_tokens() const {
+    return std::holds_alternative<const TokensView*>(x_) || std::holds_alternative<const TokensReader*>(x_);
+  }
+  /// Something that all four kinds of x have.
+  auto of_x(auto&& f) const {
+    return std::visit([&](const auto* x) { return f(*x); }, x_);
+  }
+  InputColumns<Scalar> columns_of_x() {
+    return of_x([&](const auto& x) -> InputColumns<Scalar> {
+      return memory_.unpadded.columns_of(x, memory_.layout, net_.inputs());
+    });
+  }
+  /// The multiply-adds of the network for a chunk.
+  double multiply_adds() const {
+    return static_cast<double>(net_.parameters()) *
+           static_cast<double>(std::min(memory_.layout.columns(), forward_columns));
+  }
+  ChunkOf<Team_> whole(const Team_& team) const {
+    const BatchLayout& layout = memory_.layout;
+    return {layout, team, share_of_sequences(team, layout), layout.first(), layout.end()};
+  }
+
+  /// Before the first step: where the steps lie, and which of them are a segment.
+  void begin(bool with_output) {
+    const bool may_refuse = memory_.options.memory > 0;
+    BatchLayout& layout = may_refuse ? memory_.next : memory_.layout;
+    of_x([&](const auto& x) { layout.assign(x); });
+    const Segmentation cut = cut_for(layout, with_output);
+    if (may_refuse) {
+      if (cut != memory_.cut) free();  // another use of its memory would come on top
+      memory_.layout = layout;
+    }
+    memory_.cut = cut;
+    memory_.batch = 0;  // until all is done: what reads or computes the loss may throw
+    of_x([&](const auto& x) {
+      memory_.steps = x.steps();
+      memory_.left.resize(static_cast<std::size_t>(x.batch()));
+      for (Index n = 0; n < x.batch(); ++n) memory_.left[static_cast<std::size_t>(n)] = x.steps_left(n);
+    });
+    memory_.has_output = with_output;
+    memory_.seed = memory_.dropout;
+    memory_.cut.edges(memory_.layout, 0, 0, memory_.layout.steps(), memory_.edges);
+    memory_.kept.clear();
+  }
+  /// The memory of what the last forward left.
+  void free() {
+    net_.free();
+    memory_.unpadded = {};
+    memory_.kept = {};
+    memory_.batch = 0;
+  }
+
+  /// Through all segments: the records of the last are in the trace then.
+  void go_forward() {
+    const BatchLayout& layout = memory_.layout;
+    auto& unpadded = memory_.unpadded;
+    const bool keeps_y = memory_.has_output && (layout.has_unequal_lengths() || segments() > 1);
+    if (keeps_y) unpadded.y.resize(net_.outputs(), layout.batch(), memory_.steps);
+    const auto keep_y = [&] {
+      if (keeps_y) unpadded.pad(layout, layout.first(), layout.end(), net_.output_columns(), unpadded.y, 0);
+    };
+    StateAt before = StateAt::given;
+    if (segments() > 1) {
+      begin_at(StateAt::given);
+      before = state_before(memory_.edges, segments() - 1, keep_y);
+    }
+    memory_.dropout = record(memory_.edges.end()[-2], memory_.edges.back(), before);
+    keep_y();
+    if (keeps_y)
+      for (Index t = layout.steps(); t < memory_.steps; ++t) SeriesView<Scalar>(unpadded.y)[t].setZero();
+    if (segments() > 1) net_.final_states(layout, StateAt::last);
+    complete(true);
+  }
+
+  /// Forward through steps first .. end - 1, whose records are in the trace then, from the state before them. Returns
+  /// the seed for the next forward.
+  DropoutSeed record(Index first, Index end, StateAt before) {
+    BatchLayout& layout = memory_.layout;
+    layout.narrow(first, end);
+    columns_ = columns_of_x();
+    DropoutSeed seed = memory_.seed;
+    net_.prepare(Pass{layout, seed, of_tokens()});
+    net_.begin_states(layout, before);
+    in_team(layout.batch(), multiply_adds(), [&](const Team_& team) { net_.run(whole(team), *columns_); });
+    return seed;
+  }
+
+  /// dL/dy of steps first .. end - 1 as columns.
+  View d_columns(View dy, Index first, Index end) {
+    auto& unpadded = memory_.unpadded;
     if (dy.empty()) return dy;
-    if (!trace.layout_.has_unequal_lengths()) return trace.unpadded_.flat(dy, first, end);
-    trace.unpadded_.unpad(trace.layout_, first, end, dy, 0, trace.unpadded_.dy);
-    return SeriesView<const typename Net::Scalar>(trace.unpadded_.dy);
+    if (!memory_.layout.has_unequal_lengths()) return unpadded.flat(dy, first, end);
+    unpadded.unpad(memory_.layout, first, end, dy, 0, unpadded.dy);
+    return View(unpadded.dy);
   }
   /// The same from a loss, which is called with y of these steps.
-  template <class Net>
-  static auto d_columns_of_loss(const Net& net, auto& trace, auto& loss, Index first, Index end) {
-    using View = SeriesView<const typename Net::Scalar>;
-    const BatchLayout& layout = trace.layout_;
-    auto& unpadded = trace.unpadded_;
-    const View all = net.output_columns(trace.workspace_);
+  View d_columns_of(const LossOfPart<Scalar>& loss, Index first, Index end) {
+    const BatchLayout& layout = memory_.layout;
+    auto& unpadded = memory_.unpadded;
+    const View all = net_.output_columns();
     const View columns = all.window(layout.column(first), layout.column(end) - layout.column(first));
     View y(columns.data(), columns.features(), layout.batch(), layout.has_unequal_lengths() ? 0 : end - first,
            columns.stride());
     if (layout.has_unequal_lengths()) {
       unpadded.y.resize(columns.features(), layout.batch(), end - first);
       unpadded.pad(layout, first, end, columns, unpadded.y, first);
-      trace.left_of_part_.resize(trace.left_.size());
-      std::transform(trace.left_.begin(), trace.left_.end(), trace.left_of_part_.begin(),
+      memory_.left_of_part.resize(memory_.left.size());
+      std::transform(memory_.left.begin(), memory_.left.end(), memory_.left_of_part.begin(),
                      [&](Index left) { return std::max<Index>(0, left - first); });
-      y = View(unpadded.y).with_steps_left(trace.left_of_part_);
+      y = View(unpadded.y).with_steps_left(memory_.left_of_part);
     } else {
-      y = y.followed_by(trace.left_[0] - end);
+      y = y.followed_by(memory_.left[0] - end);
     }
     auto& dy = unpadded.d_part;
     dy.resize(y.features(), y.batch(), y.steps());
@@ -177,88 +288,17 @@ struct SeriesPass {
     return View(unpadded.dy);
   }
 
-  /// As bptt, which has checked: dx may be empty, d_initial null, 0 < stride <= window. `dy` is a series or a loss.
-  template <class Net, class X>
-  static void backward(const Net& net, const X& x, auto& trace, auto&& dy, const typename Net::State& d_final,
-                       Net& gradient, SeriesView<std::type_identity_t<typename Net::Scalar>> dx,
-                       typename Net::State* d_initial, Index window, Index stride) {
-    const BatchLayout& layout = trace.layout_;
-    auto& work = trace.workspace_;
-    const std::vector<Index>& edges = trace.stretch_;
-    const bool truncated = stride < layout.steps() || window < layout.steps();
-    ColumnsOf<Net, X> x_columns;
-    bool begun = false;
-    // The loss of each stretch of `stride` steps goes back to `window` steps before its end, or before where its end
-    // would be: of the last, too, so that where it begins does not depend on the longest sequence of the batch.
-    for (Index first = 0; first < std::max<Index>(1, layout.steps()); first += stride) {
-      const Index end = std::min(first + stride, layout.steps()), begin = std::max<Index>(0, first + stride - window);
-      if (trace.segments() > 1) go_to(net, x, trace, begin, truncated);
-      trace.cut_.edges(layout, begin, first, end, trace.stretch_);
-      for (Index i = std::ssize(edges) - 1; i-- > 0;) {
-        const Index a = edges[static_cast<std::size_t>(i)], b = edges[static_cast<std::size_t>(i) + 1];
-        const bool is_recorded = layout.first() <= a && b <= layout.end();
-        if (!is_recorded) {
-          record(net, x, trace, a, b, state_before(net, x, trace, edges, i, [] {}), x_columns);
-          if (b == layout.steps()) final_states(net, layout, work, trace.final_);
-        }
-        if (!is_recorded || !begun) {
-          if (!x_columns) x_columns = trace.unpadded_.columns_of(x, layout, net.inputs());
-          net.prepare_backward(Pass{layout, trace.seed_, are_tokens<X>, !dx.empty(), begun}, work);
-          if (!begun) begin_d_states(net, layout, work, d_final);
-          if (!begun && d_initial) begin_d_initial(net, layout, work, *d_initial);
-          begun = true;
-        }
-        go_back(net, *x_columns, trace, dy, gradient, dx, {a, b, b < end, a >= first});
-      }
-      if (d_initial && begin == 0) add_d_initial(net, layout, work, *d_initial);
-    }
-    net.finish_backward(work, gradient);
-    if (truncated) trace.kept_count_ = 0;
-    for (Index t = layout.steps(); t < dx.steps(); ++t) dx[t].setZero();
-  }
-
- private:
-  template <class Net, class X>
-  using ColumnsOf =
-      std::optional<std::conditional_t<are_tokens<X>, TokensView, SeriesView<const typename Net::Scalar>>>;
-
-  static Chunk whole(const Team& team, const BatchLayout& layout) {
-    return {layout, team, share_of_sequences(team, layout), layout.first(), layout.end()};
-  }
-
-  /// Forward through steps first .. end - 1, whose records are in the trace then, from the state before them. Returns
-  /// the seed for the next forward.
-  template <class Net, class X>
-  static DropoutSeed record(const Net& net, const X& x, auto& trace, Index first, Index end,
-                            const typename Net::State& before, ColumnsOf<Net, X>& columns) {
-    BatchLayout& layout = trace.layout_;
-    layout.narrow(first, end);
-    columns = trace.unpadded_.columns_of(x, layout, net.inputs());
-    DropoutSeed seed = trace.seed_;
-    net.prepare_forward(Pass{layout, seed, are_tokens<X>}, trace.workspace_);
-    begin_states(net, layout, trace.workspace_, before);
-    in_team(layout.batch(), multiply_adds(net, layout),
-            [&](const Team& team) { run_forward(net, whole(team, layout), *columns, trace.workspace_); });
-    return seed;
-  }
-
   struct Steps {
     Index first, end;
     bool from_later, has_loss;
   };
   /// Back through some of the steps whose records are in the trace.
-  template <class Net>
-  static void go_back(const Net& net, const auto& x_columns, auto& trace, auto& dy, Net& gradient,
-                      SeriesView<std::type_identity_t<typename Net::Scalar>> dx, Steps steps) {
-    using View = SeriesView<const typename Net::Scalar>;
-    const BatchLayout& layout = trace.layout_;
-    auto& unpadded = trace.unpadded_;
+  void go_back(Backward& back, View dy, const LossOfPart<Scalar>& loss, SeriesView<Scalar> dx, const Steps& steps) {
+    const BatchLayout& layout = memory_.layout;
+    auto& unpadded = memory_.unpadded;
     View dy_columns;
-    if constexpr (std::is_convertible_v<decltype(dy), View>) {
-      if (steps.has_loss) dy_columns = d_columns(net, trace, dy, steps.first, steps.end);
-    } else {
-      if (steps.has_loss) dy_columns = d_columns_of_loss(net, trace, dy, steps.first, steps.end);
-    }
+    if (steps.has_loss)
+      dy_columns = loss ? d_columns_of(loss, steps.first, steps.end) : d_columns(dy, steps.first, steps.end);
     auto dx_columns = dx;
     const bool pads_dx = layout.has_unequal_lengths() && !dx.empty();
     if (pads_dx) {
@@ -267,100 +307,92 @@ struct SeriesPass {
     } else if (!dx.empty()) {
       dx_columns = unpadded.flat(dx, steps.first, steps.end);
     }
-    in_team(layout.batch(), multiply_adds(net, layout), [&](const Team& team) {
+    in_team(layout.batch(), multiply_adds(), [&](const Team_& team) {
       const FlushToZero flush;
-      Chunk chunk = whole(team, layout);
+      ChunkOf<Team_> chunk = whole(team);
       chunk.first = steps.first;
       chunk.end = steps.end;
       chunk.from_later = steps.from_later;
       chunk.has_loss = steps.has_loss;
       if (steps.has_loss) chunk.set_zero(dx_columns);
-      run_backward(net, chunk, x_columns, dy_columns, trace.workspace_, gradient, dx_columns);
+      back.run(chunk, *columns_, dy_columns, dx_columns);
     });
     if (pads_dx) unpadded.pad(layout, steps.first, steps.end, unpadded.dx, dx, 0);
   }
 
   // ---- States between segments ----
 
-  static void keep(auto& trace, Index step, const auto& state) {
-    if (trace.kept_.size() == trace.kept_count_) trace.kept_.emplace_back();
-    auto& kept = trace.kept_[trace.kept_count_++];
-    kept.step = step;
-    kept.state = state;
+  /// Keeps a state, which is that before a step.
+  StateAt keep(Index step, StateAt state) {
+    memory_.kept.push_back(step);
+    net_.reserve(memory_.kept.size());
+    net_.copy_state(state, last_kept());
+    return last_kept();
   }
-  static void begin_at_initial(auto& trace, const auto& initial) {
-    trace.kept_.reserve(static_cast<std::size_t>(trace.cut_.states));
-    trace.kept_count_ = 0;
-    keep(trace, 0, initial);
-    if (&initial != &trace.initial_) trace.initial_ = initial;
+  StateAt last_kept() const { return kept_state(memory_.kept.size() - 1); }
+  void begin_at(StateAt initial) {
+    const auto states = static_cast<std::size_t>(memory_.cut.states);
+    memory_.kept.reserve(states);
+    net_.reserve(states);
+    memory_.kept.clear();
+    keep(0, initial);
+    if (initial != StateAt::initial) net_.copy_state(initial, StateAt::initial);
   }
   /// One segment, for the state after it alone.
-  template <class Net, class X>
-  static void pass_through(const Net& net, const X& x, auto& trace, Index first, Index end,
-                           const typename Net::State& before) {
-    ColumnsOf<Net, X> columns;
-    record(net, x, trace, first, end, before, columns);
-    final_states(net, trace.layout_, trace.workspace_, trace.now_);
+  StateAt pass_through(Index first, Index end, StateAt before) {
+    record(first, end, before);
+    net_.final_states(memory_.layout, StateAt::now);
+    return StateAt::now;
   }
   /// The state before segment i, whose steps lie between `edges`, from the last one kept before it: those after it are
   /// forgotten, and others are kept on the way. Calls f() after each segment that it goes through.
-  template <class Net, class X>
-  static const typename Net::State& state_before(const Net& net, const X& x, auto& trace,
-                                                 const std::vector<Index>& edges, Index i, auto&& f) {
+  StateAt state_before(const std::vector<Index>& edges, Index i, auto&& f) {
     const auto edge = [&](Index j) { return edges[static_cast<std::size_t>(j)]; };
-    while (trace.kept_[trace.kept_count_ - 1].step > edge(i)) --trace.kept_count_;
-    const auto& kept = trace.kept_[trace.kept_count_ - 1];
-    Index j = std::lower_bound(edges.begin(), edges.end(), kept.step) - edges.begin();
-    const auto* before = &kept.state;
+    while (memory_.kept.back() > edge(i)) memory_.kept.pop_back();
+    Index j = std::lower_bound(edges.begin(), edges.end(), memory_.kept.back()) - edges.begin();
+    StateAt before = last_kept();
     while (j < i) {
-      const Index free = trace.cut_.states - static_cast<Index>(trace.kept_count_);
+      const Index free = memory_.cut.states - std::ssize(memory_.kept);
       for (const Index next = std::min(i, j + to_next_state(i + 1 - j, free + 1)); j < next; ++j) {
-        pass_through(net, x, trace, edge(j), edge(j + 1), *before);
+        before = pass_through(edge(j), edge(j + 1), before);
         f();
-        before = &trace.now_;
       }
-      if (free > 0 && j < i) keep(trace, edge(j), trace.now_);
+      if (free > 0 && j < i) keep(edge(j), before);
     }
-    return *before;
+    return before;
   }
   /// Makes the first state that is kept that before step `begin`; others are forgotten where bptt is truncated.
-  template <class Net, class X>
-  static void go_to(const Net& net, const X& x, auto& trace, Index begin, bool truncated) {
-    if (trace.kept_count_ == 0 || trace.kept_[0].step > begin) begin_at_initial(trace, trace.initial_);
-    if (truncated) trace.kept_count_ = 1;
-    auto& kept = trace.kept_[0];
-    if (kept.step == begin) return;
-    trace.cut_.edges(trace.layout_, kept.step, kept.step, begin, trace.stretch_);
-    const auto* before = &kept.state;
-    for (std::size_t i = 0; i + 1 < trace.stretch_.size(); ++i, before = &trace.now_)
-      pass_through(net, x, trace, trace.stretch_[i], trace.stretch_[i + 1], *before);
-    kept.step = begin;
-    kept.state = trace.now_;
+  void go_to(Index begin, bool truncated) {
+    auto& kept = memory_.kept;
+    if (kept.empty() || kept[0] > begin) begin_at(StateAt::initial);
+    if (truncated) kept.resize(1);
+    if (kept[0] == begin) return;
+    memory_.cut.edges(memory_.layout, kept[0], kept[0], begin, memory_.stretch);
+    StateAt before = kept_state(0);
+    for (std::size_t i = 0; i + 1 < memory_.stretch.size(); ++i)
+      before = pass_through(memory_.stretch[i], memory_.stretch[i + 1], before);
+    kept[0] = begin;
+    net_.copy_state(before, kept_state(0));
   }
 
   // ---- How long segments are ----
 
   /// What the memory of a network is: measured, with layouts of one chunk and of two.
-  template <class Net, class X>
-  static void measure(const Net& net, const X&, auto& trace, BatchLayout& layout) {
+  void measure(BatchLayout& layout) {
     const Index one = layout.end_of_run(0, backward_columns);
     const Index two = one < layout.steps() ? layout.end_of_run(one, backward_columns) : one;
     MemoryNeed need{.batch = layout.batch(),
-                    .parameters = parameter_count(net),
-                    .outputs = net.outputs(),
-                    .of_tokens = are_tokens<X>,
-                    .for_training = trace.dropout_.on,
+                    .parameters = net_.parameters(),
+                    .states = net_.numbers_of_state(),
+                    .outputs = net_.outputs(),
+                    .of_tokens = of_tokens(),
+                    .for_training = memory_.dropout.on,
                     .unequal = layout.has_unequal_lengths(),
                     .columns = two > one ? 0 : layout.column(one)};
-    for_each_stateful([&](const auto& each) { need.states += each.state_size(); }, net);
-    if (trace.need_.holds_for(need)) return;
+    if (memory_.need.holds_for(need)) return;
     const auto bytes = [&](Index end) {
       layout.narrow(0, end);
-      typename Net::Workspace work;
-      DropoutSeed seed = trace.dropout_;
-      net.prepare_forward(Pass{layout, seed, are_tokens<X>}, work);
-      net.prepare_backward(Pass{layout, seed, are_tokens<X>, !are_tokens<X>}, work);
-      return static_cast<double>(bytes_of(work));
+      return static_cast<double>(net_.bytes_of_workspace(layout, memory_.dropout));
     };
     const auto columns = [&](Index first, Index end) {
       return static_cast<double>(layout.column(end) - layout.column(first));
@@ -369,32 +401,182 @@ struct SeriesPass {
     need.column = two > one ? (of_two - of_one) / columns(one, two) : of_one / columns(0, one);
     need.fixed = std::max(0.0, of_one - need.column * columns(0, one));
     layout.narrow(0, layout.steps());
-    trace.need_ = need;
+    memory_.need = need;
   }
 
   /// How the series is cut.
-  template <class Net, class X>
-  static Segmentation cut_for(const Net& net, const X& x, auto& trace, BatchLayout& layout, bool with_output) {
-    const TraceOptions& options = trace.options_;
+  Segmentation cut_for(BatchLayout& layout, bool with_output) {
+    const TraceOptions& options = memory_.options;
     if (options.every > 0) {
-      const Index least = std::max(options.every, backward_columns / x.batch());  // steps of a segment
+      const Index least = std::max(options.every, backward_columns / layout.batch());  // steps of a segment
       return {.every = options.every, .states = layout.steps() / least + 1};
     }
     if (options.memory == 0 || layout.columns() == 0) return {};
-    measure(net, x, trace, layout);
-    constexpr bool reads = !requires { x.memory(); };
+    measure(layout);
+    const bool reads =
+        std::holds_alternative<const SeriesReader<Scalar>*>(x_) || std::holds_alternative<const TokensReader*>(x_);
     return within_memory(layout,
                          {.memory = options.memory,
-                          .need = trace.need_,
-                          .steps = x.steps(),
-                          .inputs = net.inputs(),
-                          .pads = x.has_lengths(),
+                          .need = memory_.need,
+                          .steps = of_x([](const auto& x) { return x.steps(); }),
+                          .inputs = net_.inputs(),
+                          .pads = layout.has_unequal_lengths(),
                           .reads = reads,
                           .with_output = with_output,
-                          .number = sizeof(typename Net::Scalar),
-                          .kept_state = sizeof(KeptState<typename Net::State>)},
-                         trace.stretch_);
+                          .number = sizeof(Scalar),
+                          .kept_state = static_cast<std::size_t>(net_.bytes_of_state()) + sizeof(Index)},
+                         memory_.stretch);
   }
+
+  Forward& net_;
+  const Input<Scalar> x_;
+  SeriesMemory<Scalar>& memory_;
+  std::optional<InputColumns<Scalar>> columns_;  // of the steps whose records are in the trace
 };
+
+/// The outputs of the last forward, of those as columns.
+template <class Scalar>
+SeriesView<const Scalar> output(const SeriesMemory<Scalar>& memory, const SeriesView<const Scalar>& columns) {
+  using View = SeriesView<const Scalar>;
+  if (memory.layout.has_unequal_lengths()) return View(memory.unpadded.y).with_steps_left(memory.left);
+  View y = memory.unpadded.y;
+  if (memory.segments() == 1) y = View(columns.data(), columns.features(), memory.batch, memory.steps, columns.stride());
+  return y.followed_by(memory.left[0] - memory.steps);
+}
+
+// ---- A network of its own type --------------------------------------------------------------------------------------
+
+/// As ForwardSteps, for x of type X.
+template <class Net, class X, class Team_ = Team>
+class ForwardOf final : public ForwardSteps<typename Net::Scalar, Team_> {
+  using Scalar = typename Net::Scalar;
+  using State = typename Net::State;
+
+ public:
+  ForwardOf(const Net& net, typename Net::Trace& trace, const State& given)
+      : net_(net), work_(OfTrace::workspace(trace)), states_(OfTrace::states(trace)), given_(given) {}
+
+  Index inputs() const override { return net_.inputs(); }
+  Index outputs() const override { return net_.outputs(); }
+  Index parameters() const override { return parameter_count(net_); }
+  Index numbers_of_state() const override {
+    Index numbers = 0;
+    for_each_stateful([&](const auto& each) { numbers += each.state_size(); }, net_);
+    return numbers;
+  }
+  Index bytes_of_state() const override { return sizeof(State); }
+  Index bytes_of_workspace(const BatchLayout& layout, DropoutSeed seed) const override {
+    typename Net::Workspace work;
+    net_.prepare_forward(Pass{layout, seed, are_tokens<X>}, work);
+    net_.prepare_backward(Pass{layout, seed, are_tokens<X>, !are_tokens<X>}, work);
+    return bytes_of(work);
+  }
+
+  void free() override {
+    work_ = {};
+    states_ = {};
+  }
+  void reserve(std::size_t states) override {
+    if (states_.size() < index(kept_state(states))) states_.resize(index(kept_state(states)));
+  }
+  void copy_state(StateAt from, StateAt to) override { states_[index(to)] = state(from); }
+
+  void prepare(const Pass& pass) override { net_.prepare_forward(pass, work_); }
+  void begin_states(const BatchLayout& layout, StateAt from) override {
+    detail::begin_states(net_, layout, work_, state(from));
+  }
+  void run(const ChunkOf<Team_>& whole, const InputColumns<Scalar>& x) override {
+    if constexpr (are_tokens<X>) {
+      run_forward(net_, whole, x.tokens, work_);
+    } else {
+      run_forward(net_, whole, x.numbers, work_);
+    }
+  }
+  SeriesView<const Scalar> output_columns() const override { return net_.output_columns(work_); }
+  void final_states(const BatchLayout& layout, StateAt to) override {
+    detail::final_states(net_, layout, work_, states_[index(to)]);
+  }
+
+ private:
+  static std::size_t index(StateAt place) { return static_cast<std::size_t>(place) - 1; }
+  const State& state(StateAt place) const { return place == StateAt::given ? given_ : states_[index(place)]; }
+
+  const Net& net_;
+  typename Net::Workspace& work_;
+  std::vector<State>& states_;
+  const State& given_;
+};
+
+/// As BackwardSteps.
+template <class Net, class X, class Team_ = Team>
+class BackwardOf final : public BackwardSteps<typename Net::Scalar, Team_> {
+  using Scalar = typename Net::Scalar;
+  using State = typename Net::State;
+
+ public:
+  /// d_initial may be null.
+  BackwardOf(const Net& net, typename Net::Trace& trace, Net& gradient, const State& d_final, State* d_initial)
+      : net_(net), work_(OfTrace::workspace(trace)), gradient_(gradient), d_final_(d_final), d_initial_(d_initial) {}
+
+  void prepare(const Pass& pass) override { net_.prepare_backward(pass, work_); }
+  bool wants_d_initial() const override { return d_initial_; }
+  void begin_d_states(const BatchLayout& layout) override {
+    detail::begin_d_states(net_, layout, work_, d_final_);
+    if (d_initial_) begin_d_initial(net_, layout, work_, *d_initial_);
+  }
+  void run(const ChunkOf<Team_>& whole, const InputColumns<Scalar>& x, SeriesView<const Scalar> dy,
+           SeriesView<Scalar> dx) override {
+    if constexpr (are_tokens<X>) {
+      run_backward(net_, whole, x.tokens, dy, work_, gradient_, dx);
+    } else {
+      run_backward(net_, whole, x.numbers, dy, work_, gradient_, dx);
+    }
+  }
+  void add_d_initial(const BatchLayout& layout) override { detail::add_d_initial(net_, layout, work_, *d_initial_); }
+  void finish() override { net_.finish_backward(work_, gradient_); }
+
+ private:
+  const Net& net_;
+  typename Net::Workspace& work_;
+  Net& gradient_;
+  const State& d_final_;
+  State* d_initial_;
+};
+
+/// What forward needs, and bptt where it goes forward itself.
+template <class Net, class X>
+void require_forward(const char* where, const Net& net, const X& x, const typename Net::Trace& trace,
+                     const typename Net::State& initial) {
+  static_assert(Layer<Net>, "forward: the network must have what recur::Layer asks for");
+  x.require_inputs(where, net.inputs());
+  net.require_shapes(where);
+  require_state(where, "initial", net, initial, x.batch());
+  if constexpr (requires { x.memory(); }) {
+    const MemoryRange read = x.memory();
+    bool overlaps = false;
+    trace.for_each_buffer([&](const auto& buffer) { overlaps |= memory_of(buffer).overlaps(read); });
+    require(!overlaps, where, ": x must not lie in this trace, as what it gave before does: it is overwritten");
+  }
+}
+
+/// As LayerOf::forward.
+template <class Net, class X>
+SeriesView<const typename Net::Scalar> forward(const Net& net, const X& x, typename Net::Trace& trace,
+                                               const typename Net::State& initial) {
+  require_forward("forward", net, x, trace, initial);
+  ForwardOf<Net, X> steps(net, trace, initial);
+  SeriesPass<typename Net::Scalar>(steps, &x, OfTrace::memory(trace)).forward();
+  return output(OfTrace::memory(trace), steps.output_columns());
+}
+
+/// The state after the last step.
+template <class Net>
+void final_state(const Net& net, const typename Net::Trace& trace, typename Net::State& state) {
+  if (trace.segments() > 1) {
+    state = OfTrace::states(trace)[static_cast<std::size_t>(StateAt::last) - 1];
+  } else {
+    final_states(net, trace.layout(), trace.workspace(), state);
+  }
+}
 
 }  // namespace recur::inline RECUR_ISA::detail

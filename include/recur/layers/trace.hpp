@@ -96,14 +96,47 @@ Index bytes_of_state(const State& state) {
   return bytes;
 }
 
-/// A state of all sequences, and the step that it comes before.
-template <class State>
-struct KeptState {
-  Index step = 0;
-  State state;
+/// What a trace holds whatever its network: where the steps of a series lie, and how far it has been gone through.
+template <class Scalar>
+struct SeriesMemory {
+  EmptiedByMove<Index> batch, steps;
+  std::vector<Index> left;  // of each sequence, as in x
+  BatchLayout layout;       // of the steps whose records are in the workspace
+  BatchLayout next;         // of a series that may yet be refused
+  Unpadded<Scalar> unpadded;
+  DropoutSeed dropout;
+  EmptiedByMove<bool> has_output;
+
+  TraceOptions options;
+  Segmentation cut;
+  MemoryNeed need;
+  std::vector<Index> edges{0, 0}, stretch;  // of the segments, and of those of a stretch of truncated BPTT
+  DropoutSeed seed;                         // with which the last forward began
+  std::vector<Index> left_of_part;
+  // Where there are segments: before which steps states are kept, in their order, the first of them not after the first
+  // edge.
+  std::vector<Index> kept;
+
+  Index segments() const { return std::max<Index>(1, std::ssize(edges) - 1); }
+  /// Bytes of all but the buffers.
+  Index bytes_of_tables() const {
+    const auto numbers = left.capacity() + left_of_part.capacity() + edges.capacity() + stretch.capacity() +
+                         kept.capacity();
+    return layout.bytes() + next.bytes() + static_cast<Index>(numbers * sizeof(Index));
+  }
 };
 
-struct SeriesPass;
+/// Throws as Trace does.
+inline void require_options(const TraceOptions& options, bool causal) {
+  require(options.memory >= 0 && options.every >= 0, "trace: memory >= 0 and every >= 0 expected, got ", options.memory,
+          " and ", options.every);
+  require(options.memory == 0 || options.every == 0, "trace: either memory or every may be given, got both");
+  require(causal || (options.memory == 0 && options.every == 0),
+          "trace: memory and every are for networks that go forward in time alone: each step of one with a "
+          "bidirectional layer depends on all the others, whose records it needs");
+}
+
+struct OfTrace;
 
 }  // namespace detail
 
@@ -123,78 +156,56 @@ class Trace {
   Trace() = default;
   /// The same with a bound. Throws std::invalid_argument on options below 0, on both at once, and on any for a
   /// bidirectional network, each step of which depends on all.
-  explicit Trace(TraceOptions options) : options_(options) {
-    require(options.memory >= 0 && options.every >= 0, "trace: memory >= 0 and every >= 0 expected, got ",
-            options.memory, " and ", options.every);
-    require(options.memory == 0 || options.every == 0, "trace: either memory or every may be given, got both");
-    require(Net::causal || (options.memory == 0 && options.every == 0),
-            "trace: memory and every are for networks that go forward in time alone: each step of one with a "
-            "bidirectional layer depends on all the others, whose records it needs");
+  explicit Trace(TraceOptions options) {
+    detail::require_options(options, Net::causal);
+    memory_.options = options;
   }
 
-  Index batch() const { return batch_; }  ///< N of the last forward
-  Index steps() const { return steps_; }  ///< T of the last forward
+  Index batch() const { return memory_.batch; }  ///< N of the last forward
+  Index steps() const { return memory_.steps; }  ///< T of the last forward
   /// In how many segments the last forward went through the series; 1 where the records of all steps are kept.
-  Index segments() const { return std::max<Index>(1, std::ssize(edges_) - 1); }
+  Index segments() const { return memory_.segments(); }
   /// Whether it has y_1 .. y_T of the last forward: not where bptt() was given a loss, and went forward itself.
-  bool has_output() const { return has_output_; }
+  bool has_output() const { return memory_.has_output; }
   /// What the network keeps of the last forward, or of the segment that forward or bptt came to last.
   const typename Net::Workspace& workspace() const { return workspace_; }
   /// Where the steps of the last forward lie in it.
-  const BatchLayout& layout() const { return layout_; }
+  const BatchLayout& layout() const { return memory_.layout; }
   /// The memory it holds: the records of the longest series, or segment, so far, and an amount that does not grow with
   /// T.
   Index bytes() const {
-    Index states = detail::bytes_of_state(initial_) + detail::bytes_of_state(now_) + detail::bytes_of_state(final_);
-    for (const auto& each : kept_) states += detail::bytes_of_state(each.state);
-    states += static_cast<Index>(kept_.capacity() * sizeof(kept_[0]));
-    return detail::bytes_of(*this) + layout_.bytes() + next_.bytes() + states +
-           static_cast<Index>((left_.capacity() + left_of_part_.capacity() + edges_.capacity() + stretch_.capacity()) *
-                              sizeof(Index));
+    Index states = static_cast<Index>(states_.capacity() * sizeof(State));
+    for (const State& each : states_) states += detail::bytes_of_state(each);
+    return detail::bytes_of(*this) + memory_.bytes_of_tables() + states;
   }
   /// f(buffer) for everything that holds memory.
   void for_each_buffer(auto&& f) const {
     workspace_.for_each_buffer(f);
-    unpadded_.for_each_buffer(f);
+    memory_.unpadded.for_each_buffer(f);
   }
 
   /// From here on forward is for training: enables dropout; the mask depends on `seed` and on the number of forward
   /// calls since.
-  void train(std::uint64_t seed) { dropout_ = {true, seed}; }
+  void train(std::uint64_t seed) { memory_.dropout = {true, seed}; }
   /// Disables dropout, as at first.
-  void evaluate() { dropout_ = {}; }
+  void evaluate() { memory_.dropout = {}; }
 
  private:
-  friend detail::SeriesPass;
+  friend detail::OfTrace;
 
-  /// The memory of what the last forward left.
-  void free() {
-    workspace_ = {};
-    unpadded_ = {};
-    kept_ = {};
-    kept_count_ = 0;
-    batch_ = 0;
-  }
-
-  detail::EmptiedByMove<Index> batch_, steps_;
-  std::vector<Index> left_;  // of each sequence, as in x
-  BatchLayout layout_;       // of the steps whose records are in the workspace
-  BatchLayout next_;         // of a series that may yet be refused
+  detail::SeriesMemory<Scalar> memory_;
   typename Net::Workspace workspace_;
-  detail::Unpadded<Scalar> unpadded_;
-  DropoutSeed dropout_;
-
-  TraceOptions options_;
-  detail::Segmentation cut_;
-  detail::MemoryNeed need_;
-  std::vector<Index> edges_{0, 0}, stretch_;  // of the segments, and of those of a stretch of truncated BPTT
-  DropoutSeed seed_;                          // with which the last forward began
-  detail::EmptiedByMove<bool> has_output_;
-  std::vector<Index> left_of_part_;
-  // Where there are segments: states, in the order of their steps, the first of them that before the first edge.
-  std::vector<detail::KeptState<State>> kept_;
-  std::size_t kept_count_ = 0;
-  State initial_, now_, final_;
+  std::vector<State> states_;  // where there are segments, as detail::StateOf names them
 };
 
+namespace detail {
+
+/// What is in a trace, for those who go through series with it.
+struct OfTrace {
+  static auto& memory(auto& trace) { return trace.memory_; }
+  static auto& workspace(auto& trace) { return trace.workspace_; }
+  static auto& states(auto& trace) { return trace.states_; }
+};
+
+}  // namespace detail
 }  // namespace recur::inline RECUR_ISA

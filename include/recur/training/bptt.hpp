@@ -37,27 +37,43 @@ void require_gradient(const Net& net, const Net& gradient) {
   require_same_shapes("bptt", "gradient", gradient, "net", net);
 }
 
-/// Checks what else both forms are given, and goes back: `dy` is a series or a loss.
+/// A stretch of truncated BPTT, or the whole series.
+struct Truncation {
+  Index window, stride;
+};
+inline Truncation truncation(Index window, Index stride, Index steps, bool causal) {
+  if (window == 0 && stride == 0) return {steps, steps};
+  const Truncation of{window, stride > 0 ? stride : window};
+  require(stride >= 0 && 0 < of.stride && of.stride <= window,
+          "bptt: 0 <= stride <= window expected, got stride ", of.stride, " and window ", window);
+  require(causal, "bptt: a window is for networks that go forward in time alone");
+  return of;
+}
+
+/// Checks what else both forms are given, and goes back: from dy, or from the loss, where there is one, after forward.
 template <class Net, class X>
-void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, auto&& dy, Net& gradient,
-                   const BpttOptions<Net>& options, auto&& before) {
+void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
+                   const LossOfPart<typename Net::Scalar>& loss, Net& gradient, const BpttOptions<Net>& options) {
   using Scalar = typename Net::Scalar;
   const typename Net::State no_state{};
   const auto& d_final = options.d_final ? *options.d_final : no_state;
+  const auto& initial = options.initial ? *options.initial : no_state;
   require_state("bptt", "d_final", net, d_final, x.batch());
-  const bool truncated = options.window != 0 || options.stride != 0;
-  const Index window = truncated ? options.window : x.steps(), stride = options.stride > 0 ? options.stride : window;
-  require(!truncated || (options.stride >= 0 && 0 < stride && stride <= window),
-          "bptt: 0 <= stride <= window expected, got stride ", options.stride, " and window ", options.window);
-  require(!truncated || Net::causal, "bptt: a window is for networks that go forward in time alone");
+  const Truncation of = truncation(options.window, options.stride, x.steps(), Net::causal);
   require(!options.d_initial || options.d_initial != options.d_final,
           "bptt: d_initial and d_final must be two states, got one");
-  before();
+  ForwardOf<Net, X> forward(net, trace, initial);
+  BackwardOf<Net, X> back(net, trace, gradient, d_final, options.d_initial);
+  SeriesPass<Scalar> pass(forward, &x, OfTrace::memory(trace));
+  if (loss) pass.forward_for_loss(options.window != 0 || options.stride != 0);
   if (!options.accumulate) set_zero(gradient);
-  if (options.dx) options.dx->resize(net.inputs(), x.batch(), x.steps());
-  SeriesPass::backward(net, x, trace, dy, d_final, gradient,
-                       options.dx ? SeriesView<Scalar>(*options.dx) : SeriesView<Scalar>(), options.d_initial, window,
-                       stride);
+  SeriesView<Scalar> dx;
+  if (options.dx) {
+    options.dx->resize(net.inputs(), x.batch(), x.steps());
+    dx = *options.dx;
+  }
+  pass.backward(back, dy, loss, dx, of.window, of.stride);
+  pass.complete(true);
 }
 
 /// From dL/dy, after forward.
@@ -80,21 +96,21 @@ void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, Serie
   }
   require(!options.dx || !overlap(*options.dx, dy), "bptt: dx and dy must be two series, got one");
   require(!options.initial, "bptt: initial must be left out where dy is given, for forward has had it");
-  backpropagate(net, x, trace, dy, gradient, options, [] {});
+  backpropagate(net, x, trace, dy, {}, gradient, options);
 }
 
 /// From a loss, forward and back.
 template <class Net, class X>
 double backpropagate_loss(const Net& net, const X& x, typename Net::Trace& trace, auto& loss, Net& gradient,
                           const BpttOptions<Net>& options) {
+  using Scalar = typename Net::Scalar;
   const typename Net::State zero{};
-  const auto& initial = options.initial ? *options.initial : zero;
   require_gradient(net, gradient);
-  SeriesPass::require_forward("bptt", net, x, trace, initial);
+  require_forward("bptt", net, x, trace, options.initial ? *options.initial : zero);
   require(!options.initial || options.initial != options.d_initial,
           "bptt: initial and d_initial must be two states, got one");
   double sum = 0;
-  const auto adding = [&](Index first, const auto& y, auto& dy) {
+  const auto adding = [&](Index first, SeriesView<const Scalar> y, Series<Scalar>& dy) {
     const auto part = loss(first, y, dy);
     static_assert(
         !requires { part.counted; },
@@ -102,12 +118,7 @@ double backpropagate_loss(const Net& net, const X& x, typename Net::Trace& trace
         "alone, and so is its dL/dy: multiply both by the share of the steps");
     sum += static_cast<double>(part);
   };
-  const bool truncated = options.window != 0 || options.stride != 0;
-  backpropagate(net, x, trace, adding, gradient, options, [&] {
-    SeriesPass::go_forward_alone(net, x, trace, initial, truncated);
-    SeriesPass::complete(trace, false);
-  });
-  SeriesPass::complete(trace, true);
+  backpropagate(net, x, trace, {}, std::ref(adding), gradient, options);
   return sum;
 }
 
