@@ -1,5 +1,5 @@
 // The rules that tests have beside those of the library, and random networks, series and states. `Rules` are those
-// that project nothing, for the hashes; the laws have theirs in laws/*_cells.cpp and laws/cells_*.cpp.
+// that project nothing, for the hashes; the laws have theirs in any_cells/ and laws/cells_of_times.cpp.
 #pragma once
 
 #include "random_series.hpp"

@@ -89,7 +89,7 @@ TEST_CASE("Where the shards are a power of two, each process sends its gradient 
 TEST_CASE("What one process throws, all throw", "[distributed]") {
   const auto messages = in_processes(3, [](ThreadCommunicator& all) {
     const auto values = detail::together("train", all, [&] { return all.rank() * 10; });
-    if (values != std::vector<Index>{0, 10, 20}) throw std::logic_error("other values");
+    if (values != std::vector<double>{0, 10, 20}) throw std::logic_error("other values");
     detail::together("train", all, [&]() -> int {
       if (all.rank() == 1) throw std::invalid_argument("no such file");
       return 0;

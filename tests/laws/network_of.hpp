@@ -1,7 +1,9 @@
 // What is behind AnyNetwork: a network of recur.
 #pragma once
 
-#include "cell_of.hpp"
+#include "../any_cells/any_cells.hpp"
+#include "../cells.hpp"
+#include "networks.hpp"
 
 #include <recur/stream.hpp>
 
@@ -169,6 +171,14 @@ struct OtherTypesOf : AnyOtherTypes {
   using Fixed = std::conditional_t<projects, recur::Cell<Rule, double, 3, projects ? 7 : 5, 5>,
                                    recur::Cell<Rule, double, 3 + shared, 5>>;
 };
+
+/// Its arguments in a vector: what can only be moved has no initialiser list.
+template <class... Named>
+auto list_of(Named... named) {
+  std::vector<std::common_type_t<Named...>> list;
+  (list.push_back(std::move(named)), ...);
+  return list;
+}
 
 template <class Rule>
 NamedTypes other_types(std::string name) {

@@ -5,15 +5,14 @@
 
 namespace recur_test {
 
-std::unique_ptr<AnyNetwork> network_of(recur::AnyCell<double> cell) {
-  return std::make_unique<NetworkOf<recur::AnyCell<double>>>(std::move(cell));
-}
-
 const std::vector<NamedCell>& all_cells() {
   static const auto cells = [] {
     std::vector<NamedCell> all;
-    for (auto some : {plain_cells, gated_cells, cells_without_product, projected_cells, cells_of_times})
-      for (const auto& each : some()) all.push_back(each);
+    for (const auto& [name, make] : all_any_cells())
+      all.push_back({name, [make = make](Index inputs, Index outputs) -> std::unique_ptr<AnyNetwork> {
+                       return std::make_unique<NetworkOf<recur::AnyCell<double>>>(make(inputs, outputs));
+                     }});
+    for (const auto& each : cells_of_times()) all.push_back(each);
     return all;
   }();
   return cells;

@@ -1,12 +1,13 @@
 // The networks that every law is tested for, each behind one small virtual class: a network is compiled once, and so is
-// a law. A new cell or layer is one more line of plain_cells.cpp, gated_cells.cpp, cells_without_product.cpp,
-// projected_cells.cpp, cells_of_times.cpp or layers.cpp; a new kind of stage also one of types_of_*.cpp.
+// a law. A new cell is one more line in any_cells/ or of cells_of_times.cpp, a new layer one of layers.cpp; a new kind
+// of stage also one of types_of_*.cpp.
 #pragma once
 
 #include <recur/layers/segments.hpp>
 #include <recur/series/series.hpp>
 #include <recur/training/gradient_check.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -82,11 +83,10 @@ struct AnyOtherTypes {
   virtual Series<double> step_fixed(const NamedMatrices& parameters, SeriesView<const double> x) const = 0;
 };
 
-/// A cell of any size, by what it is called; of one whose hidden state is projected, `outputs` are the numbers of h. It
-/// has more outputs where h is several blocks, and more inputs where some have no weights.
+/// As NamedAnyCell, and of more inputs where some have no weights.
 struct NamedCell {
   std::string name;
-  std::unique_ptr<AnyNetwork> (*make)(Index inputs, Index outputs);
+  std::function<std::unique_ptr<AnyNetwork>(Index inputs, Index outputs)> make;
 };
 struct NamedTypes {
   std::string name;
@@ -104,10 +104,6 @@ const std::vector<NamedTypes>& all_other_types();
 std::vector<NamedNetwork> all_networks();
 
 // What these are made of.
-std::vector<NamedCell> plain_cells();
-std::vector<NamedCell> gated_cells();
-std::vector<NamedCell> cells_without_product();
-std::vector<NamedCell> projected_cells();
 std::vector<NamedCell> cells_of_times();
 std::vector<NamedTypes> types_of_plain_cells();
 std::vector<NamedTypes> types_of_staged_cells();

@@ -7,7 +7,7 @@
 #include "require.hpp"
 
 #include <algorithm>
-#include <functional>
+#include <cstdint>
 #include <utility>
 
 namespace recur::inline RECUR_ISA::detail {
@@ -96,9 +96,10 @@ struct MemoryRange {
   Index bytes = 0;
 
   bool overlaps(const MemoryRange& other) const {
-    const std::less<const void*> before;
-    const auto end = [](const MemoryRange& range) { return static_cast<const char*>(range.begin) + range.bytes; };
-    return bytes > 0 && other.bytes > 0 && before(begin, end(other)) && before(other.begin, end(*this));
+    // Whether either begins within the other: a distance to what lies before is a very large number.
+    const auto a = reinterpret_cast<std::uintptr_t>(begin), b = reinterpret_cast<std::uintptr_t>(other.begin);
+    const auto size = static_cast<std::uintptr_t>(bytes), other_size = static_cast<std::uintptr_t>(other.bytes);
+    return size > 0 && other_size > 0 && (b - a < size || a - b < other_size);
   }
 };
 /// All that a Buffer, a Series or the like holds, used now or not.

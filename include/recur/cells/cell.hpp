@@ -9,6 +9,20 @@
 
 namespace recur::inline RECUR_ISA {
 
+namespace detail {
+
+/// Throws as the constructor of Cell does, for what no type fixes.
+inline void require_cell_sizes(Index inputs, Index hidden, Index outputs, Index shared, Index blocks) {
+  require(inputs > 0 && hidden > 0, "Cell: inputs > 0 and hidden > 0 expected, got ", inputs, " and ", hidden);
+  require(outputs > 0, "Cell: outputs > 0 expected, got ", outputs);
+  require(inputs > shared, "Cell: inputs > ", shared, " expected (the last of them have no weights), got ", inputs);
+  checked_product("Cell: blocks x hidden x inputs", blocks, hidden, inputs);
+  checked_product("Cell: blocks x hidden x hidden", blocks, hidden, hidden);
+  checked_product("Cell: blocks x hidden x outputs", blocks, hidden, outputs);
+}
+
+}  // namespace detail
+
 /// The records of two steps, this one's and that of the step before: what a Stream keeps of a cell.
 template <class Record>
 class CellMemory {
@@ -305,16 +319,11 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
 
   /// All parameters, of these sizes.
   void set_zero(Index inputs, Index hidden, Index outputs) {
-    require(inputs > 0 && hidden > 0, "Cell: inputs > 0 and hidden > 0 expected, got ", inputs, " and ", hidden);
-    require(outputs > 0, "Cell: outputs > 0 expected, got ", outputs);
-    require(inputs > shared, "Cell: inputs > ", shared, " expected (the last of them have no weights), got ", inputs);
+    detail::require_cell_sizes(inputs, hidden, outputs, shared, blocks);
     detail::require_fixed("Cell: inputs", inputs, Inputs);
     detail::require_fixed("Cell: hidden", hidden, Hidden);
     detail::require_fixed("Cell: outputs", outputs, Outputs);
     if constexpr (Inputs == Dynamic || Hidden == Dynamic || Outputs == Dynamic) detail::require_units_alike();
-    detail::checked_product("Cell: blocks x hidden x inputs", blocks, hidden, inputs);
-    detail::checked_product("Cell: blocks x hidden x hidden", blocks, hidden, hidden);
-    detail::checked_product("Cell: blocks x hidden x outputs", blocks, hidden, outputs);
     U.setZero(Rule::from_input.count * hidden, inputs - shared);
     W.setZero(recurrent * hidden, outputs);
     b.setZero(Sizes::from_bias.count * hidden);

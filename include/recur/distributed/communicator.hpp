@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <numeric>
 #include <span>
 #include <sstream>
@@ -134,14 +135,11 @@ inline std::vector<std::string> gather_texts(const Processes& processes, const s
   return texts;
 }
 
-/// What f() returns, of all processes. Where it throws in one of them, all throw ProcessError; a process that is alone
-/// has the exception as it is.
-template <class F>
-auto together(const char* where, const Processes& processes, F&& f) {
-  using T = std::invoke_result_t<F&>;
-  if (processes.size() == 1) return std::vector<T>{f()};
+inline std::vector<double> together_as(const char* where, const Processes& processes,
+                                       const std::function<double()>& f) {
+  if (processes.size() == 1) return {f()};
   struct Outcome {
-    T value;
+    double value;
     bool failed;
   };
   Outcome mine{};
@@ -156,7 +154,7 @@ auto together(const char* where, const Processes& processes, F&& f) {
     why = "an exception that is no std::exception";
   }
   if (mine.failed && why.empty()) why = "an exception without a message";
-  std::vector<T> values;
+  std::vector<double> values;
   bool failed = false;
   for (const Outcome& each : gather(processes, mine)) {
     values.push_back(each.value);
@@ -170,6 +168,11 @@ auto together(const char* where, const Processes& processes, F&& f) {
                            std::to_string(texts.size()) + " has failed: " + texts[r]);
   }
   return values;
+}
+/// The number that f() returns, of all processes. Where it throws in one of them, all throw ProcessError; a process that
+/// is alone has the exception as it is.
+std::vector<double> together(const char* where, const Processes& processes, auto&& f) {
+  return together_as(where, processes, std::ref(f));  // which allocates nothing
 }
 
 /// Throws, where something does not hold that does not hold in any process: see require().
@@ -203,7 +206,7 @@ class Fingerprint {
 /// What has to be the same in all processes: names and values, of which no line is more than one.
 class SameEverywhere {
  public:
-  void add(const std::string& name, const auto& value) {
+  void add(const std::string& name, const Part& value) {
     std::ostringstream text;
     text.precision(17);
     text << value;

@@ -8,6 +8,7 @@
 #include "trace.hpp"
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <variant>
 
@@ -21,8 +22,8 @@ inline constexpr bool are_tokens = std::is_same_v<X, TokensView> || std::is_same
 
 /// x_1 .. x_T as the caller has them.
 template <class Scalar>
-using Input = std::variant<const SeriesView<const Scalar>*, const SeriesReader<Scalar>*, const TokensView*,
-                           const TokensReader*>;
+using Input =
+    std::variant<const SeriesView<const Scalar>*, const SeriesReader<Scalar>*, const TokensView*, const TokensReader*>;
 /// Some of the steps, as columns in the order of BatchLayout: numbers or tokens.
 template <class Scalar>
 struct InputColumns {
@@ -89,6 +90,17 @@ class BackwardSteps {
   ~BackwardSteps() = default;
 };
 
+/// The outputs of the last forward, of those as columns.
+template <class Scalar>
+SeriesView<const Scalar> output(const SeriesMemory<Scalar>& memory, const SeriesView<const Scalar>& columns) {
+  using View = SeriesView<const Scalar>;
+  if (memory.layout.has_unequal_lengths()) return View(memory.unpadded.y).with_steps_left(memory.left);
+  View y = memory.unpadded.y;
+  if (memory.segments() == 1)
+    y = View(columns.data(), columns.features(), memory.batch, memory.steps, columns.stride());
+  return y.followed_by(memory.left[0] - memory.steps);
+}
+
 // ---- The way --------------------------------------------------------------------------------------------------------
 
 /// A whole series through a network, forward and back.
@@ -102,9 +114,10 @@ class SeriesPass {
   SeriesPass(Forward& net, const Input<Scalar>& x, SeriesMemory<Scalar>& memory) : net_(net), x_(x), memory_(memory) {}
 
   /// As LayerOf::forward, which has checked.
-  void forward() {
+  View forward() {
     begin(true);
     go_forward();
+    return output(memory_, net_.output_columns());
   }
 
   /// The first half of bptt with a loss. Where it is truncated, and there are segments, each stretch goes forward by
@@ -434,20 +447,10 @@ class SeriesPass {
   std::optional<InputColumns<Scalar>> columns_;  // of the steps whose records are in the trace
 };
 
-/// The outputs of the last forward, of those as columns.
-template <class Scalar>
-SeriesView<const Scalar> output(const SeriesMemory<Scalar>& memory, const SeriesView<const Scalar>& columns) {
-  using View = SeriesView<const Scalar>;
-  if (memory.layout.has_unequal_lengths()) return View(memory.unpadded.y).with_steps_left(memory.left);
-  View y = memory.unpadded.y;
-  if (memory.segments() == 1) y = View(columns.data(), columns.features(), memory.batch, memory.steps, columns.stride());
-  return y.followed_by(memory.left[0] - memory.steps);
-}
-
 // ---- A network of its own type --------------------------------------------------------------------------------------
 
-/// As ForwardSteps, for x of type X.
-template <class Net, class X, class Team_ = Team>
+/// As ForwardSteps; of tokens or of numbers.
+template <class Net, bool of_tokens, class Team_ = Team>
 class ForwardOf final : public ForwardSteps<typename Net::Scalar, Team_> {
   using Scalar = typename Net::Scalar;
   using State = typename Net::State;
@@ -467,13 +470,14 @@ class ForwardOf final : public ForwardSteps<typename Net::Scalar, Team_> {
   Index bytes_of_state() const override { return sizeof(State); }
   Index bytes_of_workspace(const BatchLayout& layout, DropoutSeed seed) const override {
     typename Net::Workspace work;
-    net_.prepare_forward(Pass{layout, seed, are_tokens<X>}, work);
-    net_.prepare_backward(Pass{layout, seed, are_tokens<X>, !are_tokens<X>}, work);
+    net_.prepare_forward(Pass{layout, seed, of_tokens}, work);
+    net_.prepare_backward(Pass{layout, seed, of_tokens, !of_tokens}, work);
     return bytes_of(work);
   }
 
   void free() override {
-    work_ = {};
+    std::destroy_at(&work_);
+    std::construct_at(&work_);
     states_ = {};
   }
   void reserve(std::size_t states) override {
@@ -486,7 +490,7 @@ class ForwardOf final : public ForwardSteps<typename Net::Scalar, Team_> {
     detail::begin_states(net_, layout, work_, state(from));
   }
   void run(const ChunkOf<Team_>& whole, const InputColumns<Scalar>& x) override {
-    if constexpr (are_tokens<X>) {
+    if constexpr (of_tokens) {
       run_forward(net_, whole, x.tokens, work_);
     } else {
       run_forward(net_, whole, x.numbers, work_);
@@ -508,7 +512,7 @@ class ForwardOf final : public ForwardSteps<typename Net::Scalar, Team_> {
 };
 
 /// As BackwardSteps.
-template <class Net, class X, class Team_ = Team>
+template <class Net, bool of_tokens, class Team_ = Team>
 class BackwardOf final : public BackwardSteps<typename Net::Scalar, Team_> {
   using Scalar = typename Net::Scalar;
   using State = typename Net::State;
@@ -526,7 +530,7 @@ class BackwardOf final : public BackwardSteps<typename Net::Scalar, Team_> {
   }
   void run(const ChunkOf<Team_>& whole, const InputColumns<Scalar>& x, SeriesView<const Scalar> dy,
            SeriesView<Scalar> dx) override {
-    if constexpr (are_tokens<X>) {
+    if constexpr (of_tokens) {
       run_backward(net_, whole, x.tokens, dy, work_, gradient_, dx);
     } else {
       run_backward(net_, whole, x.numbers, dy, work_, gradient_, dx);
@@ -564,9 +568,8 @@ template <class Net, class X>
 SeriesView<const typename Net::Scalar> forward(const Net& net, const X& x, typename Net::Trace& trace,
                                                const typename Net::State& initial) {
   require_forward("forward", net, x, trace, initial);
-  ForwardOf<Net, X> steps(net, trace, initial);
-  SeriesPass<typename Net::Scalar>(steps, &x, OfTrace::memory(trace)).forward();
-  return output(OfTrace::memory(trace), steps.output_columns());
+  ForwardOf<Net, are_tokens<X>> steps(net, trace, initial);
+  return SeriesPass<typename Net::Scalar>(steps, &x, OfTrace::memory(trace)).forward();
 }
 
 /// The state after the last step.

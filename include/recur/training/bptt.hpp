@@ -44,59 +44,69 @@ struct Truncation {
 inline Truncation truncation(Index window, Index stride, Index steps, bool causal) {
   if (window == 0 && stride == 0) return {steps, steps};
   const Truncation of{window, stride > 0 ? stride : window};
-  require(stride >= 0 && 0 < of.stride && of.stride <= window,
-          "bptt: 0 <= stride <= window expected, got stride ", of.stride, " and window ", window);
+  require(stride >= 0 && 0 < of.stride && of.stride <= window, "bptt: 0 <= stride <= window expected, got stride ",
+          of.stride, " and window ", window);
   require(causal, "bptt: a window is for networks that go forward in time alone");
   return of;
 }
 
 /// Checks what else both forms are given, and goes back: from dy, or from the loss, where there is one, after forward.
-template <class Net, class X>
-void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
+/// The batch and the steps are those of x.
+template <bool of_tokens, class Net>
+void backpropagate(const Net& net, const Input<typename Net::Scalar>& x, Index batch, Index steps,
+                   typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
                    const LossOfPart<typename Net::Scalar>& loss, Net& gradient, const BpttOptions<Net>& options) {
   using Scalar = typename Net::Scalar;
   const typename Net::State no_state{};
   const auto& d_final = options.d_final ? *options.d_final : no_state;
   const auto& initial = options.initial ? *options.initial : no_state;
-  require_state("bptt", "d_final", net, d_final, x.batch());
-  const Truncation of = truncation(options.window, options.stride, x.steps(), Net::causal);
+  require_state("bptt", "d_final", net, d_final, batch);
+  const Truncation of = truncation(options.window, options.stride, steps, Net::causal);
   require(!options.d_initial || options.d_initial != options.d_final,
           "bptt: d_initial and d_final must be two states, got one");
-  ForwardOf<Net, X> forward(net, trace, initial);
-  BackwardOf<Net, X> back(net, trace, gradient, d_final, options.d_initial);
-  SeriesPass<Scalar> pass(forward, &x, OfTrace::memory(trace));
+  ForwardOf<Net, of_tokens> forward(net, trace, initial);
+  BackwardOf<Net, of_tokens> back(net, trace, gradient, d_final, options.d_initial);
+  SeriesPass<Scalar> pass(forward, x, OfTrace::memory(trace));
   if (loss) pass.forward_for_loss(options.window != 0 || options.stride != 0);
   if (!options.accumulate) set_zero(gradient);
   SeriesView<Scalar> dx;
   if (options.dx) {
-    options.dx->resize(net.inputs(), x.batch(), x.steps());
+    options.dx->resize(net.inputs(), batch, steps);
     dx = *options.dx;
   }
   pass.backward(back, dy, loss, dx, of.window, of.stride);
   pass.complete(true);
 }
 
+/// Throws unless x and dy are such as forward was given, and returned.
+template <class X, class Scalar>
+void require_series(const X& x, const SeriesMemory<Scalar>& of_trace, const SeriesView<const Scalar>& dy, Index outputs,
+                    bool has_d_final, const Series<Scalar>* dx) {
+  require(x.batch() == of_trace.batch && x.steps() == of_trace.steps, "bptt: x must have batch ", Index(of_trace.batch),
+          " and steps ", Index(of_trace.steps), " (as the trace), got batch ", x.batch(), " and steps ", x.steps());
+  for (Index k = 0; k < x.batch(); ++k) {
+    const Index n = of_trace.layout.sequence(k);
+    require(x.length(n) == of_trace.layout.length(k), "bptt: x.length(", n, ") must be ", of_trace.layout.length(k),
+            " (as forward was given), got ", x.length(n));
+  }
+  if (!dy.empty() || !has_d_final) {
+    require_equal("bptt", "dy.features()", dy.features(), "net.outputs()", outputs);
+    require_same_steps("bptt", "dy", dy, "x", x);
+  }
+  require(!dx || !overlap(*dx, dy), "bptt: dx and dy must be two series, got one");
+}
+
 /// From dL/dy, after forward.
 template <class Net, class X>
-void backpropagate(const Net& net, const X& x, typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
-                   Net& gradient, const BpttOptions<Net>& options) {
+void backpropagate_series(const Net& net, const X& x, typename Net::Trace& trace,
+                          SeriesView<const typename Net::Scalar> dy, Net& gradient, const BpttOptions<Net>& options) {
   require_gradient(net, gradient);
   require(trace.batch() > 0, "bptt: the trace must have been through forward, got an empty one");
   net.require_shapes("bptt");
   net.require_workspace("bptt", trace.workspace());
-  require_same_steps("bptt", "x", x, "the trace", trace);
-  for (Index k = 0; k < x.batch(); ++k) {
-    const Index n = trace.layout().sequence(k);
-    require(x.length(n) == trace.layout().length(k), "bptt: x.length(", n, ") must be ", trace.layout().length(k),
-            " (as forward was given), got ", x.length(n));
-  }
-  if (!dy.empty() || !options.d_final) {
-    require_equal("bptt", "dy.features()", dy.features(), "net.outputs()", net.outputs());
-    require_same_steps("bptt", "dy", dy, "x", x);
-  }
-  require(!options.dx || !overlap(*options.dx, dy), "bptt: dx and dy must be two series, got one");
+  require_series(x, OfTrace::memory(trace), dy, net.outputs(), options.d_final != nullptr, options.dx);
   require(!options.initial, "bptt: initial must be left out where dy is given, for forward has had it");
-  backpropagate(net, x, trace, dy, {}, gradient, options);
+  backpropagate<are_tokens<X>>(net, &x, x.batch(), x.steps(), trace, dy, {}, gradient, options);
 }
 
 /// From a loss, forward and back.
@@ -118,7 +128,7 @@ double backpropagate_loss(const Net& net, const X& x, typename Net::Trace& trace
         "alone, and so is its dL/dy: multiply both by the share of the steps");
     sum += static_cast<double>(part);
   };
-  backpropagate(net, x, trace, {}, std::ref(adding), gradient, options);
+  backpropagate<are_tokens<X>>(net, &x, x.batch(), x.steps(), trace, {}, std::ref(adding), gradient, options);
   return sum;
 }
 
@@ -152,7 +162,7 @@ void bptt(const Net& net, SeriesView<const typename Net::Scalar> x, typename Net
           SeriesView<const typename Net::Scalar> dy, Net& gradient, BpttOptions<Net> options = {}) {
   require_equal("bptt", "x.features()", x.features(), "net.inputs()", net.inputs());
   require(!options.dx || !detail::overlap(*options.dx, x), "bptt: dx and x must be two series, got one");
-  detail::backpropagate(net, x, trace, dy, gradient, options);
+  detail::backpropagate_series(net, x, trace, dy, gradient, options);
 }
 /// The same for tokens. Throws std::invalid_argument where `.dx` is given, too.
 template <class Net>
@@ -160,7 +170,7 @@ void bptt(const Net& net, TokensView x, typename Net::Trace& trace, SeriesView<c
           Net& gradient, BpttOptions<Net> options = {}) {
   require(!options.dx, "bptt: dx must be left out, for x are tokens");
   x.require_inputs("bptt", net.inputs());
-  detail::backpropagate(net, x, trace, dy, gradient, options);
+  detail::backpropagate_series(net, x, trace, dy, gradient, options);
 }
 
 /// Forward and back in one call, for series whose outputs are not to be in memory as a whole: y_t and dL/dy_t are there

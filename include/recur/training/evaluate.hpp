@@ -184,10 +184,11 @@ detail::Evaluation<Metrics...> evaluate(const Net& net, const Data& data, Evalua
         windows.final_state(net, state);
       }
     }
-    return parts.size();
+    return static_cast<double>(parts.size());
   };
   const auto counts = detail::together("evaluate", options.processes, go_through);
-  if (options.processes.size() > 1) parts = detail::gather(options.processes, std::span<const Part>(parts), counts);
+  if (options.processes.size() > 1)
+    parts = detail::gather(options.processes, std::span<const Part>(parts), {counts.begin(), counts.end()});
   std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.batch < b.batch; });
   std::array<detail::RunningMean, count> means;
   for (const Part& each : parts)

@@ -196,17 +196,7 @@ inline std::string fingerprint_of_order(const std::vector<Index>& order) {
   of.add(std::as_bytes(std::span(order)));
   return of.text();
 }
-/// Throws, in all processes, unless they are about to do the same.
-template <class Net, class Optimizer, class Data, class Validation, class Engine>
-void require_same_training(const Net& net, const Optimizer& optimizer, const Data& data, const Validation* validation,
-                           const Engine& rng, const TrainState<Net>& run, const TrainOptions& options) {
-  SameEverywhere same;
-  same.add("the processor that recur was compiled for", RECUR_ISA_TEXT);
-  same.add("the network", describe(net, "net"));
-  same.add("data.sequences()", data.sequences());
-  same.add("data.steps()", data.steps());
-  same.add("validation.sequences()", validation ? Index(validation->sequences()) : 0);
-  same.add("validation.steps()", validation ? Index(validation->steps()) : 0);
+inline void add_options(SameEverywhere& same, const TrainOptions& options) {
   same.add("epochs", options.epochs);
   same.add("batch", options.batch);
   same.add("shuffle", options.shuffle);
@@ -221,9 +211,25 @@ void require_same_training(const Net& net, const Optimizer& optimizer, const Dat
   same.add("whether there is an on_progress", bool(options.on_progress));
   same.add("all_report", options.all_report);
   same.add("whether there is a schedule", bool(options.schedule));
-  same.add("the run's epoch", run.progress.epoch);
-  same.add("the run's batch", run.progress.batch);
-  same.add("the run's step", run.progress.step);
+}
+inline void add_progress(SameEverywhere& same, const Progress& of_run) {
+  same.add("the run's epoch", of_run.epoch);
+  same.add("the run's batch", of_run.batch);
+  same.add("the run's step", of_run.step);
+}
+/// Throws, in all processes, unless they are about to do the same.
+template <class Net, class Optimizer, class Data, class Validation, class Engine>
+void require_same_training(const Net& net, const Optimizer& optimizer, const Data& data, const Validation* validation,
+                           const Engine& rng, const TrainState<Net>& run, const TrainOptions& options) {
+  SameEverywhere same;
+  same.add("the processor that recur was compiled for", RECUR_ISA_TEXT);
+  same.add("the network", describe(net, "net"));
+  same.add("data.sequences()", data.sequences());
+  same.add("data.steps()", data.steps());
+  same.add("validation.sequences()", validation ? Index(validation->sequences()) : 0);
+  same.add("validation.steps()", validation ? Index(validation->steps()) : 0);
+  add_options(same, options);
+  add_progress(same, run.progress);
   same.add("the run's best epoch", run.best_epoch);
   same.add("the run's best validation", run.best_validation);
   same.add("the fingerprint of the run's order", fingerprint_of_order(run.order));
@@ -269,8 +275,8 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   const auto report = [&](const Progress& progress) {
     if (!options.on_progress) return;
     const bool is_told = processes.rank() == 0 || options.all_report;
-    for (const bool goes_on : together("train", processes, [&] { return !is_told || options.on_progress(progress); }))
-      stopped = stopped || !goes_on;
+    for (const double goes_on : together("train", processes, [&] { return !is_told || options.on_progress(progress); }))
+      stopped = stopped || goes_on == 0;
   };
   const auto fail = [&](const std::string& what, Index at) {
     if (run.good) net = *run.good;
@@ -373,7 +379,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     now.rate = optimizer.options.rate;
     bool touched_alone = false;  // were changed
     bool finite = true;
-    for (const bool each : together("train", processes, [&] {
+    for (const double each : together("train", processes, [&] {
            if constexpr (requires { touched_alone = optimizer.step(net, gradient, touched); }) {
              touched_alone = optimizer.step(net, gradient, touched);
            } else {
@@ -387,7 +393,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
            }
            return all;
          }))
-      finite = finite && each;
+      finite = finite && each != 0;
     good_is_old = !touched_alone;
     if (!finite)
       fail("the step of the optimiser, of rate " + describe(now.rate) + ", made " + not_finite_in(net),

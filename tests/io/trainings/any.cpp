@@ -1,3 +1,4 @@
+#include "any_cells/any_cells.hpp"
 #include "training_of.hpp"
 
 namespace recur_test {
@@ -9,30 +10,12 @@ std::vector<std::pair<std::string, std::unique_ptr<Training>>> trainings_of_all_
     initialize(net, rng);
     all.emplace_back(name, make_training<Adam<decltype(net)>>(net, AdamOptions{.rate = 1e-2}));
   };
-  const auto add_cell = [&](auto cell) {
-    const std::string name = cell.description();
-    const Index outputs = cell.outputs();
-    std::vector<AnyCell<float>> layers;
-    layers.push_back(std::move(cell));
-    add(name, Sequence(Stack(std::move(layers), {.dropout = 0.2}), Readout<float>(outputs, 1)));
-  };
-  add_cell(Elman<float>(1, 5));
-  add_cell(Gru<float>(1, 4));
-  add_cell(GruResetBefore<float>(1, 4));
-  add_cell(Lstm<float>(1, 4));
-  add_cell(PeepholeLstm<float>(1, 4));
-  add_cell(CoupledLstm<float>(1, 4));
-  add_cell(ProjectedLstm<float>(1, 4, 3));
-  add_cell(SLstm<float>(1, 4));
-  add_cell(LayerNormLstm<float>(1, 4));
-  add_cell(LayerNormGru<float>(1, 4));
-  add_cell(IndRnn<float>(1, 5));
-  add_cell(MinGru<float>(1, 5));
-  add_cell(MinLstm<float>(1, 5));
-  add_cell(Qrnn<float>(1, 5));
-  add_cell(RgLru<float>(1, 5));
-  add_cell(Lru<float>(1, 4));
-  add_cell(Cell<ZoneoutRule<GruRule<>>, float>(1, 4, {{0.2}}));
+  for (const auto& [name, make] : all_any_cells()) {
+    std::vector<AnyCell<double>> layers;
+    layers.push_back(make(1, 4));
+    const Index outputs = layers[0].outputs();
+    add(name, Sequence(Stack(std::move(layers), {.dropout = 0.2}), Readout<double>(outputs, 1)));
+  }
   add("time gaps",
       Sequence(Parallel(Residual(Elman<float>(1, 1)), Dense<float>(1, 1)), CtRnn<float>(2, 3), Readout<float>(3, 1)));
   add("layers",
