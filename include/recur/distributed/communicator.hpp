@@ -169,8 +169,8 @@ inline std::vector<double> together_as(const char* where, const Processes& proce
   }
   return values;
 }
-/// The number that f() returns, of all processes. Where it throws in one of them, all throw ProcessError; a process that
-/// is alone has the exception as it is.
+/// The number that f() returns, of all processes. Where it throws in one of them, all throw ProcessError; a process
+/// that is alone has the exception as it is.
 std::vector<double> together(const char* where, const Processes& processes, auto&& f) {
   return together_as(where, processes, std::ref(f));  // which allocates nothing
 }

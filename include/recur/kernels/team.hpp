@@ -58,13 +58,13 @@ inline constexpr Index sequences_each = 8;
 /// The fewest multiply-adds of a chunk, some ten microseconds, that are worth waiting for other threads.
 inline constexpr double multiply_adds_each = 2e6;
 
-/// f(team) from each member of a team, as large as the batch and the work on a chunk of steps (in multiply-adds) are
-/// worth. A program that is in a parallel region of its own keeps to its threads.
-template <class F>
-void in_team(Index batch, double work, const F& f) {
+/// f(team) from each member of a team, as large as the batch and the work on a chunk of steps (in multiply-adds, which
+/// work() counts) are worth. A program that is in a parallel region of its own keeps to its threads.
+template <class Work, class F>
+void in_team(Index batch, const Work& work, const F& f) {
 #ifdef _OPENMP
   const Index size = std::min<Index>(omp_get_max_threads(), batch / sequences_each);
-  if (size > 1 && work >= multiply_adds_each && !omp_in_parallel()) {
+  if (size > 1 && work() >= multiply_adds_each && !omp_in_parallel()) {
 #pragma omp parallel num_threads(static_cast<int>(size))
     f(Team{omp_get_num_threads(), omp_get_thread_num()});
     return;

@@ -24,15 +24,9 @@ inline constexpr bool are_tokens = std::is_same_v<X, TokensView> || std::is_same
 template <class Scalar>
 using Input =
     std::variant<const SeriesView<const Scalar>*, const SeriesReader<Scalar>*, const TokensView*, const TokensReader*>;
-/// Some of the steps, as columns in the order of BatchLayout: numbers or tokens.
+/// Some of the steps, as columns in the order of BatchLayout.
 template <class Scalar>
-struct InputColumns {
-  SeriesView<const Scalar> numbers;
-  TokensView tokens{nullptr, 0, 0};
-
-  InputColumns(SeriesView<const Scalar> columns) : numbers(columns) {}  // NOLINT: either converts
-  InputColumns(const TokensView& columns) : tokens(columns) {}          // NOLINT
-};
+using InputColumns = std::variant<SeriesView<const Scalar>, TokensView>;
 /// A loss of the steps from `first` on, as bptt() takes it: sets dL/dy.
 template <class Scalar>
 using LossOfPart = std::function<void(Index first, SeriesView<const Scalar> y, Series<Scalar>& dy)>;
@@ -190,8 +184,7 @@ class SeriesPass {
   }
   /// The multiply-adds of the network for a chunk.
   double multiply_adds() const {
-    return static_cast<double>(net_.parameters()) *
-           static_cast<double>(std::min(memory_.layout.columns(), forward_columns));
+    return static_cast<double>(net_.parameters() * std::min(memory_.layout.columns(), forward_columns));
   }
   ChunkOf<Team_> whole(const Team_& team) const {
     const BatchLayout& layout = memory_.layout;
@@ -259,7 +252,8 @@ class SeriesPass {
     DropoutSeed seed = memory_.seed;
     net_.prepare(Pass{layout, seed, of_tokens()});
     net_.begin_states(layout, before);
-    in_team(layout.batch(), multiply_adds(), [&](const Team_& team) { net_.run(whole(team), *columns_); });
+    in_team(
+        layout.batch(), [&] { return multiply_adds(); }, [&](const Team_& team) { net_.run(whole(team), *columns_); });
     return seed;
   }
 
@@ -320,16 +314,18 @@ class SeriesPass {
     } else if (!dx.empty()) {
       dx_columns = unpadded.flat(dx, steps.first, steps.end);
     }
-    in_team(layout.batch(), multiply_adds(), [&](const Team_& team) {
-      const FlushToZero flush;
-      ChunkOf<Team_> chunk = whole(team);
-      chunk.first = steps.first;
-      chunk.end = steps.end;
-      chunk.from_later = steps.from_later;
-      chunk.has_loss = steps.has_loss;
-      if (steps.has_loss) chunk.set_zero(dx_columns);
-      back.run(chunk, *columns_, dy_columns, dx_columns);
-    });
+    in_team(
+        layout.batch(), [&] { return multiply_adds(); },
+        [&](const Team_& team) {
+          const FlushToZero flush;
+          ChunkOf<Team_> chunk = whole(team);
+          chunk.first = steps.first;
+          chunk.end = steps.end;
+          chunk.from_later = steps.from_later;
+          chunk.has_loss = steps.has_loss;
+          if (steps.has_loss) chunk.set_zero(dx_columns);
+          back.run(chunk, *columns_, dy_columns, dx_columns);
+        });
     if (pads_dx) unpadded.pad(layout, steps.first, steps.end, unpadded.dx, dx, 0);
   }
 
@@ -491,9 +487,9 @@ class ForwardOf final : public ForwardSteps<typename Net::Scalar, Team_> {
   }
   void run(const ChunkOf<Team_>& whole, const InputColumns<Scalar>& x) override {
     if constexpr (of_tokens) {
-      run_forward(net_, whole, x.tokens, work_);
+      run_forward(net_, whole, std::get<TokensView>(x), work_);
     } else {
-      run_forward(net_, whole, x.numbers, work_);
+      run_forward(net_, whole, std::get<SeriesView<const Scalar>>(x), work_);
     }
   }
   SeriesView<const Scalar> output_columns() const override { return net_.output_columns(work_); }
@@ -531,9 +527,9 @@ class BackwardOf final : public BackwardSteps<typename Net::Scalar, Team_> {
   void run(const ChunkOf<Team_>& whole, const InputColumns<Scalar>& x, SeriesView<const Scalar> dy,
            SeriesView<Scalar> dx) override {
     if constexpr (of_tokens) {
-      run_backward(net_, whole, x.tokens, dy, work_, gradient_, dx);
+      run_backward(net_, whole, std::get<TokensView>(x), dy, work_, gradient_, dx);
     } else {
-      run_backward(net_, whole, x.numbers, dy, work_, gradient_, dx);
+      run_backward(net_, whole, std::get<SeriesView<const Scalar>>(x), dy, work_, gradient_, dx);
     }
   }
   void add_d_initial(const BatchLayout& layout) override { detail::add_d_initial(net_, layout, work_, *d_initial_); }

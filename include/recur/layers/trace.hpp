@@ -120,8 +120,8 @@ struct SeriesMemory {
   Index segments() const { return std::max<Index>(1, std::ssize(edges) - 1); }
   /// Bytes of all but the buffers.
   Index bytes_of_tables() const {
-    const auto numbers = left.capacity() + left_of_part.capacity() + edges.capacity() + stretch.capacity() +
-                         kept.capacity();
+    const auto numbers =
+        left.capacity() + left_of_part.capacity() + edges.capacity() + stretch.capacity() + kept.capacity();
     return layout.bytes() + next.bytes() + static_cast<Index>(numbers * sizeof(Index));
   }
 };

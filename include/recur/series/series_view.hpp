@@ -56,17 +56,13 @@ class SeriesView : public BatchView<SeriesView<Scalar_>> {
   ///@{
   SeriesView(const Series<Scalar>& series)  // NOLINT: a Series is meant to convert
     requires std::is_const_v<Scalar_>
-      : SeriesView(series.data(), series.features(), series.batch(), series.steps()) {
-    lengths_.data = series.lengths().empty() ? nullptr : series.lengths().data();
-  }
+      : SeriesView(series.data(), series) {}
   SeriesView(Series<Scalar>& series)  // NOLINT
-      : SeriesView(series.data(), series.features(), series.batch(), series.steps()) {
-    lengths_.data = series.lengths().empty() ? nullptr : series.lengths().data();
-  }
+      : SeriesView(series.data(), series) {}
   template <class Other>
     requires(std::is_const_v<Scalar_> && std::is_same_v<Other, Scalar>)
   SeriesView(const SeriesView<Other>& other)  // NOLINT: to read is less than to write
-      : SeriesView(other.data(), other.features(), other.batch(), other.steps(), other.stride()) {
+      : Batch(other.batch_, other.steps_), data_(other.data_), features_(other.features_), stride_(other.stride_) {
     lengths_ = other.lengths_;
   }
   ///@}
@@ -92,7 +88,9 @@ class SeriesView : public BatchView<SeriesView<Scalar_>> {
   SeriesView window(Index first, Index count) const {
     require(first >= 0 && count >= 0 && first <= steps_ && count <= steps_ - first,
             "window: first + count <= steps() = ", steps_, " expected, got ", first, " + ", count);
-    SeriesView result(data_ + first * batch_ * stride_, features_, batch_, count, stride_);
+    SeriesView result = *this;
+    result.data_ += first * batch_ * stride_;
+    result.steps_ = count;
     result.lengths_ = lengths_.window(first, count, steps_);
     return result;
   }
@@ -134,6 +132,12 @@ class SeriesView : public BatchView<SeriesView<Scalar_>> {
   friend class SeriesView;
   template <class>
   friend class Series;
+
+  /// Of a series, which has sizes that fit.
+  SeriesView(Scalar_* data, const auto& series)
+      : Batch(series.batch(), series.steps()), data_(data), features_(series.features()), stride_(features_) {
+    lengths_.data = series.lengths().empty() ? nullptr : series.lengths().data();
+  }
 
   Eigen::OuterStride<> outer() const { return Eigen::OuterStride<>(stride_); }
   void copy_lengths(auto& series) const {

@@ -29,10 +29,12 @@ TEST_CASE("The shares of a team are everything, each once, in whole grains", "[t
 TEST_CASE("A team is as large as the work is worth", "[team]") {
   const auto size_for = [](Index batch, double work) {
     std::vector<Index> sizes(16);
-    detail::in_team(batch, work, [&](const detail::Team& team) {
-      sizes[static_cast<std::size_t>(team.member)] = team.size;
-      team.barrier();
-    });
+    detail::in_team(
+        batch, [&] { return work; },
+        [&](const detail::Team& team) {
+          sizes[static_cast<std::size_t>(team.member)] = team.size;
+          team.barrier();
+        });
     return sizes[0];
   };
   CHECK(size_for(1, 1e9) == 1);
