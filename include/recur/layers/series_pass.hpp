@@ -20,13 +20,43 @@ namespace recur::inline RECUR_ISA::detail {
 template <class X>
 inline constexpr bool are_tokens = std::is_same_v<X, TokensView> || std::is_same_v<X, TokensReader>;
 
-/// x_1 .. x_T as the caller has them.
-template <class Scalar>
-using Input =
-    std::variant<const SeriesView<const Scalar>*, const SeriesReader<Scalar>*, const TokensView*, const TokensReader*>;
-/// Some of the steps, as columns in the order of BatchLayout.
+/// Some of the steps of x, as columns in the order of BatchLayout.
 template <class Scalar>
 using InputColumns = std::variant<SeriesView<const Scalar>, TokensView>;
+
+/// x_1 .. x_T, whatever type they have.
+template <class Scalar>
+class SeriesInput {
+ public:
+  bool of_tokens, reads;  // in parts
+
+  virtual Index batch() const = 0;
+  virtual Index steps() const = 0;
+  virtual Index steps_left(Index n) const = 0;
+  virtual void assign_to(BatchLayout& layout) const = 0;
+  /// The steps of the layout's window; `inputs` features.
+  virtual InputColumns<Scalar> columns(Unpadded<Scalar>& unpadded, const BatchLayout& layout, Index inputs) const = 0;
+
+ protected:
+  SeriesInput(bool tokens, bool in_parts) : of_tokens(tokens), reads(in_parts) {}
+  ~SeriesInput() = default;
+};
+template <class Scalar, class X>
+class SeriesInputOf final : public SeriesInput<Scalar> {
+ public:
+  explicit SeriesInputOf(const X& x) : SeriesInput<Scalar>(are_tokens<X>, !requires { x.memory(); }), x_(x) {}
+  Index batch() const override { return x_.batch(); }
+  Index steps() const override { return x_.steps(); }
+  Index steps_left(Index n) const override { return x_.steps_left(n); }
+  void assign_to(BatchLayout& layout) const override { layout.assign(x_); }
+  InputColumns<Scalar> columns(Unpadded<Scalar>& unpadded, const BatchLayout& layout, Index inputs) const override {
+    return unpadded.columns_of(x_, layout, inputs);
+  }
+
+ private:
+  const X& x_;
+};
+
 /// A loss of the steps from `first` on, as bptt() takes it: sets dL/dy.
 template <class Scalar>
 using LossOfPart = std::function<void(Index first, SeriesView<const Scalar> y, Series<Scalar>& dy)>;
@@ -105,7 +135,8 @@ class SeriesPass {
   using Backward = BackwardSteps<Scalar, Team_>;
 
  public:
-  SeriesPass(Forward& net, const Input<Scalar>& x, SeriesMemory<Scalar>& memory) : net_(net), x_(x), memory_(memory) {}
+  SeriesPass(Forward& net, const SeriesInput<Scalar>& x, SeriesMemory<Scalar>& memory)
+      : net_(net), x_(x), memory_(memory) {}
 
   /// As LayerOf::forward, which has checked.
   View forward() {
@@ -124,7 +155,7 @@ class SeriesPass {
       begin_at(StateAt::given);
       DropoutSeed seed = memory_.seed;
       memory_.layout.narrow(0, 0);
-      net_.prepare(Pass{memory_.layout, seed, of_tokens()});
+      net_.prepare(Pass{memory_.layout, seed, x_.of_tokens});
       memory_.dropout = seed;
     }
     complete(false);
@@ -155,7 +186,7 @@ class SeriesPass {
         }
         if (!is_recorded || !begun) {
           if (!columns_) columns_ = columns_of_x();
-          back.prepare(Pass{layout, memory_.seed, of_tokens(), !dx.empty(), begun});
+          back.prepare(Pass{layout, memory_.seed, x_.of_tokens, !dx.empty(), begun});
           if (!begun) back.begin_d_states(layout);
           begun = true;
         }
@@ -170,18 +201,7 @@ class SeriesPass {
 
  private:
   Index segments() const { return memory_.segments(); }
-  bool of_tokens() const {
-    return std::holds_alternative<const TokensView*>(x_) || std::holds_alternative<const TokensReader*>(x_);
-  }
-  /// Something that all four kinds of x have.
-  auto of_x(auto&& f) const {
-    return std::visit([&](const auto* x) { return f(*x); }, x_);
-  }
-  InputColumns<Scalar> columns_of_x() {
-    return of_x([&](const auto& x) -> InputColumns<Scalar> {
-      return memory_.unpadded.columns_of(x, memory_.layout, net_.inputs());
-    });
-  }
+  InputColumns<Scalar> columns_of_x() { return x_.columns(memory_.unpadded, memory_.layout, net_.inputs()); }
   /// The multiply-adds of the network for a chunk.
   double multiply_adds() const {
     return static_cast<double>(net_.parameters() * std::min(memory_.layout.columns(), forward_columns));
@@ -195,7 +215,7 @@ class SeriesPass {
   void begin(bool with_output) {
     const bool may_refuse = memory_.options.memory > 0;
     BatchLayout& layout = may_refuse ? memory_.next : memory_.layout;
-    of_x([&](const auto& x) { layout.assign(x); });
+    x_.assign_to(layout);
     const Segmentation cut = cut_for(layout, with_output);
     if (may_refuse) {
       if (cut != memory_.cut) free();  // another use of its memory would come on top
@@ -203,11 +223,9 @@ class SeriesPass {
     }
     memory_.cut = cut;
     memory_.batch = 0;  // until all is done: what reads or computes the loss may throw
-    of_x([&](const auto& x) {
-      memory_.steps = x.steps();
-      memory_.left.resize(static_cast<std::size_t>(x.batch()));
-      for (Index n = 0; n < x.batch(); ++n) memory_.left[static_cast<std::size_t>(n)] = x.steps_left(n);
-    });
+    memory_.steps = x_.steps();
+    memory_.left.resize(static_cast<std::size_t>(layout.batch()));
+    for (Index n = 0; n < layout.batch(); ++n) memory_.left[static_cast<std::size_t>(n)] = x_.steps_left(n);
     memory_.has_output = with_output;
     memory_.seed = memory_.dropout;
     memory_.cut.edges(memory_.layout, 0, 0, memory_.layout.steps(), memory_.edges);
@@ -250,7 +268,7 @@ class SeriesPass {
     layout.narrow(first, end);
     columns_ = columns_of_x();
     DropoutSeed seed = memory_.seed;
-    net_.prepare(Pass{layout, seed, of_tokens()});
+    net_.prepare(Pass{layout, seed, x_.of_tokens});
     net_.begin_states(layout, before);
     in_team(
         layout.batch(), [&] { return multiply_adds(); }, [&](const Team_& team) { net_.run(whole(team), *columns_); });
@@ -394,7 +412,7 @@ class SeriesPass {
                     .parameters = net_.parameters(),
                     .states = net_.numbers_of_state(),
                     .outputs = net_.outputs(),
-                    .of_tokens = of_tokens(),
+                    .of_tokens = x_.of_tokens,
                     .for_training = memory_.dropout.on,
                     .unequal = layout.has_unequal_lengths(),
                     .columns = two > one ? 0 : layout.column(one)};
@@ -422,15 +440,13 @@ class SeriesPass {
     }
     if (options.memory == 0 || layout.columns() == 0) return {};
     measure(layout);
-    const bool reads =
-        std::holds_alternative<const SeriesReader<Scalar>*>(x_) || std::holds_alternative<const TokensReader*>(x_);
     return within_memory(layout,
                          {.memory = options.memory,
                           .need = memory_.need,
-                          .steps = of_x([](const auto& x) { return x.steps(); }),
+                          .steps = x_.steps(),
                           .inputs = net_.inputs(),
                           .pads = layout.has_unequal_lengths(),
-                          .reads = reads,
+                          .reads = x_.reads,
                           .with_output = with_output,
                           .number = sizeof(Scalar),
                           .kept_state = static_cast<std::size_t>(net_.bytes_of_state()) + sizeof(Index)},
@@ -438,7 +454,7 @@ class SeriesPass {
   }
 
   Forward& net_;
-  const Input<Scalar> x_;
+  const SeriesInput<Scalar>& x_;
   SeriesMemory<Scalar>& memory_;
   std::optional<InputColumns<Scalar>> columns_;  // of the steps whose records are in the trace
 };
@@ -565,7 +581,8 @@ SeriesView<const typename Net::Scalar> forward(const Net& net, const X& x, typen
                                                const typename Net::State& initial) {
   require_forward("forward", net, x, trace, initial);
   ForwardOf<Net, are_tokens<X>> steps(net, trace, initial);
-  return SeriesPass<typename Net::Scalar>(steps, &x, OfTrace::memory(trace)).forward();
+  const SeriesInputOf<typename Net::Scalar, X> input(x);
+  return SeriesPass<typename Net::Scalar>(steps, input, OfTrace::memory(trace)).forward();
 }
 
 /// The state after the last step.

@@ -51,17 +51,16 @@ inline Truncation truncation(Index window, Index stride, Index steps, bool causa
 }
 
 /// Checks what else both forms are given, and goes back: from dy, or from the loss, where there is one, after forward.
-/// The batch and the steps are those of x.
 template <bool of_tokens, class Net>
-void backpropagate(const Net& net, const Input<typename Net::Scalar>& x, Index batch, Index steps,
-                   typename Net::Trace& trace, SeriesView<const typename Net::Scalar> dy,
-                   const LossOfPart<typename Net::Scalar>& loss, Net& gradient, const BpttOptions<Net>& options) {
+void backpropagate(const Net& net, const SeriesInput<typename Net::Scalar>& x, typename Net::Trace& trace,
+                   SeriesView<const typename Net::Scalar> dy, const LossOfPart<typename Net::Scalar>& loss,
+                   Net& gradient, const BpttOptions<Net>& options) {
   using Scalar = typename Net::Scalar;
   const typename Net::State no_state{};
   const auto& d_final = options.d_final ? *options.d_final : no_state;
   const auto& initial = options.initial ? *options.initial : no_state;
-  require_state("bptt", "d_final", net, d_final, batch);
-  const Truncation of = truncation(options.window, options.stride, steps, Net::causal);
+  require_state("bptt", "d_final", net, d_final, x.batch());
+  const Truncation of = truncation(options.window, options.stride, x.steps(), Net::causal);
   require(!options.d_initial || options.d_initial != options.d_final,
           "bptt: d_initial and d_final must be two states, got one");
   ForwardOf<Net, of_tokens> forward(net, trace, initial);
@@ -71,7 +70,7 @@ void backpropagate(const Net& net, const Input<typename Net::Scalar>& x, Index b
   if (!options.accumulate) set_zero(gradient);
   SeriesView<Scalar> dx;
   if (options.dx) {
-    options.dx->resize(net.inputs(), batch, steps);
+    options.dx->resize(net.inputs(), x.batch(), x.steps());
     dx = *options.dx;
   }
   pass.backward(back, dy, loss, dx, of.window, of.stride);
@@ -106,7 +105,7 @@ void backpropagate_series(const Net& net, const X& x, typename Net::Trace& trace
   net.require_workspace("bptt", trace.workspace());
   require_series(x, OfTrace::memory(trace), dy, net.outputs(), options.d_final != nullptr, options.dx);
   require(!options.initial, "bptt: initial must be left out where dy is given, for forward has had it");
-  backpropagate<are_tokens<X>>(net, &x, x.batch(), x.steps(), trace, dy, {}, gradient, options);
+  backpropagate<are_tokens<X>>(net, SeriesInputOf<typename Net::Scalar, X>(x), trace, dy, {}, gradient, options);
 }
 
 /// From a loss, forward and back.
@@ -128,7 +127,7 @@ double backpropagate_loss(const Net& net, const X& x, typename Net::Trace& trace
         "alone, and so is its dL/dy: multiply both by the share of the steps");
     sum += static_cast<double>(part);
   };
-  backpropagate<are_tokens<X>>(net, &x, x.batch(), x.steps(), trace, {}, std::ref(adding), gradient, options);
+  backpropagate<are_tokens<X>>(net, SeriesInputOf<Scalar, X>(x), trace, {}, std::ref(adding), gradient, options);
   return sum;
 }
 
