@@ -8,6 +8,7 @@ std::vector<NamedAnyCell> gated_cells() {
           any_cell<recur::GruRule<>>("Gru"),
           any_cell<recur::GruResetBeforeRule<>>("GruResetBefore"),
           any_cell<recur::SLstmRule>("SLstm"),
+          any_cell<recur::CoupledLstmRule<>>("CoupledLstm"),
           any_cell<SmoothlyNormed<recur::LayerNormLstmRule>>("LayerNormLstm"),
           any_cell<SmoothlyNormed<recur::LayerNormGruRule>>("LayerNormGru"),
           any_cell<ZonedOutLstm>("ZonedOutLstm")};

@@ -135,8 +135,9 @@ inline std::vector<std::string> gather_texts(const Processes& processes, const s
   return texts;
 }
 
-inline std::vector<double> together_as(const char* where, const Processes& processes,
-                                       const std::function<double()>& f) {
+/// The number that f() returns, of all processes. Where it throws in one of them, all throw ProcessError; a process
+/// that is alone has the exception as it is.
+inline std::vector<double> together(const char* where, const Processes& processes, const std::function<double()>& f) {
   if (processes.size() == 1) return {f()};
   struct Outcome {
     double value;
@@ -168,11 +169,6 @@ inline std::vector<double> together_as(const char* where, const Processes& proce
                            std::to_string(texts.size()) + " has failed: " + texts[r]);
   }
   return values;
-}
-/// The number that f() returns, of all processes. Where it throws in one of them, all throw ProcessError; a process
-/// that is alone has the exception as it is.
-std::vector<double> together(const char* where, const Processes& processes, auto&& f) {
-  return together_as(where, processes, std::ref(f));  // which allocates nothing
 }
 
 /// Throws, where something does not hold that does not hold in any process: see require().

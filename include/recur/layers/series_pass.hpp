@@ -8,7 +8,6 @@
 #include "trace.hpp"
 
 #include <functional>
-#include <memory>
 #include <optional>
 #include <variant>
 
@@ -67,6 +66,8 @@ using LossOfPart = std::function<void(Index first, SeriesView<const Scalar> y, S
 /// and, from here on, those that are kept on the way.
 enum class StateAt : std::size_t { given, initial, now, last, kept };
 inline StateAt kept_state(std::size_t i) { return static_cast<StateAt>(static_cast<std::size_t>(StateAt::kept) + i); }
+/// Where it stands among the states of a trace.
+inline std::size_t index_of(StateAt place) { return static_cast<std::size_t>(place) - 1; }
 
 /// A network with a trace, forward. Of a class of its own for each Team, as Chunk is.
 template <class Scalar, class Team_>
@@ -101,7 +102,6 @@ template <class Scalar, class Team_>
 class BackwardSteps {
  public:
   virtual void prepare(const Pass& pass) = 0;
-  virtual bool wants_d_initial() const = 0;
   /// Before the last chunk.
   virtual void begin_d_states(const BatchLayout& layout) = 0;
   virtual void run(const ChunkOf<Team_>& whole, const InputColumns<Scalar>& x, SeriesView<const Scalar> dy,
@@ -158,10 +158,7 @@ class SeriesPass {
       net_.prepare(Pass{memory_.layout, seed, x_.of_tokens});
       memory_.dropout = seed;
     }
-    complete(false);
   }
-  /// Whether the trace has what it says; if not, it counts as empty.
-  void complete(bool is) { memory_.batch = is ? memory_.layout.batch() : 0; }
 
   /// As bptt, which has checked: dx may be empty, 0 < stride <= window. The gradient is that of `dy`, a whole series,
   /// which may be empty, or of the loss, where there is one.
@@ -171,6 +168,7 @@ class SeriesPass {
     const std::vector<Index>& edges = memory_.stretch;
     const bool truncated = stride < layout.steps() || window < layout.steps();
     bool begun = false;
+    complete(false);
     // The loss of each stretch of `stride` steps goes back to `window` steps before its end, or before where its end
     // would be: of the last, too, so that where it begins does not depend on the longest sequence of the batch.
     for (Index first = 0; first < std::max<Index>(1, layout.steps()); first += stride) {
@@ -192,14 +190,18 @@ class SeriesPass {
         }
         go_back(back, dy, loss, dx, {a, b, b < end, a >= first});
       }
-      if (back.wants_d_initial() && begin == 0) back.add_d_initial(layout);
+      if (begin == 0) back.add_d_initial(layout);
     }
     back.finish();
     if (truncated) memory_.kept.clear();
     for (Index t = layout.steps(); t < dx.steps(); ++t) dx[t].setZero();
+    complete(true);
   }
 
  private:
+  /// Whether the trace has what it says; if not, as while it is on its way, for what reads or computes the loss may
+  /// throw, it counts as empty.
+  void complete(bool is) { memory_.batch = is ? memory_.layout.batch() : 0; }
   Index segments() const { return memory_.segments(); }
   InputColumns<Scalar> columns_of_x() { return x_.columns(memory_.unpadded, memory_.layout, net_.inputs()); }
   /// The multiply-adds of the network for a chunk.
@@ -222,7 +224,7 @@ class SeriesPass {
       memory_.layout = layout;
     }
     memory_.cut = cut;
-    memory_.batch = 0;  // until all is done: what reads or computes the loss may throw
+    complete(false);
     memory_.steps = x_.steps();
     memory_.left.resize(static_cast<std::size_t>(layout.batch()));
     for (Index n = 0; n < layout.batch(); ++n) memory_.left[static_cast<std::size_t>(n)] = x_.steps_left(n);
@@ -235,7 +237,7 @@ class SeriesPass {
   void free() {
     net_.free();
     memory_.unpadded = {};
-    memory_.kept = {};
+    memory_.kept = std::vector<Index>();
     memory_.batch = 0;
   }
 
@@ -350,11 +352,9 @@ class SeriesPass {
   // ---- States between segments ----
 
   /// Keeps a state, which is that before a step.
-  StateAt keep(Index step, StateAt state) {
+  void keep(Index step, StateAt state) {
+    net_.copy_state(state, kept_state(memory_.kept.size()));
     memory_.kept.push_back(step);
-    net_.reserve(memory_.kept.size());
-    net_.copy_state(state, last_kept());
-    return last_kept();
   }
   StateAt last_kept() const { return kept_state(memory_.kept.size() - 1); }
   void begin_at(StateAt initial) {
@@ -488,14 +488,13 @@ class ForwardOf final : public ForwardSteps<typename Net::Scalar, Team_> {
   }
 
   void free() override {
-    std::destroy_at(&work_);
-    std::construct_at(&work_);
-    states_ = {};
+    work_ = typename Net::Workspace();
+    states_ = std::vector<State>();  // not {}, which would leave the memory of the table
   }
   void reserve(std::size_t states) override {
-    if (states_.size() < index(kept_state(states))) states_.resize(index(kept_state(states)));
+    if (states_.size() < index_of(kept_state(states))) states_.resize(index_of(kept_state(states)));
   }
-  void copy_state(StateAt from, StateAt to) override { states_[index(to)] = state(from); }
+  void copy_state(StateAt from, StateAt to) override { states_[index_of(to)] = state(from); }
 
   void prepare(const Pass& pass) override { net_.prepare_forward(pass, work_); }
   void begin_states(const BatchLayout& layout, StateAt from) override {
@@ -510,12 +509,11 @@ class ForwardOf final : public ForwardSteps<typename Net::Scalar, Team_> {
   }
   SeriesView<const Scalar> output_columns() const override { return net_.output_columns(work_); }
   void final_states(const BatchLayout& layout, StateAt to) override {
-    detail::final_states(net_, layout, work_, states_[index(to)]);
+    detail::final_states(net_, layout, work_, states_[index_of(to)]);
   }
 
  private:
-  static std::size_t index(StateAt place) { return static_cast<std::size_t>(place) - 1; }
-  const State& state(StateAt place) const { return place == StateAt::given ? given_ : states_[index(place)]; }
+  const State& state(StateAt place) const { return place == StateAt::given ? given_ : states_[index_of(place)]; }
 
   const Net& net_;
   typename Net::Workspace& work_;
@@ -535,7 +533,6 @@ class BackwardOf final : public BackwardSteps<typename Net::Scalar, Team_> {
       : net_(net), work_(OfTrace::workspace(trace)), gradient_(gradient), d_final_(d_final), d_initial_(d_initial) {}
 
   void prepare(const Pass& pass) override { net_.prepare_backward(pass, work_); }
-  bool wants_d_initial() const override { return d_initial_; }
   void begin_d_states(const BatchLayout& layout) override {
     detail::begin_d_states(net_, layout, work_, d_final_);
     if (d_initial_) begin_d_initial(net_, layout, work_, *d_initial_);
@@ -548,7 +545,9 @@ class BackwardOf final : public BackwardSteps<typename Net::Scalar, Team_> {
       run_backward(net_, whole, std::get<SeriesView<const Scalar>>(x), dy, work_, gradient_, dx);
     }
   }
-  void add_d_initial(const BatchLayout& layout) override { detail::add_d_initial(net_, layout, work_, *d_initial_); }
+  void add_d_initial(const BatchLayout& layout) override {
+    if (d_initial_) detail::add_d_initial(net_, layout, work_, *d_initial_);
+  }
   void finish() override { net_.finish_backward(work_, gradient_); }
 
  private:
@@ -589,7 +588,7 @@ SeriesView<const typename Net::Scalar> forward(const Net& net, const X& x, typen
 template <class Net>
 void final_state(const Net& net, const typename Net::Trace& trace, typename Net::State& state) {
   if (trace.segments() > 1) {
-    state = OfTrace::states(trace)[static_cast<std::size_t>(StateAt::last) - 1];
+    state = OfTrace::states(trace)[index_of(StateAt::last)];
   } else {
     final_states(net, trace.layout(), trace.workspace(), state);
   }

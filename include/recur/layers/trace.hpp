@@ -195,7 +195,7 @@ class Trace {
 
   detail::SeriesMemory<Scalar> memory_;
   typename Net::Workspace workspace_;
-  std::vector<State> states_;  // where there are segments, as detail::StateOf names them
+  std::vector<State> states_;  // where there are segments: see detail::StateAt
 };
 
 namespace detail {

@@ -15,7 +15,7 @@ namespace recur::inline RECUR_ISA {
 ///       for (recur::Index t = 0; t < part.steps(); ++t) part[t] = features_of(first + t);
 ///     });
 ///
-/// `part` has the sizes that are asked for when it is called, features x N x steps. Each step is asked for more than
+/// `part` has the sizes that are asked for when it is called, features x N x steps. A step may be asked for more than
 /// once, later steps before earlier ones, always by the thread that called bptt(), and must be the same each time.
 template <class Scalar>
 class SeriesReader : public BatchView<SeriesReader<Scalar>> {

@@ -5,6 +5,7 @@
 #include "../layers/series_pass.hpp"
 
 #include <concepts>
+#include <functional>
 
 namespace recur::inline RECUR_ISA {
 
@@ -45,7 +46,7 @@ inline Truncation truncation(Index window, Index stride, Index steps, bool causa
   if (window == 0 && stride == 0) return {steps, steps};
   const Truncation of{window, stride > 0 ? stride : window};
   require(stride >= 0 && 0 < of.stride && of.stride <= window, "bptt: 0 <= stride <= window expected, got stride ",
-          of.stride, " and window ", window);
+          stride, " and window ", window);
   require(causal, "bptt: a window is for networks that go forward in time alone");
   return of;
 }
@@ -74,7 +75,6 @@ void backpropagate(const Net& net, const SeriesInput<typename Net::Scalar>& x, t
     dx = *options.dx;
   }
   pass.backward(back, dy, loss, dx, of.window, of.stride);
-  pass.complete(true);
 }
 
 /// Throws unless x and dy are such as forward was given, and returned.

@@ -18,6 +18,7 @@ std::vector<std::pair<std::string, std::unique_ptr<Training>>> trainings_of_all_
   }
   add("time gaps",
       Sequence(Parallel(Residual(Elman<float>(1, 1)), Dense<float>(1, 1)), CtRnn<float>(2, 3), Readout<float>(3, 1)));
+  add("in float", Sequence(AnyCell<float>(Elman<float>(1, 3)), Readout<float>(3, 1)));
   add("layers",
       Sequence(Dense<float>(1, 4), Residual(Sequence(LayerNorm<float>(4), Gru<float>(4, 4), Dropout<float>(4, 0.3))),
                Stack<Elman<float>>(4, 4, 3, {.dropout = 0.5}), Parallel(Gru<float>(4, 2), Lru<float>(4, 1)),
