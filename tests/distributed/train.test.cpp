@@ -1,6 +1,6 @@
 // Training by several processes: the same bits as by one, and no process that waits in vain.
 #include "../catch.hpp"
-#include "io/trainings/trainings.hpp"
+#include "all_kinds.hpp"
 #include "threads_as_processes.hpp"
 
 #include <recur/training/metrics.hpp>

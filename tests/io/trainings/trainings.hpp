@@ -45,10 +45,5 @@ std::unique_ptr<Training> nested_training(const RmsPropOptions& options);
 /// Networks of one layer; with Adam and std::mt19937(3).
 std::unique_ptr<Training> readout_training(const AdamOptions& options);  // in float
 std::unique_ptr<Training> elman_training(const AdamOptions& options);    // in double
-/// A network of each kind of cell, with dropout, in double, and two of many layers, in float; by their names; with Adam
-/// and std::mt19937(3).
-std::vector<std::pair<std::string, std::unique_ptr<Training>>> trainings_of_all_kinds();
-/// Bidirectional GRU 1 -> 6, Dropout, Readout, in float; with Adam and std::mt19937(3).
-std::unique_ptr<Training> bidirectional_training(const AdamOptions& options);
 
 }  // namespace recur_test

@@ -1,5 +1,6 @@
+#include "all_kinds.hpp"
 #include "any_cells/any_cells.hpp"
-#include "training_of.hpp"
+#include "io/trainings/training_of.hpp"
 
 namespace recur_test {
 
