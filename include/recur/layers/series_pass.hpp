@@ -65,6 +65,7 @@ using LossOfPart = std::function<void(Index first, SeriesView<const Scalar> y, S
 /// Where a state is: as the caller gave it; or in the trace, before the first step, before the next, after the last,
 /// and, from here on, those that are kept on the way.
 enum class StateAt : std::size_t { given, initial, now, last, kept };
+/// The i-th of those that are kept.
 inline StateAt kept_state(std::size_t i) { return static_cast<StateAt>(static_cast<std::size_t>(StateAt::kept) + i); }
 /// Where it stands among the states of a trace.
 inline std::size_t index_of(StateAt place) { return static_cast<std::size_t>(place) - 1; }
