@@ -117,13 +117,13 @@ class BackwardSteps {
 
 /// The outputs of the last forward, of those as columns.
 template <class Scalar>
-SeriesView<const Scalar> output(const SeriesMemory<Scalar>& memory, const SeriesView<const Scalar>& columns) {
+SeriesView<const Scalar> output(const SeriesMemory<Scalar>& of_trace, const SeriesView<const Scalar>& columns) {
   using View = SeriesView<const Scalar>;
-  if (memory.layout.has_unequal_lengths()) return View(memory.unpadded.y).with_steps_left(memory.left);
-  View y = memory.unpadded.y;
-  if (memory.segments() == 1)
-    y = View(columns.data(), columns.features(), memory.batch, memory.steps, columns.stride());
-  return y.followed_by(memory.left[0] - memory.steps);
+  if (of_trace.layout.has_unequal_lengths()) return View(of_trace.unpadded.y).with_steps_left(of_trace.left);
+  View y = of_trace.unpadded.y;
+  if (of_trace.segments() == 1)
+    y = View(columns.data(), columns.features(), of_trace.batch, of_trace.steps, columns.stride());
+  return y.followed_by(of_trace.left[0] - of_trace.steps);
 }
 
 // ---- The way --------------------------------------------------------------------------------------------------------
@@ -136,8 +136,8 @@ class SeriesPass {
   using Backward = BackwardSteps<Scalar, Team_>;
 
  public:
-  SeriesPass(Forward& net, const SeriesInput<Scalar>& x, SeriesMemory<Scalar>& memory)
-      : net_(net), x_(x), memory_(memory) {}
+  SeriesPass(Forward& net, const SeriesInput<Scalar>& x, SeriesMemory<Scalar>& of_trace)
+      : net_(net), x_(x), memory_(of_trace) {}
 
   /// As LayerOf::forward, which has checked.
   View forward() {
