@@ -1,9 +1,9 @@
 // What laws of learning online are checked with.
 #pragma once
 
-#include "../catch.hpp"
-#include "../helpers.hpp"
-#include "../random_series.hpp"
+#include "catch.hpp"
+#include "helpers.hpp"
+#include "random_series.hpp"
 
 #include <recur/training/initializer.hpp>
 #include <recur/training/online.hpp>

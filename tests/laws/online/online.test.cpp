@@ -1,5 +1,5 @@
 // Learning without going back gives what going back gives.
-#include "online.hpp"
+#include "check.hpp"
 
 #include <recur/recur.hpp>
 

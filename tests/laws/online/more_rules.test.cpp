@@ -1,5 +1,5 @@
 // Learning without going back gives what going back gives: recurrences without a product, of times, and of a user.
-#include "online.hpp"
+#include "check.hpp"
 
 #include <recur/recur.hpp>
 
