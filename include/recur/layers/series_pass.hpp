@@ -23,17 +23,18 @@ inline constexpr bool are_tokens = std::is_same_v<X, TokensView> || std::is_same
 template <class Scalar>
 using InputColumns = std::variant<SeriesView<const Scalar>, TokensView>;
 
-/// x_1 .. x_T, whatever type they have.
+/// x_1 .. x_T, whatever type they have: a view or a reader, of numbers or of tokens.
 template <class Scalar>
 class SeriesInput {
  public:
-  bool of_tokens, reads;  // in parts
+  bool of_tokens;
+  bool reads;  // in parts: it is not in memory as a whole
 
   virtual Index batch() const = 0;
   virtual Index steps() const = 0;
   virtual Index steps_left(Index n) const = 0;
   virtual void assign_to(BatchLayout& layout) const = 0;
-  /// The steps of the layout's window; `inputs` features.
+  /// The steps of the layout's window, of so many features.
   virtual InputColumns<Scalar> columns(Unpadded<Scalar>& unpadded, const BatchLayout& layout, Index inputs) const = 0;
 
  protected:
@@ -70,7 +71,9 @@ inline StateAt kept_state(std::size_t i) { return static_cast<StateAt>(static_ca
 /// Where it stands among the states of a trace.
 inline std::size_t index_of(StateAt place) { return static_cast<std::size_t>(place) - 1; }
 
-/// A network with a trace, forward. Of a class of its own for each Team, as Chunk is.
+/// A network with its trace, on the way forward: what SeriesPass asks of it. The functions of a layer are behind it,
+/// and those of layer.hpp that go through all layers. A class of its own for each Team, as Chunk is: a table of
+/// functions must not be shared by code with barriers and code without.
 template <class Scalar, class Team_>
 class ForwardSteps {
  public:
@@ -79,7 +82,7 @@ class ForwardSteps {
   virtual Index parameters() const = 0;
   virtual Index numbers_of_state() const = 0;  // of all layers, for one sequence
   virtual Index bytes_of_state() const = 0;    // without its numbers
-  /// Of a workspace that has been prepared, forward and backward.
+  /// The bytes of a workspace of its own that has been prepared, forward and backward.
   virtual Index bytes_of_workspace(const BatchLayout& layout, DropoutSeed seed) const = 0;
 
   /// Gives the memory of the workspace and the states back.
@@ -98,7 +101,7 @@ class ForwardSteps {
   ~ForwardSteps() = default;
 };
 
-/// The same on its way back, with a gradient, and dL/d(state).
+/// The same on the way back, with a gradient, dL/d(final state), and dL/d(initial state) where that is asked for.
 template <class Scalar, class Team_>
 class BackwardSteps {
  public:
@@ -115,7 +118,7 @@ class BackwardSteps {
   ~BackwardSteps() = default;
 };
 
-/// The outputs of the last forward, of those as columns.
+/// y_1 .. y_T of the last forward, from the network's output columns where all of them are there, else from the copy.
 template <class Scalar>
 SeriesView<const Scalar> output(const SeriesMemory<Scalar>& of_trace, const SeriesView<const Scalar>& columns) {
   using View = SeriesView<const Scalar>;
@@ -128,7 +131,7 @@ SeriesView<const Scalar> output(const SeriesMemory<Scalar>& of_trace, const Seri
 
 // ---- The way --------------------------------------------------------------------------------------------------------
 
-/// A whole series through a network, forward and back.
+/// One call of forward or bptt: a whole series through a network, forward and back.
 template <class Scalar, class Team_ = Team>
 class SeriesPass {
   using View = SeriesView<const Scalar>;
