@@ -19,7 +19,7 @@ namespace {
 
 using recur::Index, recur::OnlineMethod, recur::Series, recur::VectorOf;
 
-constexpr Index inputs = 8;
+constexpr Index together = 32;  // steps
 
 /// Seconds of one of f's calls: the best of some rounds.
 double seconds_of(auto&& f) {
@@ -39,37 +39,52 @@ double seconds_of(auto&& f) {
 
 std::string text(double seconds, double bytes) {
   char line[64];
-  if (bytes == 0) {
-    std::snprintf(line, sizeof line, " %.3g us |", 1e6 * seconds);
-  } else {
-    std::snprintf(line, sizeof line, " %.3g us, %.0f KiB |", 1e6 * seconds, bytes / 1024);
-  }
+  const double us = 1e6 * seconds;
+  std::snprintf(line, sizeof line, us < 1000 ? " %.3g us, %.0f KiB |" : " %.0f us, %.0f KiB |", us, bytes / 1024);
   return line;
 }
 
+/// A method, and how many steps wait for one another.
+struct Method {
+  OnlineMethod method;
+  Index every;
+};
+
 template <class Cell>
-void costs(const char* name, Index hidden) {
+void costs(const char* name, Index inputs, Index hidden) {
   using Net = recur::Sequence<Cell, recur::Readout<float>>;
   std::mt19937 rng(1);
-  Net net(Cell(inputs, hidden), recur::Readout<float>(hidden, 1));
+  const Cell cell(inputs, hidden);
+  Net net(cell, recur::Readout<float>(cell.outputs(), 1));
   recur::initialize(net, rng);
   const VectorOf<float> x = VectorOf<float>::Constant(inputs, 0.1f), dy = VectorOf<float>::Constant(1, 0.1f);
   recur::Stream stream(net);
-  std::cout << "| " << name << " | " << hidden << " |";
-  std::cout << text(seconds_of([&] { stream.step(x); }), 0);
-  for (const OnlineMethod method : {OnlineMethod::immediate, OnlineMethod::best, OnlineMethod::exact}) {
+  std::cout << "| " << name << " | " << inputs << " | " << hidden << " |";
+  const double inference = seconds_of([&] {
+    for (Index k = 0; k < together; ++k) stream.step(x);
+  });
+  std::cout << text(inference / together, static_cast<double>(recur::parameter_count(net)) * sizeof(float));
+  double ratio = 0;
+  for (const auto [method, every] : {Method{OnlineMethod::immediate, 1}, Method{OnlineMethod::exact, 1},
+                                     Method{OnlineMethod::best, 1}, Method{OnlineMethod::best, together}}) {
     const bool large = method == OnlineMethod::exact && Cell::recurrent > 0 && hidden > 64;  // more than 0.1 s a step
-    if (large) {
+    if (large || (method == OnlineMethod::exact && Cell::recurrent == 0)) {
       std::cout << " |";
       continue;
     }
-    recur::Online online(net, {.method = method});
+    recur::Online online(net, {.method = method, .every = every});
     const double seconds = seconds_of([&] {
-      online.step(x);
-      online.learn(dy);
+      for (Index k = 0; k < together; ++k) {
+        online.step(x);
+        online.learn(dy);
+      }
+      online.gradient();
     });
-    std::cout << text(seconds, static_cast<double>(online.bytes()));
+    std::cout << text(seconds / together, static_cast<double>(online.bytes()));
+    ratio = seconds / inference;
   }
+  std::printf(" %.1f |", ratio);
+  std::fflush(stdout);
   constexpr Index steps = 1000;
   Series<float> all(inputs, 1, steps), d(1, 1, steps);
   all.setRandom(rng);
@@ -131,11 +146,18 @@ int main(int argc, char* argv[]) {
     std::cerr << "recur_online [H]: up to H hidden units, at least 8, 256 by default\n";
     return 1;
   }
-  std::cout << machine() << "\n\nOne cell of " << inputs << " inputs, Readout; float; time and memory of a step\n\n"
-            << "| cell | H | inference | immediate | best | exact | bptt, of 1000 |\n|---|---|---|---|---|---|---|\n";
-  for (Index hidden = 8; hidden <= most; hidden *= 2) costs<recur::Gru<float>>("GRU", hidden);
-  for (Index hidden = 8; hidden <= most; hidden *= 2) costs<recur::Lstm<float>>("LSTM", hidden);
-  for (Index hidden = 8; hidden <= most; hidden *= 2) costs<recur::MinGru<float>>("minGRU", hidden);
+  std::cout << machine() << "\n\nOne cell and a Readout; float; time of a step, and memory\n\n"
+            << "| cell | inputs | H | inference, and parameters | immediate | exact | best | best, every " << together
+            << " | its time / inference | bptt, of 1000 |\n|---|---|---|---|---|---|---|---|---|---|\n";
+  for (Index hidden = 8; hidden <= most; hidden *= 2) costs<recur::Gru<float>>("GRU", 8, hidden);
+  for (Index hidden = 8; hidden <= most; hidden *= 2) costs<recur::Lstm<float>>("LSTM", 8, hidden);
+  for (Index hidden = 8; hidden <= most; hidden *= 2) costs<recur::MinGru<float>>("minGRU", 8, hidden);
+  for (Index hidden = 8; hidden <= most; hidden *= 2) {
+    costs<recur::MinGru<float>>("minGRU", hidden, hidden);
+    costs<recur::IndRnn<float>>("IndRNN", hidden, hidden);
+    costs<recur::Lru<float>>("LRU", hidden, hidden);
+    costs<recur::RgLru<float>>("RG-LRU", hidden, hidden);
+  }
   std::cout << "\nCosine to the gradient of bptt over 100 steps, 16 units, in the first and last fifth of training\n\n"
             << "| cell | task | immediate, early | late | SnAp-1, early | late |\n|---|---|---|---|---|---|\n";
   const auto echo = [](const Series<double>& x, Index t) { return t < 5 ? 0.0 : x[t - 5](0, 0); };

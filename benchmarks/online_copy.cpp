@@ -109,7 +109,7 @@ double cosine_of(OnlineMethod method, const Net& net) {
   std::mt19937 rng(3);
   auto trace = net.trace();
   Net gradient = recur::zeros_like(net);
-  recur::Online online(net, {.method = method});
+  recur::Online online(net, {.method = method, .every = steps});
   double sum = 0;
   for (int k = 0; k < cosines; ++k) {
     const Copies copies(rng);
@@ -127,7 +127,7 @@ void row(Index layers, const char* name, OnlineMethod method, bool is_bptt, int 
   recur::Adam adam(net, {});
   auto trace = net.trace();
   Net gradient = recur::zeros_like(net);
-  recur::Online online(net, {.method = method});
+  recur::Online online(net, {.method = method, .every = steps});
   double early[2] = {};
   Bar bar;
   for (int k = 0; k < updates; ++k) {

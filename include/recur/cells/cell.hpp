@@ -131,8 +131,9 @@ class Cell : public LayerOf<Cell<Rule_, Scalar_, Inputs, Hidden, Outputs>> {
   Index outputs() const { return W.cols(); }  ///< P, or H for each block of h
   /// "Elman tanh 8 -> 32", "projected LSTM of 64 8 -> 32": see describe.hpp.
   std::string description() const {
-    const std::string of_hidden = is_projected ? " of " + std::to_string(hidden()) : "";
-    return detail::describe_rule(rule) + of_hidden + detail::describe_sizes(inputs(), outputs());
+    std::string text = detail::describe_rule(rule);
+    if (is_projected) text.append(" of ").append(std::to_string(hidden()));
+    return text + detail::describe_sizes(inputs(), outputs());
   }
 
   /// f(name, U ...), then W where there is one, b, P where the rule has parameters of its own, and R where h_t is

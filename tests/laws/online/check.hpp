@@ -73,8 +73,8 @@ struct Case {
     bptt(net, x, trace, dy, gradient, {.d_initial = &d_initial, .window = window, .stride = window > 0 ? 1 : 0});
   }
   /// The same steps online.
-  auto learnt(OnlineMethod method) const {
-    Online online(net, {.method = method});
+  auto learnt(OnlineMethod method, Index every = 1) const {
+    Online online(net, {.method = method, .every = every});
     online.reset(initial);
     for (Index t = 0; t < steps; ++t) {
       online.step(VectorOf<double>(x[t]));
@@ -119,11 +119,17 @@ void check_online(const auto& cell) {
     for (Index t = 0; t < steps && only >= 0; ++t)
       if (t != only) one.dy[t].setZero();
     one.go_back();
-    const auto online = one.learnt(OnlineMethod::exact);
+    auto online = one.learnt(OnlineMethod::exact);
     CHECK(difference(online.gradient(), one.gradient) < 1e-12);
     CHECK(state_difference(online.d_initial(), one.d_initial) < 1e-13);
     if constexpr (detail::is_diagonal<Rule>)
       CHECK(same_parameters(one.learnt(OnlineMethod::best).gradient(), online.gradient()));
+  }
+  // Steps that wait for one another: more of them than there are, some left over, or none.
+  for (const Index every : {3, 4, 20}) {
+    auto alone = of.learnt(OnlineMethod::best), together = of.learnt(OnlineMethod::best, every);
+    CHECK(difference(together.gradient(), alone.gradient()) < 1e-14);
+    CHECK(state_difference(together.d_initial(), alone.d_initial()) < 1e-14);
   }
   // Truncated BPTT that goes back one step.
   of.go_back(1);

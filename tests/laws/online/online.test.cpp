@@ -122,6 +122,48 @@ TEST_CASE("A step that is not learnt from counts for those that are", "[online][
   CHECK(difference(online.gradient(), of.gradient) < 1e-12);
 }
 
+TEST_CASE("Steps that wait count as those that do not, whatever is asked for meanwhile", "[online][laws]") {
+  std::mt19937 rng(8);
+  Sequence net(Lstm<double>(3, 21), Lru<double>(21, 5), Readout<double>(10, 2));
+  initialize(net, rng);
+  Online alone(net), together(net, {.every = 5});
+  double sums[2] = {};
+  for (int t = 0; t < 60; ++t) {
+    const VectorOf<double> x = VectorOf<double>::Random(3);
+    CHECK(alone.step(x) == together.step(x));
+    if (t % 17 == 3) CHECK(difference(together.gradient(), alone.gradient()) < 1e-13);  // a step is open
+    if (t % 4 != 1) {
+      const VectorOf<double> dy = VectorOf<double>::Random(2);
+      alone.learn(dy), together.learn(dy);
+    }
+    if (t % 13 == 12) {
+      CHECK(difference(together.gradient(), alone.gradient()) < 1e-13);
+      visit([](const Name&, auto& block) { block *= 0.95; }, net);
+    }
+    if (t == 31) {  // what waits belongs to the gradient, and not to the series that begins
+      alone.reset(), together.reset();
+      CHECK(difference(together.gradient(), alone.gradient()) < 1e-13);
+      set_zero(alone.gradient()), set_zero(together.gradient());
+    }
+    if (t == 42) {
+      std::vector<MatrixOf<double>> kept;
+      alone.visit_memory([&](const std::string&, const auto& block) { kept.emplace_back(block); });
+      std::size_t k = 0;
+      together.visit_memory([&](const std::string& name, const auto& block) {
+        INFO(name);
+        CHECK((block - kept[k]).norm() <= 1e-13 * kept[k].norm());
+        ++k;
+      });
+    }
+    visit_state([&](const auto& block) { sums[0] += block.sum(); }, alone.d_initial());
+    visit_state([&](const auto& block) { sums[1] += block.sum(); }, together.d_initial());
+  }
+  CHECK(global_norm(alone.gradient()) > 0.01);
+  CHECK(std::abs(sums[0] - sums[1]) < 1e-12 * std::abs(sums[0]));
+  CHECK_THAT(message_of([&] { Online none(net, {.every = 0}); }),
+             ContainsSubstring("Online: every must be at least 1 step, got 0"));
+}
+
 TEST_CASE("Influences are those of the parameters of each step, learnt from or not", "[online][laws]") {
   std::mt19937 rng(7);
   Sequence net(Lstm<double>(3, 4), Lru<double>(4, 5), Readout<double>(10, 2));
@@ -157,13 +199,15 @@ TEST_CASE("Learning online goes on from what was kept, to the same bits, in cons
   Sequence net(Lstm<double>(3, 4), IndRnn<double>(4, 5), Readout<double>(5, 2));
   initialize(net, rng);
   const auto x = random_series(3, 1, 40, rng), dy = random_series(2, 1, 40, rng);
-  Online whole(net), first(net), second(net);
+  const OnlineOptions options{.every = GENERATE(1, 7)};
+  Online whole(net, options), first(net, options), second(net, options);
   const Index bytes = whole.bytes();
   std::vector<MatrixOf<double>> kept;
   for (Index t = 0; t < 40; ++t) {
     const VectorOf<double> x_t = x[t], dy_t = dy[t];
     Online<Sequence<Lstm<double>, IndRnn<double>, Readout<double>>>& other = t < 20 ? first : second;
     if (t == 20) {
+      whole.visit_memory([](const std::string&, const auto&) {});  // so that no step waits for others
       first.visit_memory([&](const std::string&, const auto& block) { kept.emplace_back(block); });
       std::size_t k = 0;
       second.visit_memory([&](const std::string&, auto& block) { block = kept[k++]; });
