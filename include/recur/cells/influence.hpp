@@ -13,8 +13,8 @@ enum class OnlineMethod {
   /// form.
   best,
   /// All of it (R. J. Williams, D. Zipser, 1989). For cells without a product with h_<t-1> each parameter influences
-  /// its own unit alone: memory and time are two or three times those of a step, where several are worked out together
-  /// (N. Zucchet et al., 2023; OnlineOptions). For all others memory is that of as many gradients as the state has
+  /// its own unit alone: memory and time are a few times those of a step (N. Zucchet et al., 2023), less of time where
+  /// several steps are worked out together: see OnlineOptions. For all others memory is that of as many gradients as the state has
   /// numbers, and time as many products with them: for small H.
   exact,
   /// Of a parameter's influence that on its own unit, and on that through its own past alone (SnAp-1: J. Menick et al.,
@@ -72,16 +72,18 @@ class CellInfluence {
     columns += units_;
     J_.resize(states, columns);
     if (!by_units_) next_.resize(states, together);
-    const Index unit_vectors = checked_product("Online: units x every", units_, every_);
+    const Index unit_vectors = checked_product("Online: units x every", Index(units_), every_);
     d_now_.resize(of.step.record_rows(), unit_vectors);
-    d_before_.resize(of.step.record_rows(), unit_vectors);
+    d_before_.resize(of.step.record_rows(), units_);
     sums_.resize(H, Sizes::own_vectors * unit_vectors);
     multiplied_.resize(numbers, every_);
     if (by_units_) {
       d_.resize(of.step.record_rows(), every_);
       d_states_.resize(states, every_);
+      decays_.resize(states, unit_vectors);
       d_vectors_.resize(H, Sizes::own_vectors * every_);
-      panel_.resize(std::min(H, std::max<Index>(64, 1024 / every_)), Panel::of_unit(every_));
+      zeros_.resize(H, 1).setZero();
+      panel_.resize(std::min(H, std::max<Index>(64, 1024 / every_ / 8 * 8)), every_ > 1 ? Panel::of_unit(every_) : 0);
       if (Sizes::from_hidden.count + Sizes::from_halfway.count > 0)
         own_W_.resize(cell.W.rows(), cell.W.cols()).setZero();
     }
@@ -122,8 +124,8 @@ class CellInfluence {
     is_open_ = true;
   }
   /// After backward of the step, whose d_before is dL/ds_<t-1>: adds dL/ds_<t-1> J_<t-1> to a gradient, and
-  /// dL/ds_<t-1> ds_<t-1>/ds_0 to dL/ds_0. Where states belong to units, also what the step itself adds, and all of it
-  /// when the step's turn comes.
+  /// dL/ds_<t-1> ds_<t-1>/ds_0 to dL/ds_0. Where states belong to units, this is only remembered: finish() adds it, with
+  /// what the step itself adds.
   void learn(const auto& cell, CellWorkspace<Scalar>& work, auto& gradient, auto& d_initial) {
     if (units_ == 0) return;
     const Recurrence of(cell);
@@ -141,8 +143,8 @@ class CellInfluence {
       add_whole(of, work, to, d_initial.data());
     }
   }
-  /// J of the step before to that of the last one, if learn() has not done so, or has it wait. `work` has gone nowhere
-  /// since.
+  /// An open step is not learnt from: by units it joins those that wait, otherwise J goes on by it. `work` has gone
+  /// nowhere since.
   void catch_up(const auto& cell, CellWorkspace<Scalar>& work, auto& gradient, auto& d_initial) {
     if (!is_open_) return;
     if (by_units_) {
@@ -155,7 +157,7 @@ class CellInfluence {
       is_open_ = false;
     }
   }
-  /// Of all steps that wait.
+  /// Brings J, the gradient and dL/ds_0 forward by all steps that wait. An open step stays open.
   void finish(const auto& cell, CellWorkspace<Scalar>& work, auto& gradient, auto& d_initial) {
     if (first_ < end_) {
       const Recurrence of(cell);
@@ -170,7 +172,8 @@ class CellInfluence {
 
   /// f(buffer) for everything that holds memory.
   void for_each_buffer(auto&& f) const {
-    f(J_), f(next_), f(d_now_), f(d_before_), f(sums_), f(multiplied_), f(d_), f(d_states_), f(d_vectors_), f(panel_);
+    f(J_), f(next_), f(d_now_), f(d_before_), f(sums_), f(multiplied_), f(d_), f(d_states_), f(d_vectors_), f(decays_),
+        f(panel_), f(zeros_);
     f(own_W_), f(D_), f(W_), f(halfway_), f(R_);
   }
   /// What has to be kept to go on: states x columns.
@@ -192,7 +195,8 @@ class CellInfluence {
   /// The last step has been learnt from, or will not be: it waits, until there are enough of them.
   void close(const auto& cell, CellWorkspace<Scalar>& work, auto& gradient, auto& d_initial) {
     is_open_ = false;
-    if (++end_ == every_) finish(cell, work, gradient, d_initial);
+    end_ = end_ + 1;
+    if (end_ == every_) finish(cell, work, gradient, d_initial);
   }
 
   /// f(rows, columns, the first of these rows in a record, where the numbers begin that columns are multiplied by,
@@ -240,7 +244,7 @@ class CellInfluence {
       return MatrixView<Scalar>(buffer.view().data() + end_ * cols * buffer.rows(), buffer.rows(), cols,
                                 Eigen::OuterStride<>(buffer.rows()));
     };
-    auto d_now = of_step(d_now_, units_), d_before = of_step(d_before_, units_);
+    auto d_now = of_step(d_now_, units_), d_before = d_before_.view();
     auto sums = of_step(sums_, Sizes::own_vectors * units_);
     d_now.setZero();
     d_before.setZero();
@@ -260,6 +264,7 @@ class CellInfluence {
     if constexpr (is_projected<Rule>) R_.transpose_of(of.cell.R, units_);
     of.step_with(work).step_backward(StepProducts{W_.lhs(), halfway_.lhs(), R_.lhs()}, same(0), same(1), d_before,
                                      d_now, sums, 0, false);
+    if (by_units_) of_step(decays_, units_) = step.states(d_before);
   }
 
   /// Over the steps 1 .. n that wait, of a column of J whose immediate influence is x_t A_t:
@@ -367,7 +372,8 @@ class CellInfluence {
             P[in(k)] = row;
           }
           if constexpr (learns) C = C_before;
-          of.D -= of.D_of_step, of.d_states -= of.d_states_of_step, of.A -= of.A_of_step, of.d -= of.d_of_step;
+          if (t > 0)
+            of.D -= of.D_of_step, of.d_states -= of.d_states_of_step, of.A -= of.A_of_step, of.d -= of.d_of_step;
         }
 #pragma GCC unroll 8
         for (Index k = 0; k < own_states; ++k) {
@@ -449,14 +455,13 @@ class CellInfluence {
   template <bool learns>
   void go_on_by_units(const Recurrence& of, CellWorkspace<Scalar>& work, typename Recurrence::Gradient& gradient,
                       Scalar* d_initial) {
-    static constexpr Scalar none = 0;
     const Index H = of.hidden(), count = end_ - first_, last = end_ - 1, rows = d_now_.rows();
     const auto at = [](const Buffer<Scalar>& buffer, Index t, Index of_step = 1) {
       return buffer.data() + t * of_step * buffer.rows();
     };
-    const Steps steps{at(d_before_, last, units_) + of.step.begin_of_states(),
-                      rows,
-                      units_ * rows,
+    const Steps steps{at(decays_, last, units_),
+                      decays_.rows(),
+                      units_ * decays_.rows(),
                       at(d_states_, last),
                       d_states_.rows(),
                       at(d_now_, last, units_),
@@ -482,7 +487,7 @@ class CellInfluence {
                               to + first,
                               to_stride,
                               x,
-                              x == &none ? 0 : multiplied_.rows(),
+                              multiplied_.rows(),
                               H,
                               units};
         count > 1 ? go_on<learns>(columns, number, Panel{panel_.view().data(), count})
@@ -507,8 +512,12 @@ class CellInfluence {
           column += blocks * cols;
         });
       }
-      for (Index k = 0; k < units_; ++k)  // of the initial state, with P and C of any block
-        go(own, 1, of_initial_ + k, 0, d_initial + k * H, 0, &none);
+      own = steps;  // of the initial state, which no step adds to
+      own.A = own.d = zeros_.data();
+      own.A_of_unit = own.A_of_step = own.d_of_step = 0;
+      own = prepare(own);
+      for (Index k = 0; k < units_; ++k)
+        go(own, 1, of_initial_ + k, 0, learns ? d_initial + k * H : nullptr, 0, at(multiplied_, first_));
       for (Index v = 0; v < Sizes::own_vectors; ++v) {
         own = steps;
         own.A = at(sums_, last, Sizes::own_vectors * units_) + v * units_ * H;
@@ -517,10 +526,13 @@ class CellInfluence {
         own.d = at(d_vectors_, last, Sizes::own_vectors) + v * H;
         own.d_of_step = Sizes::own_vectors * H;
         own = prepare(own);
-        go(own, 1, column++, 0, sums.data() + v * H, 0, at(multiplied_, first_));
+        go(own, 1, column++, 0, learns ? sums.data() + v * H : nullptr, 0, at(multiplied_, first_));
       }
     }
-    if constexpr (learns && Sizes::own_vectors > 0) of.add_vectors(work, gradient);
+    if constexpr (learns && Sizes::own_vectors > 0) {
+      of.derive(work);
+      of.add_vectors(work, gradient);
+    }
   }
 
   void go_on_whole(const Recurrence& of) {
@@ -565,14 +577,17 @@ class CellInfluence {
 
   bool by_units_ = false;
   Index every_ = 1;
-  bool is_open_ = false, is_learnt_ = false;  // a step whose Jacobian is there alone; whether any that wait are learnt
-  Index first_ = 0, end_ = 0;                 // the steps that wait; the open one is the next
-  Index units_ = 0;                           // unit vectors; 0 where nothing is carried
-  Index of_initial_ = 0;                      // the first column of J for s_0
-  Buffer<Scalar> J_, next_;                   // states x columns; by units, a column is of all units
-  // Of each step that waits: of unit vectors, the numbers that weights are multiplied by, and of L_t.
-  Buffer<Scalar> d_now_, d_before_, sums_, multiplied_, d_, d_states_, d_vectors_;
-  Buffer<Scalar> panel_, own_W_;
+  EmptiedByMove<Index> units_ = 0;    // unit vectors; 0 where nothing is carried
+  Index of_initial_ = 0;              // the first column of J for s_0
+  EmptiedByMove<bool> is_open_;       // whether the last step is neither learnt from nor passed over
+  EmptiedByMove<bool> is_learnt_;     // whether any of the steps that wait has been learnt from
+  EmptiedByMove<Index> first_, end_;  // steps first .. end - 1 wait; the open one has number end
+  Buffer<Scalar> J_, next_;           // states x columns; by units, a column is of all units
+  Buffer<Scalar> d_before_;           // dL/d(record before a step), of unit vectors
+  // Of each step that waits: of unit vectors dL/d(record), of it that of the states before, and of vectors; the numbers
+  // that weights are multiplied by; and of L_t dL/d(record), that of the states before, and of vectors.
+  Buffer<Scalar> d_now_, decays_, sums_, multiplied_, d_, d_states_, d_vectors_;
+  Buffer<Scalar> panel_, zeros_, own_W_;
   PackBuffer<Scalar> D_, W_, halfway_, R_;
 };
 

@@ -14,9 +14,10 @@ class AnyCell;
 struct OnlineOptions {
   OnlineMethod method = OnlineMethod::best;  ///< of all cells of the network
   /// Steps, >= 1, whose influence is worked out together, where each parameter's is that on its own unit: by `best` and
-  /// `snap1`, and by `exact` of cells without a product with h_<t-1>. With 16 or 32 a step takes half the time or less,
-  /// on average, and the last of them the time of all; memory grows by what backward leaves of so many. gradient() is
-  /// whole whenever it is asked for: if that is after every step, nothing is saved.
+  /// `snap1`, and by `exact` of cells without a product with h_<t-1>. With 16 or 32 a step takes a third of the time, in
+  /// large layers, to four fifths, on average: the last of them takes it for all, and each keeps memory until then, for
+  /// each number of a unit's state what a step back through the cell does, and once more. gradient() is whole when it
+  /// returns: if it is asked for after every step, nothing is saved. Ask for it before parameters change.
   Index every = 1;
 };
 
@@ -130,7 +131,7 @@ class Online {
   ///@}
 
   /// Starts from the zero state, and a gradient of zero. Throws std::invalid_argument where the method is not for a
-  /// cell of the network, and where its memory could not be counted.
+  /// cell of the network or every < 1, and where its memory could not be counted.
   explicit Online(const Net& net, OnlineOptions options = {})
       : net_(&net), gradient_(zeros_like(net)),
         influence_(detail::influence_of(net, options.method, steps_of(options))), x_(net.inputs(), 1, 1), token_(1, 1),
@@ -210,13 +211,17 @@ class Online {
   /// The same for a network of one output.
   void learn(Scalar dy) noexcept { learn(VectorOf<Scalar, 1>(dy)); }
 
-  /// What learn() has added up: of the network's type, to be given to an optimiser, and set to zero.
+  /// What learn() has added up: of the network's type, to be given to an optimiser, and set to zero. Whole until the next
+  /// learn(); where OnlineOptions::every is more than 1, it is to be asked for again then. That ends the group of steps
+  /// that wait, upon which the rounding of what comes later depends.
   Net& gradient() noexcept {
+    require_net("gradient");
     finish();
     return gradient_;
   }
   /// dL/d(initial state), added up, too; of a state since reset(). Zero where the method carries nothing.
   const State& d_initial() noexcept {
+    require_net("d_initial");
     finish();
     return d_initial_;
   }
@@ -253,7 +258,8 @@ class Online {
   }
   const Net& net() const { return *net_; }  ///< as the constructor was given it
   /// f(name, block) for all that has to be kept to go on to the same bits: the state, dL/d(initial state) and the
-  /// influences. What comes next is a step, no learn(). The network and the gradient are the caller's.
+  /// influences. What comes next is a step, no learn(). The network and the gradient are the caller's. As gradient()
+  /// does, it ends the group of steps that wait.
   void visit_memory(auto&& f) {
     require_net("visit_memory");
     catch_up();
@@ -305,14 +311,14 @@ class Online {
         *net_, influence_);
     visit_state([](auto& s) { s.setZero(); }, d_initial_);
   }
-  /// The last step has been learnt from, if it is at all.
+  /// Closes the last step: it can no longer be learnt from.
   void catch_up() {
     now_ = Now::nothing;
     each_influence([](const auto& layer, auto& work, auto& influence, auto& gradient, auto& d_initial) {
       influence.catch_up(layer, work, gradient, d_initial);
     });
   }
-  /// Nor does it wait.
+  /// Brings influences and the gradient forward by all steps that wait.
   void finish() {
     each_influence([](const auto& layer, auto& work, auto& influence, auto& gradient, auto& d_initial) {
       influence.finish(layer, work, gradient, d_initial);

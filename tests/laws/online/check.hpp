@@ -108,6 +108,17 @@ double state_difference(const State& a, const State& b) {
   return most;
 }
 
+/// Steps that wait for one another, more of them than there are, some left over, or none, are as those that do not.
+template <class Net>
+void check_waiting(const Case<Net>& of) {
+  for (const Index every : {3, 4, 20}) {
+    INFO(of.net.description() << ", every " << every);
+    auto alone = of.learnt(OnlineMethod::best), together = of.learnt(OnlineMethod::best, every);
+    CHECK(difference(together.gradient(), alone.gradient()) < 1e-13);
+    CHECK(state_difference(together.d_initial(), alone.d_initial()) < 1e-13);
+  }
+}
+
 /// The exact method and the immediate form, for one cell.
 void check_online(const auto& cell) {
   INFO(cell.description());
@@ -125,12 +136,7 @@ void check_online(const auto& cell) {
     if constexpr (detail::is_diagonal<Rule>)
       CHECK(same_parameters(one.learnt(OnlineMethod::best).gradient(), online.gradient()));
   }
-  // Steps that wait for one another: more of them than there are, some left over, or none.
-  for (const Index every : {3, 4, 20}) {
-    auto alone = of.learnt(OnlineMethod::best), together = of.learnt(OnlineMethod::best, every);
-    CHECK(difference(together.gradient(), alone.gradient()) < 1e-14);
-    CHECK(state_difference(together.d_initial(), alone.d_initial()) < 1e-14);
-  }
+  check_waiting(of);
   // Truncated BPTT that goes back one step.
   of.go_back(1);
   CHECK(difference(of.learnt(OnlineMethod::immediate).gradient(), of.gradient) < 1e-13);

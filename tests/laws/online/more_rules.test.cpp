@@ -15,3 +15,8 @@ TEST_CASE("The exact method gives the gradient of bptt for steps of any duration
   check_online(Cell<LeakyRule, double>(3, 5)), check_online(Cell<TwoRule, double>(3, 5));
   check_online(Cell<ZoneoutRule<LstmRule<>>, double>(3, 5));
 }
+
+TEST_CASE("Steps of many units wait for one another", "[online][laws]") {  // packets, and more than one panel
+  check_waiting(Case(Lru<double>(3, 75))), check_waiting(Case(Qrnn<double>(3, 130)));
+  check_waiting(Case(Cell<TwoRule, double>(3, 75))), check_waiting(Case(GruD<double>(5, 75)));
+}
