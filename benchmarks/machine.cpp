@@ -48,9 +48,8 @@ double multiply_add_limit() {
   // Enough to hide the latency of two units, few enough to stay in registers together with the factors.
   constexpr int chains = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 24 : 12, rounds = 10'000;
   return best_rate(2.0 * rounds * chains * lanes, [] {
-    Scalar half{0.5};
-    benchmark::DoNotOptimize(half);
-    const Packet factor = Eigen::internal::pset1<Packet>(half);
+    const volatile Scalar half{0.5};  // not known when compiling
+    const Packet factor = Eigen::internal::pset1<Packet>(Scalar(half));
     Packet sum[chains];
 #pragma GCC unroll 24
     for (int j = 0; j < chains; ++j) sum[j] = factor;

@@ -34,20 +34,26 @@ struct LruRule {
     q[scale] = p[gamma].exp();
   }
   EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now, const auto& q) const {
-    now[re] = q[scale] * now[re] + q[real] * before[re] - q[imaginary] * before[im];
-    now[im] = q[scale] * now[im] + q[real] * before[im] + q[imaginary] * before[re];
+    const auto h_re = before[re].eval(), h_im = before[im].eval(), q_re = q[real].eval(), q_im = q[imaginary].eval();
+    const auto scale_of = q[scale].eval();
+    now[re] = scale_of * now[re] + q_re * h_re - q_im * h_im;
+    now[im] = scale_of * now[im] + q_re * h_im + q_im * h_re;
   }
   EIGEN_ALWAYS_INLINE void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& q,
                                     auto& d_q) const {
-    d_q[real] += d_now[re] * before[re] + d_now[im] * before[im];
-    d_q[imaginary] += d_now[im] * before[re] - d_now[re] * before[im];
-    d_before[re] += q[real] * d_now[re] + q[imaginary] * d_now[im];
-    d_before[im] += q[real] * d_now[im] - q[imaginary] * d_now[re];
+    // Read once, as what is written could be any of it.
+    const auto h_re = before[re].eval(), h_im = before[im].eval(), d_re = d_now[re].eval(), d_im = d_now[im].eval();
+    const auto q_re = q[real].eval(), q_im = q[imaginary].eval();
     // dL/dgamma: exp(gamma) B x_t is what is not of the past.
-    d_q[scale] += d_now[re] * (now[re] - q[real] * before[re] + q[imaginary] * before[im]) +
-                  d_now[im] * (now[im] - q[real] * before[im] - q[imaginary] * before[re]);
-    d_now[re] *= q[scale];
-    d_now[im] *= q[scale];
+    const auto d_scale =
+        (d_re * (now[re] - q_re * h_re + q_im * h_im) + d_im * (now[im] - q_re * h_im - q_im * h_re)).eval();
+    d_now[re] = d_re * q[scale];
+    d_now[im] = d_im * q[scale];
+    d_q[real] += d_re * h_re + d_im * h_im;
+    d_q[imaginary] += d_im * h_re - d_re * h_im;
+    d_q[scale] += d_scale;
+    d_before[re] += q_re * d_re + q_im * d_im;
+    d_before[im] += q_re * d_im - q_im * d_re;
   }
   void backward_derive(const auto& p, const auto& q, const auto& d_q, auto& d_p) const {
     d_p[nu] -= p[nu].exp() * (d_q[real] * q[real] + d_q[imaginary] * q[imaginary]);

@@ -178,13 +178,16 @@ struct Step : RuleSizes<typename Cell::Rule> {
                   backwards);
     normalise<false>(now);
     if constexpr (stops_halfway<Rule>()) {
-      for_pieces(now.cols(), [&](auto&... pieces) { cell.rule.forward_halfway(pieces...); }, before, now);
+      for_pieces(
+          now.cols(), [&](auto&... pieces) __attribute__((always_inline)) { cell.rule.forward_halfway(pieces...); },
+          before, now);
       if constexpr (has_halfway<Rule>)
         add_product(w.halfway, vectors_of<Batch, Hidden>(now, row_of(Rule::halfway), hidden()), rows(now, from_halfway),
                     backwards);
       normalise<true>(now);
     }
-    for_pieces(now.cols(), [&](auto&... pieces) { cell.rule.forward(pieces...); }, before, now);
+    for_pieces(
+        now.cols(), [&](auto&... pieces) __attribute__((always_inline)) { cell.rule.forward(pieces...); }, before, now);
     if constexpr (is_projected) {
       auto h = rows_of_h(now);
       h.setZero();
@@ -207,15 +210,14 @@ struct Step : RuleSizes<typename Cell::Rule> {
       if constexpr (own_vectors > 0) {
         for_pieces(
             now.cols(),
-            [&](auto& of_before, auto& of_now, auto& d_of_now, auto& d_of_before, auto& d_own, auto& own) {
-              function(of_before, of_now, d_of_now, d_of_before, own, d_own);
-            },
+            [&](auto& of_before, auto& of_now, auto& d_of_now, auto& d_of_before, auto& d_own, auto& own)
+                __attribute__((always_inline)) { function(of_before, of_now, d_of_now, d_of_before, own, d_own); },
             before, now, d_now, d_before, OwnSums{own_sums, first});
       } else {
         for_pieces(now.cols(), function, before, now, d_now, d_before);
       }
     };
-    go_back([&](auto&... pieces) { cell.rule.backward(pieces...); });
+    go_back([&](auto&... pieces) __attribute__((always_inline)) { cell.rule.backward(pieces...); });
     if constexpr (stops_halfway<Rule>()) {
       go_back_through_norms<true>(now, d_now);
       if constexpr (has_halfway<Rule>) {
@@ -223,7 +225,7 @@ struct Step : RuleSizes<typename Cell::Rule> {
         d_halfway.setZero();
         add_product(w_transposed.halfway, rows(d_now, from_halfway), d_halfway, backwards);
       }
-      go_back([&](auto&... pieces) { cell.rule.backward_halfway(pieces...); });
+      go_back([&](auto&... pieces) __attribute__((always_inline)) { cell.rule.backward_halfway(pieces...); });
     }
     go_back_through_norms<false>(now, d_now);
     if constexpr (from_hidden.count > 0)
@@ -299,18 +301,22 @@ struct Step : RuleSizes<typename Cell::Rule> {
   }
   ///@}
   /// f(piece ..., piece of what the functions of a step are given of the rule's own parameters) of `columns` columns of
-  /// records.
+  /// records. Every function on the way to the rule's is inlined by force: where one is called, where pieces lie is
+  /// looked up in memory for each number.
   EIGEN_ALWAYS_INLINE void for_pieces(Index columns, const auto& f, auto&&... records) const {
     for (Index column = 0; column < columns; ++column) {
       if constexpr (own_vectors == 0) {
         detail::for_pieces<Scalar, Hidden>(
-            0, hidden(), [&](auto... pieces) { f(pieces...); }, blocks_of(records, column)...);
+            0, hidden(), [&](auto... pieces) __attribute__((always_inline)) { f(pieces...); },
+            blocks_of(records, column)...);
       } else {
         UnitBlocks<const Scalar, std::max(vectors, derived)> own{cell.P.data(), hidden(), vectors};
         if (derived_vectors != nullptr) own.data = derived_vectors, own.blocks = derived;
         detail::for_pieces<Scalar, Hidden>(
             0, hidden(),
-            [&](auto of_own, auto... pieces) { with_given(of_own, [&](const auto& given) { f(pieces..., given); }); },
+            [&](auto of_own, auto... pieces) __attribute__((always_inline)) {
+              with_given(of_own, [&](const auto& given) __attribute__((always_inline)) { f(pieces..., given); });
+            },
             own, blocks_of(records, column)...);
       }
     }
