@@ -394,7 +394,7 @@ class CellInfluence {
     const Scalar* x;
     Index x_of_step, hidden, units;
   };
-  /// `Count` of them. By value, so that what is stored changes nothing of it.
+  /// `Count` of them. By value and inlined, so that what is stored changes nothing of it.
   template <int Count, bool learns>
   static void go_on(Columns of, auto steps) {
     for_parts(0, of.units, [=]<int Rows>(Index i) __attribute__((always_inline)) {
@@ -484,7 +484,7 @@ class CellInfluence {
                           const Scalar* x) {
         const Columns columns{J_.view().data() + column * J_.rows() + first,
                               stride * J_.rows(),
-                              to + first,
+                              learns ? to + first : nullptr,
                               to_stride,
                               x,
                               multiplied_.rows(),
@@ -530,7 +530,7 @@ class CellInfluence {
       }
     }
     if constexpr (learns && Sizes::own_vectors > 0) {
-      of.derive(work);
+      if (every_ > 1) of.derive(work);  // P may be another since
       of.add_vectors(work, gradient);
     }
   }
