@@ -17,6 +17,7 @@
 #include <recur/io/checkpoint.hpp>
 #include <recur/recur.hpp>
 
+#include <algorithm>
 #include <charconv>
 
 #include "cells.hpp"
@@ -131,7 +132,10 @@ int characters(int argc, char** argv, const recur::Processes& processes) {
           file.fail(std::string(key) + " must be in 1 .. " + std::to_string(most) + ", got " + printable(text));
         return result;
       };
-      Net net = network(file.metadata("cell"), std::ssize(alphabet), number("hidden", 10'000), number("layers", 100));
+      const std::string& cell = file.metadata("cell");
+      const auto names = cell_names();
+      if (std::ranges::find(names, cell) == names.end()) file.fail("there is no cell called " + printable(cell));
+      Net net = network(cell, std::ssize(alphabet), number("hidden", 10'000), number("layers", 100));
       recur::load(file, net);
       print(dream(net, alphabet, o.length, o.temperature, rng));
       return 0;
