@@ -36,9 +36,9 @@ struct RgLruRule {
   EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now, const auto& q) const {
     now[r] = Logistic().value(now[r]);
     now[i] = Logistic().value(now[i]);
-    now[a] = q[slowest] * now[r];  // log a_t
-    now[m] = (-exp_minus_one(2 * now[a])).sqrt();
-    now[a] = 1 + exp_minus_one(now[a]);
+    now[a] = exp_minus_one(q[slowest] * now[r]);  // a_t - 1
+    now[m] = (-now[a] * (now[a] + 2)).sqrt();     // 1 - a^2, near a = 1 too
+    now[a] += 1;
     now[h] = now[a] * before[h] + now[m] * now[i] * now[n];
   }
   void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& q, auto& d_q) const {
