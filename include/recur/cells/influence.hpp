@@ -13,9 +13,9 @@ enum class OnlineMethod {
   /// form.
   best,
   /// All of it (R. J. Williams, D. Zipser, 1989). For cells without a product with h_<t-1> each parameter influences
-  /// its own unit alone: memory and time are a few times those of a step (N. Zucchet et al., 2023), less of time where
-  /// several steps are worked out together: see OnlineOptions. For all others memory is that of as many gradients as the state has
-  /// numbers, and time as many products with them: for small H.
+  /// its own unit alone: memory and time are a few times those of a step (N. Zucchet et al., 2023), and time less where
+  /// several steps are worked out together: see OnlineOptions. For all others memory is that of as many gradients as the
+  /// state has numbers, and time as many products with them: for small H.
   exact,
   /// Of a parameter's influence that on its own unit, and on that through its own past alone (SnAp-1: J. Menick et al.,
   /// "Practical real time recurrent learning with a sparse approximation", 2021). Exact for cells without a product
@@ -124,8 +124,8 @@ class CellInfluence {
     is_open_ = true;
   }
   /// After backward of the step, whose d_before is dL/ds_<t-1>: adds dL/ds_<t-1> J_<t-1> to a gradient, and
-  /// dL/ds_<t-1> ds_<t-1>/ds_0 to dL/ds_0. Where states belong to units, this is only remembered: finish() adds it, with
-  /// what the step itself adds.
+  /// dL/ds_<t-1> ds_<t-1>/ds_0 to dL/ds_0. Where states belong to units, this is only remembered: finish() adds it,
+  /// with what the step itself adds.
   void learn(const auto& cell, CellWorkspace<Scalar>& work, auto& gradient, auto& d_initial) {
     if (units_ == 0) return;
     const Recurrence of(cell);
@@ -145,7 +145,7 @@ class CellInfluence {
   }
   /// An open step is not learnt from: by units it joins those that wait, otherwise J goes on by it. `work` has gone
   /// nowhere since.
-  void catch_up(const auto& cell, CellWorkspace<Scalar>& work, auto& gradient, auto& d_initial) {
+  void pass_over(const auto& cell, CellWorkspace<Scalar>& work, auto& gradient, auto& d_initial) {
     if (!is_open_) return;
     if (by_units_) {
       d_states_.view().col(end_).setZero();

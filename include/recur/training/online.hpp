@@ -14,10 +14,10 @@ class AnyCell;
 struct OnlineOptions {
   OnlineMethod method = OnlineMethod::best;  ///< of all cells of the network
   /// Steps, >= 1, whose influence is worked out together, where each parameter's is that on its own unit: by `best` and
-  /// `snap1`, and by `exact` of cells without a product with h_<t-1>. With 16 or 32 a step takes a third of the time, in
-  /// large layers, to four fifths, on average: the last of them takes it for all, and each keeps memory until then, for
-  /// each number of a unit's state what a step back through the cell does, and once more. gradient() is whole when it
-  /// returns: if it is asked for after every step, nothing is saved. Ask for it before parameters change.
+  /// `snap1`, and by `exact` of cells without a product with h_<t-1>. With 16 or 32 a step takes, on average, a third of
+  /// the time in large layers and four fifths in small ones; the last of them takes the time for all. Each keeps memory
+  /// until then, as a step back through the cell does for each number of a unit's state and once more. gradient() is
+  /// whole when it returns: if it is asked for after every step, nothing is saved. Ask for it before parameters change.
   Index every = 1;
 };
 
@@ -143,7 +143,7 @@ class Online {
     // All memory is made here: by a step that nothing comes of.
     const auto both = [&](const auto& x) {
       go_forward(x);
-      catch_up();
+      pass_over();
       go_forward(x);
       go_back(x);
     };
@@ -169,7 +169,7 @@ class Online {
     static_assert(std::is_same_v<typename X::Scalar, Scalar>, "step: x must have the network's scalar type");
     require_equal("step", "x.rows()", x.rows(), "inputs()", net_->inputs());
     require_net("step");
-    catch_up();
+    pass_over();
     x_[0] = x;
     return go_forward(SeriesView<const Scalar>(x_));
   }
@@ -179,7 +179,7 @@ class Online {
     require_net("step");
     require(x.id >= 0 && x.id < net_->inputs(), "step: x must be in 0 .. ", net_->inputs() - 1,
             " (inputs() kinds of tokens), got ", x.id);
-    catch_up();
+    pass_over();
     token_(0, 0) = x.id;
     return go_forward(TokensView(token_));
   }
@@ -211,8 +211,8 @@ class Online {
   /// The same for a network of one output.
   void learn(Scalar dy) noexcept { learn(VectorOf<Scalar, 1>(dy)); }
 
-  /// What learn() has added up: of the network's type, to be given to an optimiser, and set to zero. Whole until the next
-  /// learn(); where OnlineOptions::every is more than 1, it is to be asked for again then. That ends the group of steps
+  /// What learn() has added up: of the network's type, to be given to an optimiser, and set to zero. It is whole until
+  /// the next learn(); where OnlineOptions::every is more than 1, ask for it again then. To ask ends the group of steps
   /// that wait, upon which the rounding of what comes later depends.
   Net& gradient() noexcept {
     require_net("gradient");
@@ -262,7 +262,7 @@ class Online {
   /// does, it ends the group of steps that wait.
   void visit_memory(auto&& f) {
     require_net("visit_memory");
-    catch_up();
+    pass_over();
     finish();
     Index k = 0;
     visit_state([&](auto& s) { f("state " + std::to_string(k++), s); }, state_);
@@ -312,10 +312,10 @@ class Online {
     visit_state([](auto& s) { s.setZero(); }, d_initial_);
   }
   /// Closes the last step: it can no longer be learnt from.
-  void catch_up() {
+  void pass_over() {
     now_ = Now::nothing;
     each_influence([](const auto& layer, auto& work, auto& influence, auto& gradient, auto& d_initial) {
-      influence.catch_up(layer, work, gradient, d_initial);
+      influence.pass_over(layer, work, gradient, d_initial);
     });
   }
   /// Brings influences and the gradient forward by all steps that wait.
