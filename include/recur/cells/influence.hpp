@@ -14,8 +14,8 @@ enum class OnlineMethod {
   best,
   /// All of it (R. J. Williams, D. Zipser, 1989). For cells without a product with h_<t-1> each parameter influences
   /// its own unit alone: memory and time are a few times those of a step (N. Zucchet et al., 2023), and time less where
-  /// several steps are worked out together: see OnlineOptions. For all others memory is that of as many gradients as the
-  /// state has numbers, and time as many products with them: for small H.
+  /// several steps are worked out together: see OnlineOptions. For all others memory is that of as many gradients as
+  /// the state has numbers, and time as many products with them: for small H.
   exact,
   /// Of a parameter's influence that on its own unit, and on that through its own past alone (SnAp-1: J. Menick et al.,
   /// "Practical real time recurrent learning with a sparse approximation", 2021). Exact for cells without a product

@@ -14,10 +14,10 @@ class AnyCell;
 struct OnlineOptions {
   OnlineMethod method = OnlineMethod::best;  ///< of all cells of the network
   /// Steps, >= 1, whose influence is worked out together, where each parameter's is that on its own unit: by `best` and
-  /// `snap1`, and by `exact` of cells without a product with h_<t-1>. With 16 or 32 a step takes, on average, a third of
-  /// the time in large layers and four fifths in small ones; the last of them takes the time for all. Each keeps memory
-  /// until then, as a step back through the cell does for each number of a unit's state and once more. gradient() is
-  /// whole when it returns: if it is asked for after every step, nothing is saved. Ask for it before parameters change.
+  /// `snap1`, and by `exact` of cells without a product with h_<t-1>. With 16 or 32 a step takes a third (large layers)
+  /// to four fifths (small ones) of the time, on average; the last takes the time for all. Each keeps memory until
+  /// then, as a step back through the cell does for each number of a unit's state and once more. gradient() is whole
+  /// when it returns: if it is asked for after every step, nothing is saved. Ask for it before parameters change.
   Index every = 1;
 };
 
