@@ -12,8 +12,8 @@ namespace recur::inline RECUR_ISA::detail {
 
 RECUR_TEST_KERNELS void add_product(const Lhs<float>&, const float*, Index, Target<float>, Index, bool);
 RECUR_TEST_KERNELS void add_product(const Lhs<double>&, const double*, Index, Target<double>, Index, bool);
-RECUR_TEST_KERNELS void add_outer_product(const Lhs<float>&, const Lhs<float>&, float*, Index);
-RECUR_TEST_KERNELS void add_outer_product(const Lhs<double>&, const Lhs<double>&, double*, Index);
+RECUR_TEST_KERNELS void add_outer_product(const Lhs<float>&, const Lhs<float>&, float*, Index, const Scratch&);
+RECUR_TEST_KERNELS void add_outer_product(const Lhs<double>&, const Lhs<double>&, double*, Index, const Scratch&);
 
 RECUR_TEST_KERNELS const Lhs<float>& PackBuffer<float>::pack<tile_packets>(const float*, Index, Index, Index, Index,
                                                                            Accumulation);

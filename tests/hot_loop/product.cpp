@@ -3,7 +3,9 @@
 
 namespace recur::inline RECUR_ISA::detail {
 
-template void product<tile_packets, tile_columns>(const Lhs<float>&, Multiplier<float>, Target<float>, Index);
-template void product<tile_packets, tile_columns>(const Lhs<double>&, Multiplier<double>, Target<double>, Index);
+template void product<tile_packets, tile_columns>(const Lhs<float>&, const Multiplier<float>&, const Target<float>&,
+                                                  Index);
+template void product<tile_packets, tile_columns>(const Lhs<double>&, const Multiplier<double>&, const Target<double>&,
+                                                  Index);
 
 }  // namespace recur::inline RECUR_ISA::detail

@@ -90,6 +90,18 @@ class Buffer {
   EmptiedByMove<Index> rows_, cols_;
 };
 
+/// Memory for the time of one call, of a thread alone; its numbers are undefined. May be empty.
+struct Scratch {
+  void* data = nullptr;
+  Index bytes = 0;
+
+  /// So many numbers, or null where they do not fit.
+  template <class Scalar>
+  Scalar* numbers(Index count) const {
+    return count * static_cast<Index>(sizeof(Scalar)) <= bytes ? static_cast<Scalar*>(data) : nullptr;
+  }
+};
+
 /// Some bytes of memory.
 struct MemoryRange {
   const void* begin = nullptr;

@@ -57,7 +57,7 @@ class CellWorkspace {
   detail::Buffer<Scalar> d_final_;                  // dL/d(final state)
   detail::Buffer<Scalar> derived_;                  // what follows from P
   detail::Buffer<Scalar> d_vectors_;                // dL/dP, or dL/d(what follows from it), sequence by sequence
-  detail::Buffer<Scalar> h_before_;                 // h_<t-1> of a chunk, close together
+  detail::Buffer<Scalar> h_before_;                 // h_<t-1> of a chunk, for unequal lengths
   detail::PackBuffer<Scalar> U_, W_, halfway_, R_;  // forward as they are, backward transposed
 };
 
@@ -172,7 +172,7 @@ struct Recurrence : RuleSizes<Rule> {
     work.d_records_.resize(step.record_rows() + line, N + columns);
     if (!pass.goes_on) work.d_vectors_.resize(hidden(), own_vectors * N).setZero();
     derive(work);
-    if (from_hidden.count > 0 && moves_hidden(layout)) work.h_before_.resize(cell.outputs() + line, columns);
+    if (from_hidden.count > 0 && layout.has_unequal_lengths()) work.h_before_.resize(cell.outputs() + line, columns);
     if constexpr (from_hidden.count > 0) work.W_.transpose_of(step.rows_for_hidden(), N, layout.steps());
     if (pass.wants_dx) work.U_.transpose_of(cell.U, columns);
     if constexpr (has_halfway<Rule>) work.halfway_.transpose_of(step.rows_for_halfway(), N, layout.steps());
@@ -222,7 +222,8 @@ struct Recurrence : RuleSizes<Rule> {
     const auto share_of = [&](BlockRange range) { return chunk.share_of_rows(range.count * hidden()); };
     if constexpr (from_hidden.count > 0) {
       const auto share = share_of(from_hidden);
-      add_outer_product(some_rows(step.rows(d_chunk, from_hidden), share), h_before, some_rows(gradient.W, share));
+      add_outer_product(some_rows(step.rows(d_chunk, from_hidden), share), h_before, some_rows(gradient.W, share),
+                        share.scratch);
     }
     if constexpr (has_halfway<Rule>) {
       auto share = share_of(from_halfway);
@@ -230,13 +231,13 @@ struct Recurrence : RuleSizes<Rule> {
       share.first += from_hidden.count * hidden();
       const BlockRange halfway{Rule::halfway, 1};
       add_outer_product(d, step.rows(records, halfway, layout.record(chunk.first + 1), chunk.columns()),
-                        some_rows(gradient.W, share));
+                        some_rows(gradient.W, share), share.scratch);
     }
     if constexpr (is_projected) {
       const auto share = chunk.share_of_rows(cell.outputs());
       add_outer_product(some_rows(step.rows_of_h(d_chunk), share),
                         step.rows(records, made_blocks, layout.record(chunk.first + 1), chunk.columns()),
-                        some_rows(gradient.R, share));
+                        some_rows(gradient.R, share), share.scratch);
     }
     const auto share_U = share_of(Rule::from_input), share_b = share_of(from_bias);
     add_outer_inputs(some_rows(step.rows(d_chunk, Rule::from_input), share_U),
@@ -305,23 +306,19 @@ struct Recurrence : RuleSizes<Rule> {
   /// Some rows of dL/dU += d x^T: for tokens, each column of d goes to the column of its token.
   static void add_outer_inputs(const auto& d, const auto& x, Gradient& gradient, Team::Share share) {
     if constexpr (from_shared.count > 0) {
-      add_outer_product(d, x.topRows(gradient.U.cols()), some_rows(gradient.U, share));
+      add_outer_product(d, x.topRows(gradient.U.cols()), some_rows(gradient.U, share), share.scratch);
     } else {
-      add_outer_product(d, x, some_rows(gradient.U, share));
+      add_outer_product(d, x, some_rows(gradient.U, share), share.scratch);
     }
   }
   static void add_outer_inputs(const auto& d, const int* tokens, Gradient& gradient, Team::Share share) {
     for (Index j = 0; j < d.cols(); ++j) gradient.U.col(tokens[j]).segment(share.first, share.count) += d.col(j);
   }
 
-  /// Whether h_<t-1> is copied to be contiguous: for unequal lengths, or records of 4 KiB and more.
-  bool moves_hidden(const BatchLayout& layout) const {
-    return layout.has_unequal_lengths() || step.record_rows() * static_cast<Index>(sizeof(Scalar)) >= 4096;
-  }
-  /// h_<t-1> for each column of a chunk.
+  /// h_<t-1> for each column of a chunk. With unequal lengths its columns lie apart, and are copied.
   ConstMatrixView<Scalar> hidden_before(const Chunk& chunk, const auto& records, Workspace& work) const {
     const BatchLayout& layout = chunk.layout;
-    if (from_hidden.count == 0 || !moves_hidden(layout))
+    if (from_hidden.count == 0 || !layout.has_unequal_lengths())
       return step.rows_of_h(records, layout.record(chunk.first), chunk.columns());
     auto together = work.h_before_.view();
     for (Index t = chunk.first; t < chunk.end; ++t) {

@@ -132,23 +132,34 @@ class PackBuffer {
   Lhs<Scalar> lhs_{nullptr, {0}, {0}, 0, Accumulation::in_sequence};
 };
 
-/// C += A B, or start + A B, strip by strip. Of a packed A, the next strip is fetched meanwhile: after the last, the
-/// first, for the next step. An A that stays in the nearest cache meets few columns at a time, so that C goes through
+/// C += A B, or start + A B: of B so many columns at a time as stay in a cache, of a strip of A as many k as stay in the
+/// nearest one while they meet these columns. Of a packed A, what comes next is fetched meanwhile: at the end its
+/// beginning, for the next step. An A that stays in the nearest cache as a whole meets so few columns that C goes through
 /// there as it lies in memory.
 template <int Packets, int Columns, class Scalar>
-void product(const Lhs<Scalar>& a, Multiplier<Scalar> by, Target<Scalar> to, Index columns) {
-  constexpr Index near = 16384 / sizeof(Scalar);
-  Index together = columns;
-  if (a.rows * a.depth <= near)
-    together = std::max<Index>(2 * near / std::max<Index>(a.rows, 1) / Columns, 1) * Columns;
+void product(const Lhs<Scalar>& a, const Multiplier<Scalar>& by, const Target<Scalar>& to, Index columns) {
+  constexpr Index near = 16384 / sizeof(Scalar), of_b = 262144 / sizeof(Scalar), fewest = 64, most = 256;
+  const Index fit = a.rows * a.depth <= near ? 2 * near / std::max<Index>(a.rows, 1) : std::max(of_b / a.depth, fewest);
+  const Index together = std::max<Index>(fit / Columns, 1) * Columns;
   for (Index column = 0; column < columns; column += together) {
     const Index end = std::min(column + together, columns);
     for_strips<Scalar, full_lanes<Scalar>, Packets>(0, a.rows, [&]<int Lanes, int High>(Index row) {
-      const Scalar* const strip = a.stride == 0 ? a.data + row * a.depth : a.data + row;
-      const Index stride = a.stride == 0 ? High * Lanes : a.stride;
-      const Scalar* next = nullptr;
-      if (a.stride == 0) next = row + High * Lanes < a.rows ? strip + High * Lanes * a.depth : a.data;
-      strip_times_columns<Lanes, High, Columns>(strip, stride, by, a.depth, to.at(row, 0), column, end, next);
+      constexpr Index height = High * Lanes;
+      const bool packed = a.stride == 0;
+      const Index stride = packed ? height : a.stride;
+      const Scalar* const strip = packed ? a.data + row * a.depth : a.data + row;
+      Target<Scalar> sums = to.at(row, 0);
+      Index k = 0;
+      do {
+        const Index depth = a.depth - k < 2 * most ? a.depth - k : most;
+        const Scalar* const part = strip + k * stride;
+        const bool last = row + height == a.rows && k + depth == a.depth;
+        const Scalar* const next = !packed ? nullptr : last ? a.data : part + depth * stride;
+        const Multiplier<Scalar> of_part{by.b + k * by.k_stride, by.k_stride, by.j_stride, by.panel};
+        strip_times_columns<Lanes, High, Columns>(part, stride, of_part, depth, sums, column, end, next);
+        sums.start = {nullptr};
+        k += depth;
+      } while (k < a.depth);
     });
   }
 }
@@ -208,22 +219,30 @@ void add_product(const Lhs<Scalar>& a, const Scalar* b, Index b_stride, Target<S
   }
 }
 
-/// C += D H^T, packed part by part: some rows of H, then each strip of D, which meets them while they are near.
+/// C += D H^T by packed copies of parts of both, in memory of packed_outer_product_size numbers: panels of H, which stay
+/// in a cache, meet one strip of D after the other. So many k at a time that C, too, is read and written seldom.
+///@{
+inline constexpr Index packed_depth = 256;
 template <class Scalar>
-void add_packed_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar* c, Index c_stride) {
-  constexpr Index most = 128, columns = 32768 / most / sizeof(Scalar);  // in a cache of 48 KB, or 32 with a strip of D
-  alignas(64) Scalar strip[tile_packets * full_lanes<Scalar> * most], panels[columns * most];
-  for (Index first = 0; first < d.depth; first += most) {
-    const Index depth = std::min<Index>(most, d.depth - first);
+inline constexpr Index packed_columns = 262144 / packed_depth / sizeof(Scalar);
+template <class Scalar>
+inline constexpr Index packed_outer_product_size =
+    packed_depth * (packed_columns<Scalar> + tile_packets * full_lanes<Scalar>);
+
+template <class Scalar>
+void add_packed_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar* c, Index c_stride, Scalar* memory) {
+  Scalar* const panels = memory;
+  Scalar* const strip = memory + packed_depth * packed_columns<Scalar>;
+  for (Index first = 0; first < d.depth; first += packed_depth) {
+    const Index depth = std::min<Index>(packed_depth, d.depth - first);
     const Multiplier<Scalar> by{panels, tile_columns, 1, tile_columns * depth};
-    for (Index column = 0; column < h.rows; column += columns) {
-      const Index count = std::min<Index>(columns, h.rows - column);
-      for (Index k = 0; k < depth; ++k) {
-        const Scalar* const from = h.data + column + (first + k) * h.stride;
-        Scalar* const to = panels + k * tile_columns;
-        Index j = 0;
-        for (; j + tile_columns <= count; j += tile_columns) std::copy_n(from + j, tile_columns, to + j * depth);
-        std::copy_n(from + j, count - j, to + j * depth);
+    for (Index column = 0; column < h.rows; column += packed_columns<Scalar>) {
+      const Index count = std::min<Index>(packed_columns<Scalar>, h.rows - column);
+      for (Index j = 0; j < count; j += tile_columns) {
+        const Scalar* const from = h.data + column + j + first * h.stride;
+        const Index width = std::min<Index>(tile_columns, count - j);
+        for (Index k = 0; k < depth; ++k)
+          std::copy_n(from + k * h.stride, width, panels + j * depth + k * tile_columns);
       }
       for_strips<Scalar, full_lanes<Scalar>, tile_packets>(0, d.rows, [&]<int Lanes, int Packets>(Index row) {
         constexpr Index height = Packets * Lanes;
@@ -236,6 +255,7 @@ void add_packed_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar
     }
   }
 }
+///@}
 
 /// C += d h^T of single columns: C goes through once. Strip by strip, while d stays in registers; tall columns, which
 /// lie far apart, one after the other.
@@ -251,11 +271,12 @@ void add_outer_product_of_columns(const Scalar* d, Index rows, const Scalar* h, 
 }
 
 /// C += D H^T for sizes known only at run time. Both are read where they lie, unless their columns are far apart: then
-/// each would take a cache line, or a page, of its own. Each sum runs in the order of k either way.
+/// each would take a cache line, or a page, of its own, and parts are packed, where there is memory for them. Each sum
+/// runs in the order of k either way.
 template <class Scalar>
-void add_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar* c, Index c_stride) {
+void add_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar* c, Index c_stride, const Scratch& scratch) {
   // Narrow tiles read D more often, and suffer sooner.
-  constexpr Index far = (tile_columns < 8 ? 512 : 4096) / sizeof(Scalar);
+  constexpr Index far = (tile_columns < 8 ? 512 : 2048) / sizeof(Scalar);
   constexpr Index tall = 2 * tile_packets * full_lanes<Scalar>, wide = 2 * tile_columns;
   if (d.depth == 1) {
     if (d.rows == 1 && c_stride == 1)  // then C^T is a column
@@ -265,8 +286,9 @@ void add_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar* c, In
     product<tall_packets, 1>(h, {d.data, d.stride, 0}, Target<Scalar>{c, 0}, 1);
   } else if (d.depth == 2) {  // then it is C that is read and written, column after column
     product<tall_packets, 1>(d, {h.data, h.stride, 1}, Target<Scalar>{c, c_stride}, h.rows);
-  } else if (d.rows >= tall && h.rows >= wide && d.depth >= 16 && std::max(d.stride, h.stride) >= far) {
-    add_packed_outer_product(d, h, c, c_stride);
+  } else if (Scalar* const memory = scratch.numbers<Scalar>(packed_outer_product_size<Scalar>);
+             memory && d.rows >= tall && h.rows >= wide && d.depth >= 16 && std::max(d.stride, h.stride) >= far) {
+    add_packed_outer_product(d, h, c, c_stride, memory);
   } else {
     product<tile_packets, tile_columns>(d, {h.data, h.stride, 1}, Target<Scalar>{c, c_stride}, h.rows);
   }
@@ -311,15 +333,14 @@ void set_product(const Lhs<Scalar, Rows, Depth>& a, const B& b, C&& c) {
 }
 ///@}
 
-/// C += D H^T: a sum over the columns of D and H, so that the gradient of weights is one product for many steps. Both
-/// are read where they lie: at each k their entries are neighbours as they are.
+/// C += D H^T: a sum over the columns of D and H, so that the gradient of weights is one product for many steps.
 template <class D, class H, class C>
-void add_outer_product(const D& d, const H& h, C&& c) {
+void add_outer_product(const D& d, const H& h, C&& c, const Scratch& scratch = {}) {
   using Scalar = typename D::Scalar;
   if (d.cols() == 0) return;
   const Lhs<Scalar> left{d.data(), {d.rows()}, {d.cols()}, d.colStride(), Accumulation::in_sequence};
   const Lhs<Scalar> right{h.data(), {h.rows()}, {h.cols()}, h.colStride(), Accumulation::in_sequence};
-  add_outer_product(left, right, c.data(), c.colStride());
+  add_outer_product(left, right, c.data(), c.colStride(), scratch);
 }
 
 }  // namespace recur::inline RECUR_ISA::detail

@@ -245,17 +245,17 @@ EIGEN_ALWAYS_INLINE void for_strips(Index row, Index rows, const Strip& strip) {
   }
 }
 
-/// One strip of rows of C against all columns from `column` on, the widest tiles first. The strip that comes next,
-/// where there is one, is fetched meanwhile, and the next tile of C, if it is wide; otherwise the columns of B that
-/// come next.
+/// One strip of rows of C against all columns from `column` on, the widest tiles first. What comes after the strip, where
+/// something does, is fetched meanwhile, and the next tile of C, if it is wide; otherwise the columns of B that come
+/// next.
 template <int Lanes, int Packets, int Columns, class Scalar>
 void strip_times_columns(const Scalar* a, Index a_stride, const Multiplier<Scalar>& by, Index depth,
                          const Target<Scalar>& to, Index column, Index columns, const Scalar* next) {
-  constexpr Index line = 64 / sizeof(Scalar);
+  constexpr Index line = 64 / sizeof(Scalar), lines = (Packets * Lanes + line - 1) / line;
   for (Index j = 0; column + Columns <= columns; column += Columns, ++j) {
     if (Columns > 1 && column + 2 * Columns <= columns) fetch<Lanes, Packets, Columns>(to.at(0, column + Columns));
     Ahead<Scalar> ahead{by.at(column + Columns).b, by.k_stride};
-    if (next) ahead = j < Packets ? Ahead<Scalar>{next + j * depth * line, line} : Ahead<Scalar>{a, 0};
+    if (next) ahead = j < lines ? Ahead<Scalar>{next + j * depth * line, line} : Ahead<Scalar>{a, 0};
     tile<Lanes, Packets, Columns>(a, a_stride, by.at(column), depth, to.at(0, column), ahead);
   }
   if constexpr (Columns > 1) {

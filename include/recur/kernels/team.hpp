@@ -3,7 +3,7 @@
 /// Threads, where the program is compiled with OpenMP: the sequences of a batch do not talk to each other, so each
 /// thread takes some of them through the whole series.
 
-#include "../base/matrix.hpp"
+#include "../base/buffer.hpp"
 
 #include <algorithm>
 #include <type_traits>
@@ -25,14 +25,16 @@ inline namespace serial {
 /// One member of a team of threads that all run the same code.
 struct Team {
   Index size = 1, member = 0;
+  Scratch scratch = {};  ///< of this member
 
   struct Share {
     Index first, count;
+    Scratch scratch = {};
   };
   /// This member's share of `all` things, in whole `grains`.
   Share share(Index all, Index grain) const {
     const auto end_of = [&](Index before) { return before == size ? all : all * before / size / grain * grain; };
-    return {end_of(member), end_of(member + 1) - end_of(member)};
+    return {end_of(member), end_of(member + 1) - end_of(member), scratch};
   }
   /// Waits for the others.
   void barrier() const {
@@ -58,20 +60,26 @@ inline constexpr Index sequences_each = 8;
 /// The fewest multiply-adds of a chunk, some ten microseconds, that are worth waiting for other threads.
 inline constexpr double multiply_adds_each = 2e6;
 
-/// f(team) from each member of a team, as large as the batch and the work on a chunk of steps (in multiply-adds, which
-/// work() counts) are worth. A program that is in a parallel region of its own keeps to its threads.
-template <class Work, class F>
-void in_team(Index batch, const Work& work, const F& f) {
+/// How many threads the batch and the work on a chunk of steps (in multiply-adds, which work() counts) are worth. A
+/// program that is in a parallel region of its own keeps to its threads.
+template <class Work>
+Index team_size([[maybe_unused]] Index batch, [[maybe_unused]] const Work& work) {
 #ifdef _OPENMP
   const Index size = std::min<Index>(omp_get_max_threads(), batch / sequences_each);
-  if (size > 1 && work() >= multiply_adds_each && !omp_in_parallel()) {
+  if (size > 1 && work() >= multiply_adds_each && !omp_in_parallel()) return size;
+#endif
+  return 1;
+}
+/// f(team) from each member of a team of at most so many threads.
+template <class F>
+void in_team([[maybe_unused]] Index size, const F& f) {
+#ifdef _OPENMP
+  if (size > 1) {
 #pragma omp parallel num_threads(static_cast<int>(size))
     f(Team{omp_get_num_threads(), omp_get_thread_num()});
     return;
   }
 #endif
-  static_cast<void>(batch);
-  static_cast<void>(work);
   f(Team{});
 }
 

@@ -18,7 +18,7 @@ namespace detail {
 /// How many columns, of all sequences of a batch, are in a chunk: enough to make the bulk products efficient, few
 /// enough to be still in the cache when the recurrence comes to them. Backward more, for there all gradients of weights
 /// are read and written once a chunk.
-inline constexpr Index forward_columns = 256, backward_columns = 512;
+inline constexpr Index forward_columns = 128, backward_columns = 512;
 
 /// The sequences, in the order of BatchLayout, that are a member's: such that all have about the same to do.
 inline Team::Share share_of_sequences(const Team& team, const BatchLayout& layout) {

@@ -125,8 +125,8 @@ class Embedding : public LayerWithoutState<Embedding<Scalar_, Kinds, Features>, 
   void add_gradient(const auto& x, const auto& dy, Embedding& gradient, const Workspace&, Index, auto share) const {
     auto dE = detail::some_rows(gradient.E, share);
     const Index before = std::max(0, padding_), after = padding_ + 1, rest = inputs() - after;
-    detail::add_outer_product(dy, x.topRows(before), dE.leftCols(before));
-    detail::add_outer_product(dy, x.middleRows(after, rest), dE.middleCols(after, rest));
+    detail::add_outer_product(dy, x.topRows(before), dE.leftCols(before), share.scratch);
+    detail::add_outer_product(dy, x.middleRows(after, rest), dE.middleCols(after, rest), share.scratch);
   }
   ///@}
 

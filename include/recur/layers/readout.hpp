@@ -100,7 +100,7 @@ class Readout : public LayerWithoutState<Readout<Scalar_, Hidden, Outputs>, Scal
     detail::add_product(work.V.lhs(), dy, dh);
   }
   void add_gradient(const auto& h, const auto& dy, Readout& gradient, const Workspace&, Index, auto share) const {
-    detail::add_outer_product(dy, h, detail::some_rows(gradient.V, share));
+    detail::add_outer_product(dy, h, detail::some_rows(gradient.V, share), share.scratch);
     for (Index j = 0; has_bias_ && j < dy.cols(); ++j) gradient.c.segment(share.first, share.count) += dy.col(j);
   }
   ///@}

@@ -208,10 +208,15 @@ class SeriesPass {
   void complete(bool is) { memory_.batch = is ? memory_.layout.batch() : 0; }
   Index segments() const { return memory_.segments(); }
   InputColumns<Scalar> columns_of_x() { return x_.columns(memory_.unpadded, memory_.layout, net_.inputs()); }
-  /// The multiply-adds of the network for a chunk.
+  /// The multiply-adds of the network for a chunk, or a part of a longer one.
   double multiply_adds() const {
-    return static_cast<double>(net_.parameters() * std::min(memory_.layout.columns(), forward_columns));
+    return static_cast<double>(net_.parameters() * std::min(memory_.layout.columns(), backward_columns / 2));
   }
+  Index threads() const {
+    return team_size(memory_.layout.batch(), [&] { return multiply_adds(); });
+  }
+  /// Numbers of memory that each thread needs on the way back: for packed products, where weights are worth it.
+  Index scratch_each() const { return net_.parameters() < 8192 ? 0 : packed_outer_product_size<Scalar>; }
   ChunkOf<Team_> whole(const Team_& team) const {
     const BatchLayout& layout = memory_.layout;
     return {layout, team, share_of_sequences(team, layout), layout.first(), layout.end()};
@@ -276,8 +281,7 @@ class SeriesPass {
     DropoutSeed seed = memory_.seed;
     net_.prepare(Pass{layout, seed, x_.of_tokens});
     net_.begin_states(layout, before);
-    in_team(
-        layout.batch(), [&] { return multiply_adds(); }, [&](const Team_& team) { net_.run(whole(team), *columns_); });
+    in_team(threads(), [&](const Team_& team) { net_.run(whole(team), *columns_); });
     return seed;
   }
 
@@ -338,18 +342,18 @@ class SeriesPass {
     } else if (!dx.empty()) {
       dx_columns = unpadded.flat(dx, steps.first, steps.end);
     }
-    in_team(
-        layout.batch(), [&] { return multiply_adds(); },
-        [&](const Team_& team) {
-          const FlushToZero flush;
-          ChunkOf<Team_> chunk = whole(team);
-          chunk.first = steps.first;
-          chunk.end = steps.end;
-          chunk.from_later = steps.from_later;
-          chunk.has_loss = steps.has_loss;
-          if (steps.has_loss) chunk.set_zero(dx_columns);
-          back.run(chunk, *columns_, dy_columns, dx_columns);
-        });
+    auto scratch = memory_.scratch.resize(scratch_each(), threads());
+    in_team(threads(), [&](Team_ team) {
+      const FlushToZero flush;
+      team.scratch = {scratch.col(team.member).data(), scratch.rows() * static_cast<Index>(sizeof(Scalar))};
+      ChunkOf<Team_> chunk = whole(team);
+      chunk.first = steps.first;
+      chunk.end = steps.end;
+      chunk.from_later = steps.from_later;
+      chunk.has_loss = steps.has_loss;
+      if (steps.has_loss) chunk.set_zero(dx_columns);
+      back.run(chunk, *columns_, dy_columns, dx_columns);
+    });
     if (pads_dx) unpadded.pad(layout, steps.first, steps.end, unpadded.dx, dx, 0);
   }
 
@@ -444,9 +448,11 @@ class SeriesPass {
     }
     if (options.memory == 0 || layout.columns() == 0) return {};
     measure(layout);
+    MemoryNeed need = memory_.need;
+    need.fixed += static_cast<double>(scratch_each() * threads()) * sizeof(Scalar);
     return within_memory(layout,
                          {.memory = options.memory,
-                          .need = memory_.need,
+                          .need = need,
                           .steps = x_.steps(),
                           .inputs = net_.inputs(),
                           .pads = layout.has_unequal_lengths(),

@@ -122,7 +122,7 @@ class TiedReadout : public LayerOf<TiedReadout<Embedding_, Layers...>, Sequence<
       chunk.barrier();
       const auto share = chunk.share_of_rows(embedding().outputs());
       detail::add_outer_product(detail::some_rows(hidden(chunk, work).matrix(), share), dy.matrix(),
-                                detail::some_rows(work.dE.view(), share));
+                                detail::some_rows(work.dE.view(), share), share.scratch);
       const auto share_c = chunk.share_of_rows(outputs());
       for (Index j = 0; j < dy.columns(); ++j)
         gradient.c.segment(share_c.first, share_c.count) += dy.matrix().col(j).segment(share_c.first, share_c.count);

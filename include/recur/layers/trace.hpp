@@ -104,6 +104,7 @@ struct SeriesMemory {
   BatchLayout layout;       // of the steps whose records are in the workspace
   BatchLayout next;         // of a series that may yet be refused
   Unpadded<Scalar> unpadded;
+  Buffer<Scalar> scratch;  // of each thread, on the way back
   DropoutSeed dropout;
   EmptiedByMove<bool> has_output;
 
@@ -182,6 +183,7 @@ class Trace {
   void for_each_buffer(auto&& f) const {
     workspace_.for_each_buffer(f);
     memory_.unpadded.for_each_buffer(f);
+    f(memory_.scratch);
   }
 
   /// From here on forward is for training: enables dropout; the mask depends on `seed` and on the number of forward

@@ -195,6 +195,7 @@ TEMPLATE_TEST_CASE("Large products are right, in every form", "[packed]", float,
   std::mt19937 rng(3);
   check_products<TestType>(300, 64, 301, rng);
   check_products<TestType>(131, 1, 517, rng);
+  check_products<TestType>(101, 131, 1030, rng);  // parts of B's columns, and of the depth
 }
 
 TEST_CASE("Fixed-size matrices of one row are weights too", "[packed]") {
@@ -264,15 +265,17 @@ TEMPLATE_TEST_CASE("Outer products whose columns lie far apart are exact, and ha
   const auto within = [](const MatrixOf<TestType>& all, Index rows, Index cols) {
     return ConstMatrixView<TestType>(all.data() + 1, rows, cols, Eigen::OuterStride<>(all.rows()));
   };
-  // Around whole strips and panels of every instruction set, and around the columns that are packed at a time.
+  VectorOf<TestType> memory(detail::packed_outer_product_size<TestType>);
+  const auto bytes = static_cast<Index>(sizeof(TestType)) * memory.size();
+  // Around whole strips and panels of every instruction set, and around the rows and columns that are packed at a time.
   for (const Index rows : {47, 48, 96, 97, 151, 240})
-    for (const Index columns : {15, 16, 33, 63, 64, 67, 130})
-      for (const Index depth : {1, 15, 16, 127, 128, 129, 300}) {
+    for (const Index columns : {15, 16, 33, 128, 135, 270})
+      for (const Index depth : {1, 15, 16, 255, 256, 257, 300}) {
         INFO("D " << rows << "x" << depth << ", H " << columns << "x" << depth);
         const auto d = within(all_d, rows, depth), h = within(all_h, columns, depth);
         MatrixOf<TestType> c = MatrixOf<TestType>::Constant(rows + 2, columns + 2, 7), wanted = c;
         wanted.block(1, 1, rows, columns) += d.lazyProduct(h.transpose());
-        add_outer_product(d, h, c.block(1, 1, rows, columns));
+        add_outer_product(d, h, c.block(1, 1, rows, columns), {memory.data(), bytes});
         REQUIRE(identical(c, wanted));
 
         const auto far_d = within(numbers_d, rows, depth), far_h = within(numbers_h, columns, depth);
@@ -280,7 +283,10 @@ TEMPLATE_TEST_CASE("Outer products whose columns lie far apart are exact, and ha
         MatrixOf<TestType> near = MatrixOf<TestType>::Constant(rows, columns, 7), far = near;
         for (Index i = 0; i < rows; ++i)  // a row at a time is never packed
           add_outer_product(near_d.row(i).eval(), near_h, near.middleRows(i, 1));
-        add_outer_product(far_d, far_h, far);
+        add_outer_product(far_d, far_h, far, {memory.data(), bytes});
+        REQUIRE(identical(far, near));
+        far.setConstant(7);
+        add_outer_product(far_d, far_h, far, {memory.data(), bytes - 1});  // which is too little to pack
         REQUIRE(identical(far, near));
       }
 }
