@@ -5,6 +5,7 @@
 /// type is compiled once for all networks: SeriesPass, which sees a network as ForwardSteps and BackwardSteps.
 
 #include "../kernels/flush_to_zero.hpp"
+#include "../kernels/gemm.hpp"
 #include "trace.hpp"
 
 #include <functional>
