@@ -34,7 +34,8 @@ States results(AnyNetwork& net, SeriesView<const double> x, int threads) {
 }
 
 void check_threads(AnyNetwork& net, SeriesView<const double> x) {
-  const double multiply_adds = static_cast<double>(size(net.parameters()) * std::min<Index>(x.columns(), 256));
+  const double multiply_adds =
+      static_cast<double>(size(net.parameters()) * std::min(x.columns(), detail::team_columns));
   REQUIRE(multiply_adds >= detail::multiply_adds_each);  // else there is but one
   const auto one = results(net, x, 1);
   for (const int threads : {2, 3}) {

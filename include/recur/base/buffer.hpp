@@ -2,7 +2,8 @@
 /// \file
 /// Memory: how many bytes sizes ask for, what owns them, and where they lie. A Buffer is the one thing of recur that
 /// allocates for series and layers. Those of layers are resized once a call, by prepare_forward(), prepare_backward()
-/// (see layer.hpp) and, for dL/d(final state), bptt: nothing that runs for each step or each chunk allocates.
+/// (see layer.hpp) and, for dL/d(final state) and each thread's Scratch, bptt: nothing that runs for each step or each
+/// chunk allocates.
 
 #include "require.hpp"
 

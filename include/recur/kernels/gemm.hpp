@@ -132,10 +132,10 @@ class PackBuffer {
   Lhs<Scalar> lhs_{nullptr, {0}, {0}, 0, Accumulation::in_sequence};
 };
 
-/// C += A B, or start + A B: of B so many columns at a time as stay in a cache, of a strip of A as many k as stay in the
-/// nearest one while they meet these columns. Of a packed A, what comes next is fetched meanwhile: at the end its
-/// beginning, for the next step. An A that stays in the nearest cache as a whole meets so few columns that C goes through
-/// there as it lies in memory.
+/// C += A B, or start + A B: of B as many columns at a time as stay in a cache, of a strip of A some 256 k, which meet
+/// all of these columns. Of a packed A, what comes next is fetched meanwhile: at the end its beginning, for the next
+/// step. An A that stays in the nearest cache as a whole meets so few columns that C goes through there as it lies in
+/// memory.
 template <int Packets, int Columns, class Scalar>
 void product(const Lhs<Scalar>& a, const Multiplier<Scalar>& by, const Target<Scalar>& to, Index columns) {
   constexpr Index near = 16384 / sizeof(Scalar), of_b = 262144 / sizeof(Scalar), fewest = 64, most = 256;
@@ -219,8 +219,8 @@ void add_product(const Lhs<Scalar>& a, const Scalar* b, Index b_stride, Target<S
   }
 }
 
-/// C += D H^T by packed copies of parts of both, in memory of packed_outer_product_size numbers: panels of H, which stay
-/// in a cache, meet one strip of D after the other. So many k at a time that C, too, is read and written seldom.
+/// C += D H^T by packed copies of parts of both, in memory of packed_outer_product_size numbers: panels of H, which
+/// stay in a cache, meet one strip of D after the other. So many k at a time that C, too, is read and written seldom.
 ///@{
 inline constexpr Index packed_depth = 256;
 template <class Scalar>

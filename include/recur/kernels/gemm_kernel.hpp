@@ -245,9 +245,9 @@ EIGEN_ALWAYS_INLINE void for_strips(Index row, Index rows, const Strip& strip) {
   }
 }
 
-/// One strip of rows of C against all columns from `column` on, the widest tiles first. What comes after the strip, where
-/// something does, is fetched meanwhile, and the next tile of C, if it is wide; otherwise the columns of B that come
-/// next.
+/// One strip of rows of C against all columns from `column` on, the widest tiles first. What comes after the strip,
+/// where something does, is fetched meanwhile, and the next tile of C, if it is wide; otherwise the columns of B that
+/// come next.
 template <int Lanes, int Packets, int Columns, class Scalar>
 void strip_times_columns(const Scalar* a, Index a_stride, const Multiplier<Scalar>& by, Index depth,
                          const Target<Scalar>& to, Index column, Index columns, const Scalar* next) {

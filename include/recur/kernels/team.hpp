@@ -57,11 +57,11 @@ auto some_rows(M&& matrix, Team::Share share) {
 
 /// The fewest sequences for which a thread is worth its while.
 inline constexpr Index sequences_each = 8;
-/// The fewest multiply-adds of a chunk, some ten microseconds, that are worth waiting for other threads.
+/// The fewest multiply-adds of some steps, ten microseconds of them, that are worth waiting for other threads.
 inline constexpr double multiply_adds_each = 2e6;
 
-/// How many threads the batch and the work on a chunk of steps (in multiply-adds, which work() counts) are worth. A
-/// program that is in a parallel region of its own keeps to its threads.
+/// How many threads the batch and the work on some steps (in multiply-adds, which work() counts) are worth. A program
+/// that is in a parallel region of its own keeps to its threads.
 template <class Work>
 Index team_size([[maybe_unused]] Index batch, [[maybe_unused]] const Work& work) {
 #ifdef _OPENMP

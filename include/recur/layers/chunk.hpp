@@ -17,8 +17,10 @@ namespace detail {
 
 /// How many columns, of all sequences of a batch, are in a chunk: enough to make the bulk products efficient, few
 /// enough to be still in the cache when the recurrence comes to them. Backward more, for there all gradients of weights
-/// are read and written once a chunk.
+/// are read and written twice a chunk.
 inline constexpr Index forward_columns = 128, backward_columns = 512;
+/// The columns whose multiply-adds decide how many threads there are: see team_size.
+inline constexpr Index team_columns = 256;
 
 /// The sequences, in the order of BatchLayout, that are a member's: such that all have about the same to do.
 inline Team::Share share_of_sequences(const Team& team, const BatchLayout& layout) {

@@ -138,6 +138,7 @@ class SeriesPass {
   using View = SeriesView<const Scalar>;
   using Forward = ForwardSteps<Scalar, Team_>;
   using Backward = BackwardSteps<Scalar, Team_>;
+  static constexpr Index number = sizeof(Scalar);  // bytes
 
  public:
   SeriesPass(Forward& net, const SeriesInput<Scalar>& x, SeriesMemory<Scalar>& of_trace)
@@ -173,6 +174,7 @@ class SeriesPass {
     const std::vector<Index>& edges = memory_.stretch;
     const bool truncated = stride < layout.steps() || window < layout.steps();
     bool begun = false;
+    memory_.scratch.resize(scratch_of_all(layout.batch()), 1);
     complete(false);
     // The loss of each stretch of `stride` steps goes back to `window` steps before its end, or before where its end
     // would be: of the last, too, so that where it begins does not depend on the longest sequence of the batch.
@@ -209,15 +211,19 @@ class SeriesPass {
   void complete(bool is) { memory_.batch = is ? memory_.layout.batch() : 0; }
   Index segments() const { return memory_.segments(); }
   InputColumns<Scalar> columns_of_x() { return x_.columns(memory_.unpadded, memory_.layout, net_.inputs()); }
-  /// The multiply-adds of the network for a chunk, or a part of a longer one.
-  double multiply_adds() const {
-    return static_cast<double>(net_.parameters() * std::min(memory_.layout.columns(), backward_columns / 2));
-  }
   Index threads() const {
-    return team_size(memory_.layout.batch(), [&] { return multiply_adds(); });
+    const BatchLayout& layout = memory_.layout;
+    return team_size(layout.batch(),
+                     [&] { return static_cast<double>(net_.parameters() * std::min(layout.columns(), team_columns)); });
   }
-  /// Numbers of memory that each thread needs on the way back: for packed products, where weights are worth it.
+  /// Numbers of memory that packed products need on the way back, for each thread and for the most threads that a batch
+  /// may have. Small networks have no such products.
+  ///@{
   Index scratch_each() const { return net_.parameters() < 8192 ? 0 : packed_outer_product_size<Scalar>; }
+  Index scratch_of_all(Index batch) const {
+    return scratch_each() * team_size(batch, [] { return multiply_adds_each; });
+  }
+  ///@}
   ChunkOf<Team_> whole(const Team_& team) const {
     const BatchLayout& layout = memory_.layout;
     return {layout, team, share_of_sequences(team, layout), layout.first(), layout.end()};
@@ -230,7 +236,8 @@ class SeriesPass {
     x_.assign_to(layout);
     const Segmentation cut = cut_for(layout, with_output);
     if (may_refuse) {
-      if (cut != memory_.cut) free();  // another use of its memory would come on top
+      const bool has_more = memory_.scratch.bytes() > scratch_of_all(layout.batch()) * number;
+      if (cut != memory_.cut || has_more) free();  // another use of its memory would come on top
       memory_.layout = layout;
     }
     memory_.cut = cut;
@@ -247,6 +254,7 @@ class SeriesPass {
   void free() {
     net_.free();
     memory_.unpadded = {};
+    memory_.scratch = {};
     memory_.kept = std::vector<Index>();
     memory_.batch = 0;
   }
@@ -343,10 +351,10 @@ class SeriesPass {
     } else if (!dx.empty()) {
       dx_columns = unpadded.flat(dx, steps.first, steps.end);
     }
-    auto scratch = memory_.scratch.resize(scratch_each(), threads());
+    const Index each = scratch_each();
     in_team(threads(), [&](Team_ team) {
       const FlushToZero flush;
-      team.scratch = {scratch.col(team.member).data(), scratch.rows() * static_cast<Index>(sizeof(Scalar))};
+      if (each > 0) team.scratch = {memory_.scratch.view().data() + team.member * each, each * number};
       ChunkOf<Team_> chunk = whole(team);
       chunk.first = steps.first;
       chunk.end = steps.end;
@@ -450,7 +458,7 @@ class SeriesPass {
     if (options.memory == 0 || layout.columns() == 0) return {};
     measure(layout);
     MemoryNeed need = memory_.need;
-    need.fixed += static_cast<double>(scratch_each() * threads()) * sizeof(Scalar);
+    need.fixed += static_cast<double>(scratch_of_all(layout.batch()) * number);
     return within_memory(layout,
                          {.memory = options.memory,
                           .need = need,
@@ -459,7 +467,7 @@ class SeriesPass {
                           .pads = layout.has_unequal_lengths(),
                           .reads = x_.reads,
                           .with_output = with_output,
-                          .number = sizeof(Scalar),
+                          .number = number,
                           .kept_state = static_cast<std::size_t>(net_.bytes_of_state()) + sizeof(Index)},
                          memory_.stretch);
   }

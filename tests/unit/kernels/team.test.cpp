@@ -95,7 +95,7 @@ std::vector<MatrixOf<double>> results(const Net& net, const X& x, int threads) {
 
 template <class Net, class X>
 void check_threads(const Net& net, const X& x) {
-  const Index columns = std::min(x.all_lengths(), detail::backward_columns / 2);
+  const Index columns = std::min(x.all_lengths(), detail::team_columns);
   REQUIRE(static_cast<double>(parameter_count(net) * columns) >= detail::multiply_adds_each);  // else there is but one
   const auto one = results(net, x, 1);
   for (const int threads : {2, 3}) {

@@ -221,7 +221,8 @@ TEST_CASE("Layers side by side and residual ones give the same bits with any num
           "[parallel][residual]") {
   std::mt19937 rng(7);
   const auto check = [&](const auto& net, Index window) {
-    REQUIRE(static_cast<double>(parameter_count(net) * 256) >= detail::multiply_adds_each);  // else there is but one
+    REQUIRE(static_cast<double>(parameter_count(net) * detail::team_columns) >=
+            detail::multiply_adds_each);  // else there is but one
     auto x = random_series(net.inputs(), 29, 60, rng);
     std::vector<Index> lengths;
     for (Index n = 0; n < 29; ++n) lengths.push_back(n * 13 % 61);

@@ -7,6 +7,10 @@
 
 #include <map>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 using namespace recur;
 using namespace recur_test;
 using Catch::Matchers::ContainsSubstring;
@@ -73,6 +77,42 @@ TEST_CASE("Segments begin where chunks of bptt do, and on one side of a step", "
   CHECK(cut({.chunks = 1}, 0, 300, 450) == std::vector<Index>{0, 96, 198, 300, 348, 450});
   CHECK(cut({.chunks = 1}, 7, 7, 7) == std::vector<Index>{7, 7});
 }
+
+#ifdef _OPENMP
+TEST_CASE("A trace stays within its memory with several threads, each of which has some of its own", "[segments]") {
+  std::mt19937 rng(4);
+  Lstm<double> net(8, 48);
+  REQUIRE(parameter_count(net) >= 8192);
+  initialize(net, rng);
+  const auto x = random_series(8, 32, 300, rng), dy = random_series(48, 32, 300, rng);
+  const auto few_x = random_series(8, 8, 300, rng), few_dy = random_series(48, 8, 300, rng);
+  auto gradient = zeros_like(net), expected = gradient;
+  auto all = net.trace();
+  net.forward(x, all);
+  bptt(net, x, all, dy, expected);
+  constexpr Index memory = 12'000'000;
+  auto trace = net.trace({.memory = memory});
+  const int before = omp_get_max_threads();
+  for (const int threads : {3, 1, 2}) {
+    omp_set_num_threads(threads);
+    INFO(threads << " threads");
+    Index bytes = 0;
+    for (const bool again : {false, true}) {
+      net.forward(x, trace);
+      bptt(net, x, trace, dy, gradient);
+      CHECK(trace.segments() > 1);
+      CHECK(trace.bytes() <= memory);
+      CHECK((!again || trace.bytes() == bytes));
+      CHECK(same_parameters(gradient, expected));
+      bytes = trace.bytes();
+    }
+    net.forward(few_x, trace);  // in one thread
+    bptt(net, few_x, trace, few_dy, gradient);
+    CHECK(trace.bytes() <= memory);
+  }
+  omp_set_num_threads(before);
+}
+#endif
 
 TEST_CASE("A trace stays within its memory, and says what it needs", "[segments]") {
   std::mt19937 rng(1);
