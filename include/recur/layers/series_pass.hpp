@@ -219,7 +219,7 @@ class SeriesPass {
   /// Numbers of memory that packed products need on the way back, for each thread and for the most threads that a batch
   /// may have. Small networks have no such products.
   ///@{
-  Index scratch_each() const { return net_.parameters() < 8192 ? 0 : packed_outer_product_size<Scalar>; }
+  Index scratch_each() const { return net_.parameters() < 4096 ? 0 : packed_outer_product_size<Scalar>; }
   Index scratch_of_all(Index batch) const {
     return scratch_each() * team_size(batch, [] { return multiply_adds_each; });
   }
