@@ -138,7 +138,7 @@ class SeriesPass {
   using View = SeriesView<const Scalar>;
   using Forward = ForwardSteps<Scalar, Team_>;
   using Backward = BackwardSteps<Scalar, Team_>;
-  static constexpr Index number = sizeof(Scalar);  // bytes
+  static constexpr Index bytes_of_number = sizeof(Scalar);
 
  public:
   SeriesPass(Forward& net, const SeriesInput<Scalar>& x, SeriesMemory<Scalar>& of_trace)
@@ -236,7 +236,7 @@ class SeriesPass {
     x_.assign_to(layout);
     const Segmentation cut = cut_for(layout, with_output);
     if (may_refuse) {
-      const bool has_more = memory_.scratch.bytes() > scratch_of_all(layout.batch()) * number;
+      const bool has_more = memory_.scratch.bytes() > scratch_of_all(layout.batch()) * bytes_of_number;
       if (cut != memory_.cut || has_more) free();  // another use of its memory would come on top
       memory_.layout = layout;
     }
@@ -354,7 +354,9 @@ class SeriesPass {
     const Index each = scratch_each();
     in_team(threads(), [&](Team_ team) {
       const FlushToZero flush;
-      if (each > 0) team.scratch = {memory_.scratch.view().data() + team.member * each, each * number};
+      auto all = memory_.scratch.view();
+      if ((team.member + 1) * each <= all.size())  // not so where the loss has asked OpenMP for more threads
+        team.scratch = {all.data() + team.member * each, each * bytes_of_number};
       ChunkOf<Team_> chunk = whole(team);
       chunk.first = steps.first;
       chunk.end = steps.end;
@@ -458,7 +460,7 @@ class SeriesPass {
     if (options.memory == 0 || layout.columns() == 0) return {};
     measure(layout);
     MemoryNeed need = memory_.need;
-    need.fixed += static_cast<double>(scratch_of_all(layout.batch()) * number);
+    need.fixed += static_cast<double>(scratch_of_all(layout.batch()) * bytes_of_number);
     return within_memory(layout,
                          {.memory = options.memory,
                           .need = need,
@@ -467,7 +469,7 @@ class SeriesPass {
                           .pads = layout.has_unequal_lengths(),
                           .reads = x_.reads,
                           .with_output = with_output,
-                          .number = number,
+                          .number = bytes_of_number,
                           .kept_state = static_cast<std::size_t>(net_.bytes_of_state()) + sizeof(Index)},
                          memory_.stretch);
   }
