@@ -80,7 +80,7 @@ class CtcPaths {
     for (Index t = T; t-- > 0;) {
       // ln of the probability of all ways from symbol s on after step t, and of the way through it
       for (Index s = 0; s < S; ++s) now(s) = t == T - 1 ? (s + 2 >= S ? 0 : log_zero) : arrive(later, s, 1);
-      gradient = log_p_.col(t).array().exp();
+      gradient.col(0) = log_p_.col(t).array().exp().matrix();
       for (Index s = 0; s < S; ++s) gradient(symbol(s)) -= std::exp(forward_(s, t) + now(s) + loss_);
       if (loss_ == -log_zero) gradient.setConstant(std::numeric_limits<double>::quiet_NaN());
       f(t, gradient);
