@@ -21,12 +21,18 @@ using AnyLoss = std::function<LossValue(SeriesView<const double>, const Series<d
       std::mt19937&, recur::TrainState<recur_test::Net>&, const recur::TrainOptions&)
 TRAIN_OF_NET(Adam, recur::SquaredError, recur::SeriesData<double>, recur::SeriesData<double>);
 TRAIN_OF_NET(Sgd, recur::SquaredError, recur::SeriesData<double>, recur::SeriesData<double>);
+TRAIN_OF_NET(Adam, recur::SquaredError, recur::SeriesData<double>, recur::detail::NoValidation);
+TRAIN_OF_NET(Sgd, recur::SquaredError, recur::SeriesData<double>, recur::detail::NoValidation);
 TRAIN_OF_NET(Adam, recur_test::AnyLoss, recur::SeriesData<double>, recur::SeriesData<double>);
 TRAIN_OF_NET(Sgd, recur_test::AnyLoss, recur::SeriesData<double>, recur::SeriesData<double>);
 TRAIN_OF_NET(Adam, recur::SoftmaxCrossEntropy, recur::ClassData<double>, recur::ClassData<double>);
 TRAIN_OF_NET(Adam, recur::SquaredError, recur_test::Recorder, recur_test::Recorder);
 TRAIN_OF_NET(Adam, recur::SquaredError, recur_test::Recorder, recur::SeriesData<double>);
 #undef TRAIN_OF_NET
+COMPILED_HERE_OR_ELSEWHERE template recur::TrainResult
+    recur::detail::Training<recur_test::Net, recur::Adam<recur_test::Net>>::train(recur::detail::TrainParts);
+COMPILED_HERE_OR_ELSEWHERE template recur::TrainResult
+    recur::detail::Training<recur_test::Net, recur::Sgd<recur_test::Net>>::train(recur::detail::TrainParts);
 
 COMPILED_HERE_OR_ELSEWHERE template double recur::evaluate(const recur_test::Net&, const recur::SeriesData<double>&,
                                                            recur::EvaluateOptions, const recur::SquaredError&);
