@@ -238,11 +238,20 @@ void add_packed_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar
     const Multiplier<Scalar> by{panels, tile_columns, 1, tile_columns * depth};
     for (Index column = 0; column < h.rows; column += packed_columns<Scalar>) {
       const Index count = std::min<Index>(packed_columns<Scalar>, h.rows - column);
-      for (Index j = 0; j < count; j += tile_columns) {
-        const Scalar* const from = h.data + column + j + first * h.stride;
-        const Index width = std::min<Index>(tile_columns, count - j);
-        for (Index k = 0; k < depth; ++k)
-          std::copy_n(from + k * h.stride, width, panels + j * depth + k * tile_columns);
+      // Few columns at a time, which lie in as many pages; and as many numbers as the compiler knows, or each few of them
+      // would be a call of memmove.
+      for (Index begin = 0; begin < depth; begin += 16) {
+        const Index end = std::min<Index>(begin + 16, depth);
+        for (Index j = 0; j < count; j += tile_columns) {
+          const Scalar* const from = h.data + column + j + first * h.stride;
+          Scalar* const panel = panels + j * depth;
+          if (j + tile_columns <= count) {
+            for (Index k = begin; k < end; ++k)
+              std::copy_n(from + k * h.stride, tile_columns, panel + k * tile_columns);
+          } else {
+            for (Index k = begin; k < end; ++k) std::copy_n(from + k * h.stride, count - j, panel + k * tile_columns);
+          }
+        }
       }
       for_strips<Scalar, full_lanes<Scalar>, tile_packets>(0, d.rows, [&]<int Lanes, int Packets>(Index row) {
         constexpr Index height = Packets * Lanes;
