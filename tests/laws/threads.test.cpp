@@ -14,11 +14,12 @@ using namespace recur_test;
 
 namespace {
 
-/// Everything that forward and bptt give, with so many threads.
-States results(AnyNetwork& net, SeriesView<const double> x, int threads) {
+/// Everything that forward and bptt give, with so many threads, and a trace that keeps so much.
+States results(AnyNetwork& net, SeriesView<const double> x, int threads, const TraceOptions& kept = {}) {
   const int before = omp_get_max_threads();
   omp_set_num_threads(threads);
   std::mt19937 rng(1);
+  net.use_trace(kept);
   net.train(11);
   const auto initial = net.random_state(x.batch(), rng), d_final = net.random_state(x.batch(), rng);
   const auto dy = random_series(net.outputs(), x.batch(), x.steps(), rng);
@@ -59,5 +60,26 @@ TEST_CASE("No bit depends on the number of threads", "[team][laws]") {
       net->randomize(rng, 0.2);
       check_threads(*net, random_series(net->inputs(), batch, 17, rng));
     }
+}
+
+TEST_CASE("Nor does any where a trace keeps some of the steps", "[team][segments][laws]") {
+  constexpr Index batch = 23, steps = 60;
+  std::vector<Index> lengths(static_cast<std::size_t>(batch), steps);
+  for (std::size_t n = 0; n < lengths.size(); n += 2) lengths[n] = static_cast<Index>(2 * n);
+  for (const auto& [name, make] : all_cells()) {
+    std::mt19937 rng(3);
+    const auto net = make(85, 101);
+    net->randomize(rng, 0.2);
+    auto x = random_series(net->inputs(), batch, steps, rng);
+    for (const bool unequal : {false, true}) {
+      if (unequal) x.set_lengths(lengths);
+      INFO(name << (unequal ? ", unequal lengths" : ""));
+      const auto one = results(*net, x, 1);
+      for (const int threads : {2, 3}) {
+        CHECK(same(results(*net, x, threads, {.every = 20}), one));
+        CHECK(net->segments() >= 2);
+      }
+    }
+  }
 }
 #endif
