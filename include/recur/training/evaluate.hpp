@@ -80,6 +80,9 @@ class Windows {
     }
     if (!some) return false;
     data.read(sequences, first, steps, x_, target_);
+    require(x_.batch() == std::ssize(sequences) && x_.steps() == steps, "data.read must give x of ",
+            std::ssize(sequences), " sequences and ", steps, " steps, which it was asked for, got ", x_.batch(),
+            " and ", x_.steps());
     const View all_x(x_);
     const View x = unequal ? all_x.with_steps_left(left_) : all_x.followed_by(all - first - steps);
     const auto y = net.forward(x, trace_, initial);

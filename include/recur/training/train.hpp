@@ -16,7 +16,6 @@
 #include <functional>
 #include <random>
 #include <span>
-#include <sstream>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -98,8 +97,10 @@ class Training {
 
   /// Whether there is something to learn from. Throws where the loss is not finite.
   bool counts(const LossValue& loss) {
-    if (!(loss.counted > 0)) return false;
-    require_finite("the loss", loss.mean, since_.end);
+    require_alike(options_.processes, is_finite(loss.counted) && loss.counted >= 0,
+                  "train: the loss must return over how much it is, a number >= 0, got ", loss.counted);
+    if (loss.counted == 0) return false;
+    require_finite("the loss", loss.mean, in_batch(since_.end));
     return true;
   }
   /// The gradient of the windows since the last step of the optimiser: zero before the first.
@@ -169,7 +170,7 @@ class Training {
     now.loss = since_.loss_sum / since_.counted;
     if (is_sum) visit_numbers([&](auto g) { g /= static_cast<Scalar>(since_.counted); }, gradient_);
     now.gradient_norm = global_norm(gradient_, touched_);
-    require_finite("the norm of the gradient", now.gradient_norm, run_.progress.batch);
+    require_finite("the norm of the gradient", now.gradient_norm, in_batch(run_.progress.batch));
     if (good_is_old_) {
       run_.good = net_;
     } else {
@@ -188,7 +189,7 @@ class Training {
       finite = finite && each != 0;
     if (!finite)
       fail("the step of the optimiser, of rate " + describe(now.rate) + ", made " + not_finite_in(net_),
-           run_.progress.batch);
+           in_batch(run_.progress.batch), ", the optimiser what this step made of its moments");
     ++now.step;
     run_.loss_sum += since_.loss_sum;
     run_.counted += since_.counted;
@@ -223,7 +224,8 @@ class Training {
     if (parts_.validate) {
       const std::vector<double> all = parts_.validate();
       now.validation = all[0];
-      require_finite("the validation loss", now.validation, run_.progress.batch);
+      const std::string at_end = "the end of epoch " + std::to_string(now.epoch) + " (counted from 0)";
+      require_finite("the validation loss", now.validation, at_end);
       run.validations.push_back(now.validation);
       now.metrics.assign(all.begin() + 1, all.end());
       run.metrics.insert(run.metrics.end(), all.begin() + 1, all.end());
@@ -231,7 +233,7 @@ class Training {
       if (is_nan(chosen))
         require_finite(
             "metric " + std::to_string(options_.best_by) + " of the validation data, which says what is best,", chosen,
-            run_.progress.batch);
+            at_end);
       if (const double low = more_is_better_ ? -chosen : chosen; low < run.best_validation) {
         run.best_validation = low;
         run.best_epoch = now.epoch;
@@ -244,7 +246,9 @@ class Training {
   }
   bool is_out_of_patience() const {
     const Progress& now = run_.progress;
-    return now.epoch_end && options_.patience > 0 && now.epoch - run_.best_epoch >= options_.patience;
+    // Validation data may have come later than the first epoch.
+    const Index since_best = run_.best_epoch < 0 ? std::ssize(run_.validations) : now.epoch - run_.best_epoch;
+    return now.epoch_end && options_.patience > 0 && since_best >= options_.patience;
   }
   TrainResult result_of(const TrainState<Net>& run) const {
     TrainResult result{run.losses, run.validations, run.best_epoch, stopped_ || is_out_of_patience()};
@@ -264,18 +268,21 @@ class Training {
          together("train", processes, [&] { return !is_told || options_.on_progress(progress); }))
       stopped_ = stopped_ || goes_on == 0;
   }
-  void require_finite(const std::string& what, double value, Index at) {
+  std::string in_batch(Index batch) const {
+    return "epoch " + std::to_string(run_.progress.epoch) + ", batch " + std::to_string(batch) +
+           " (both counted from 0)";
+  }
+  void require_finite(const std::string& what, double value, const std::string& at) {
     if (is_finite(value)) return;
     run_.latest = net_;
     fail(what + " is " + (is_nan(value) ? "nan" : value < 0 ? "-inf" : "inf"), at);
   }
-  [[noreturn]] void fail(const std::string& what, Index at) {
+  [[noreturn]] void fail(const std::string& what, const std::string& at, const std::string& but = "") {
     if (run_.good) net_ = *run_.good;
-    std::ostringstream message;
-    message << "train: " << what << " at epoch " << run_.progress.epoch << ", batch " << at
-            << " (both counted from 0); the network keeps the last parameters that gave a finite loss";
-    if (options_.processes.size() > 1) throw ProcessError(message.str());  // for all have found it
-    throw std::runtime_error(message.str());
+    const std::string message =
+        "train: " + what + " at " + at + "; the network keeps the last parameters that gave a finite loss" + but;
+    if (options_.processes.size() > 1) throw ProcessError(message);  // for all have found it
+    throw std::runtime_error(message);
   }
   void require_same_in_epoch(const char* what, const std::function<std::string()>& text) const {
     if (options_.processes.size() == 1) return;
@@ -347,6 +354,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   together("train", options.processes, [&] {
     plan = plan_of<Net>(data, options);
     require_options(options, validation != nullptr);
+    require_run_of(net, run);
     require_run(run, plan);
     more_is_better = higher_is_better<Validation, Scalar>(static_cast<const Metrics*>(nullptr), options.best_by);
     if constexpr (may_validate) {
@@ -457,6 +465,10 @@ struct Validation : Data {
 ///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // until the callback stops it, say
 ///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // the rest, to the same bits
 ///
+/// Such a run is of one network, one optimiser, one engine and one source of data; give it the same options, too. Where
+/// it keeps parameters (`latest`: after validation, or an exception), the next call begins with these, whatever the
+/// network has become since.
+///
 /// All means are over what the loss counted. Windows in which it counts nothing, or in which all sequences have ended,
 /// are skipped without a step. Dropout has another mask in every step, and is off in evaluate().
 ///
@@ -470,7 +482,7 @@ struct Validation : Data {
 /// the data, on windows for a bidirectional network, and on a network that is all zero, as it is before initialize(),
 /// or not finite, before the first step (where only a later window does not fit, when it comes to that); and
 /// std::runtime_error where the loss, its gradient or the parameters after a step are NaN or infinite, saying where:
-/// the network then has the last parameters that gave a finite loss. Of several processes all throw ProcessError
+/// the network then has the last parameters that gave a finite loss, the optimiser what its last step left. Of several processes all throw ProcessError
 /// instead, whatever it was and wherever, and where they are not about to do the same.
 template <class Net, class Optimizer, class LossFunction, class Data, std::uniform_random_bit_generator Engine>
 TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data, Engine& rng,
@@ -485,7 +497,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   return detail::train(net, optimizer, loss, data, static_cast<const detail::NoValidation*>(nullptr), rng, run,
                        options);
 }
-/// The same with validation data.
+/// The same with validation data, or a pointer to such, which may be null.
 template <class Net, class Optimizer, class LossFunction, class Data, class Validation,
           std::uniform_random_bit_generator Engine>
 TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data,

@@ -8,9 +8,11 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <random>
 #include <span>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -61,7 +63,7 @@ struct MetricsOf<Data> {
 template <class Data, class Scalar, class... Metrics>
 bool higher_is_better(const std::tuple<Metrics...>*, Index which) {
   require(which >= -1 && which < Index(sizeof...(Metrics)), "train: best_by must be -1, for the loss, or one of ",
-          sizeof...(Metrics), " metrics of recur::Validation, from 0 on, got ", which);
+          sizeof...(Metrics), " metrics of recur::Validation(data, metrics ...), from 0 on, got ", which);
   enum Better { lower, higher, unknown };
   [[maybe_unused]] const auto of = [](const auto* metric) {
     using Metric = std::decay_t<decltype(*metric)>;
@@ -111,6 +113,13 @@ void require_run(const TrainState<Net>& run, const TrainPlan& plan) {
           " steps in this epoch, of which the data has ", plan.windows());
 }
 
+/// A run is of one network.
+template <class Net>
+void require_run_of(const Net& net, const TrainState<Net>& run) {
+  for (const std::optional<Net>* const kept : {&run.latest, &run.good, &run.best})
+    if (*kept) require_same_shapes("train", "what the run keeps", **kept, "net", net);
+}
+
 /// A run with validation data goes on only with as many metrics, and with the same one to say what is best.
 template <class Net>
 void require_validations(const TrainState<Net>& run, std::size_t metrics, Index best_by) {
@@ -126,12 +135,16 @@ template <class Net, class LossFunction, class Validation>
 void require_validation(const Net& net, const LossFunction& loss, const Validation& validation, const TrainPlan& plan,
                         const TrainOptions& options) {
   Series<typename Net::Scalar> dy;
-  Windows<Net, Validation>({.memory = options.memory})
-      .read(net, validation, in_order(plan.batch), 0, plan.window, {},
-            [&](const auto&, const auto& target, const auto&, SeriesView<const typename Net::Scalar> y) {
-              loss(y, target, dy);
-              with_metrics_of(validation, [&](const auto&... metrics) { (void(metrics(y, target)), ...); });
-            });
+  try {
+    Windows<Net, Validation>({.memory = options.memory})
+        .read(net, validation, in_order(plan.batch), 0, plan.window, {},
+              [&](const auto&, const auto& target, const auto&, SeriesView<const typename Net::Scalar> y) {
+                loss(y, target, dy);
+                with_metrics_of(validation, [&](const auto&... metrics) { (void(metrics(y, target)), ...); });
+              });
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(std::string("train: with the validation data, ") + error.what());
+  }
 }
 
 /// Throws where all parameters are zero, but for those of layers that have a start of their own (the gain of a

@@ -74,16 +74,17 @@ struct TrainOptions {
   /// keeps an average of it
   bool all_report = false;
   std::function<double(Index step)> schedule = {};  ///< the learning rate; the optimiser's own where it is empty
-  ProgressCallback on_progress = {};                ///< called after every step and epoch; false stops
+  /// called after every step and epoch; false stops, and the epoch that this cuts short is told once more as its end
+  ProgressCallback on_progress = {};
 };
 
 /// The result of train().
 struct TrainResult {
   std::vector<double> losses;       ///< mean of each epoch
-  std::vector<double> validations;  ///< after each epoch, where there is such data
+  std::vector<double> validations;  ///< after each epoch with such data: the last ones, where these came later
   Index best_epoch = -1;            ///< whose parameters the network has now, where there is validation data
   bool stopped = false;             ///< by the callback or for lack of patience
-  std::vector<std::vector<double>> metrics = {};  ///< after each epoch, where there is such data, those of Validation
+  std::vector<std::vector<double>> metrics = {};  ///< after each of these, those of Validation
 };
 
 /// The state of a run of train(), which updates it and goes on from it, to the same bits as without an interruption.

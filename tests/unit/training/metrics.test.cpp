@@ -164,18 +164,22 @@ TEST_CASE("best_by beyond the metrics is an error", "[metrics][train]") {
     return message_of([&] { train_with(validation, {.best_by = best_by}); });
   };
   CHECK(with(Validation(held_out.data(), Near()), 1) ==
-        "train: best_by must be -1, for the loss, or one of 1 metrics of recur::Validation, from 0 on, got 1");
+        "train: best_by must be -1, for the loss, or one of 1 metrics of recur::Validation(data, metrics ...), from 0 "
+        "on, got 1");
   CHECK(with(held_out.data(), 0) ==
-        "train: best_by must be -1, for the loss, or one of 0 metrics of recur::Validation, from 0 on, got 0");
+        "train: best_by must be -1, for the loss, or one of 0 metrics of recur::Validation(data, metrics ...), from 0 "
+        "on, got 0");
   CHECK(with(Validation(held_out.data(), Near()), -2) ==
-        "train: best_by must be -1, for the loss, or one of 1 metrics of recur::Validation, from 0 on, got -2");
+        "train: best_by must be -1, for the loss, or one of 1 metrics of recur::Validation(data, metrics ...), from 0 "
+        "on, got -2");
   CHECK(with(Validation(held_out.data(), Near(), Unclear()), 1) ==
         "train: best_by is metric 1, which does not say what is better: a static constexpr bool higher_is_better "
         "expected");
   CHECK(with(Validation(held_out.data(), squared_error), 0) == "(nothing was thrown)");  // a loss does
-  CHECK(message_of<std::runtime_error>([&] { train_with(Validation(held_out.data(), Nothing()), {.best_by = 0}); }) ==
-        "train: metric 0 of the validation data, which says what is best, is nan at epoch 0, batch 4 (both counted "
-        "from 0); the network keeps the last parameters that gave a finite loss");
+  CHECK(
+      message_of<std::runtime_error>([&] { train_with(Validation(held_out.data(), Nothing()), {.best_by = 0}); }) ==
+      "train: metric 0 of the validation data, which says what is best, is nan at the end of epoch 0 (counted from 0); "
+      "the network keeps the last parameters that gave a finite loss");
 }
 
 TEST_CASE("Metrics that do not fit the validation data are found before the first step", "[metrics][train]") {
@@ -189,7 +193,7 @@ TEST_CASE("Metrics that do not fit the validation data are found before the firs
     return LossValue{0, 1};
   };
   CHECK(message_of([&] { train(net, adam, squared_error, task.data(), Validation(task.data(), wants_three), rng); }) ==
-        "y must have 3 features");
+        "train: with the validation data, y must have 3 features");
   CHECK(same_parameters(net, start));
 }
 

@@ -221,4 +221,30 @@ TEST_CASE("A run that does not fit is an error, and changes nothing", "[train]")
   CHECK(message(task.data(), 2, 4, wrong) == "forward: initial must be 4x1 (states * hidden() x batch), got 3x1");
   CHECK(same_parameters(net, stopped));
   CHECK(adam.steps == 7);
+
+  Net other(Elman<double>(1, 5), Readout<double>(5, 1, {.bias = true}));
+  initialize(other, rng);
+  const auto before = other;
+  Adam its(other);
+  const std::string of_another = "train: what the run keeps must have the shapes of net, but 0.U is 4x1, expected 5x1";
+  CHECK(message_of([&] { train(other, its, squared_error, task.data(), rng, run, {.epochs = 2}); }) == of_another);
+  run.good.reset();
+  run.latest = stopped;
+  CHECK(message_of([&] { train(other, its, squared_error, task.data(), rng, run, {.epochs = 2}); }) == of_another);
+  CHECK(same_parameters(other, before));
+}
+
+TEST_CASE("Patience counts from where there is validation data on", "[train]") {
+  const Echo task(4, 6), held_out(3, 6, 2);
+  const auto data = task.data(), validation = held_out.data();
+  auto net = net_of(1);
+  Adam adam(net, {.rate = 0});
+  std::mt19937 rng(3);
+  TrainState<Net> run;
+  train(net, adam, squared_error, data, rng, run, {.epochs = 4});
+  const auto result = train(net, adam, squared_error, data, validation, rng, run, {.epochs = 20, .patience = 3});
+  CHECK(result.best_epoch == 4);
+  CHECK(result.validations.size() == 4);  // the first, and three that were no better
+  CHECK(result.losses.size() == 8);
+  CHECK(result.stopped);
 }

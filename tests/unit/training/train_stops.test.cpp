@@ -11,9 +11,10 @@ namespace {
 /// Down the gradient, then up for one epoch, down again, and from step 20 on up for good.
 double down_and_up(Index step) { return step == 8 || step >= 20 ? -0.005 : 0.005; }
 
+const std::string keeps = "; the network keeps the last parameters that gave a finite loss";
 std::string not_finite(const char* what, Index epoch, Index batch) {
   return std::string("train: ") + what + " at epoch " + std::to_string(epoch) + ", batch " + std::to_string(batch) +
-         " (both counted from 0); the network keeps the last parameters that gave a finite loss";
+         " (both counted from 0)" + keeps;
 }
 
 }  // namespace
@@ -128,7 +129,7 @@ TEST_CASE("NaN in the validation data stops it, and the last good parameters are
   held_out.heard[4](0, 1) = not_a_number;
   const auto data = task.data(), validation = held_out.data();
   const Run run(net_of(1), squared_error, data, &validation, {.epochs = 9, .batch = 2});
-  CHECK(run.message == not_finite("the validation loss is nan", 0, 3));
+  CHECK(run.message == "train: the validation loss is nan at the end of epoch 0 (counted from 0)" + keeps);
   CHECK(same_parameters(run.net, run.nets.at(2)));
 }
 
@@ -149,19 +150,25 @@ TEST_CASE("A step that destroys the network stops it, the last one too, and the 
       });
       INFO(message);
       CHECK(message.starts_with("train: the step of the optimiser, of rate " + rate + ", made 0."));
-      CHECK(message.ends_with(not_finite("", 0, step).substr(8)));
+      CHECK(
+          message.ends_with(not_finite("", 0, step).substr(8) + ", the optimiser what this step made of its moments"));
       CHECK(same_parameters(net, before));
       CHECK(detail::not_finite_in(net).empty());
     }
   };
-  check([](const Net& net) { return Adam(net, {.rate = not_a_number}); }, "nan");
-  check([](const Net& net) { return Sgd(net, {.rate = infinity}); }, "inf");
+  const auto with_rate = [](auto optimizer, double rate) {
+    optimizer.options.rate = rate;
+    return optimizer;
+  };
+  check([&](const Net& net) { return with_rate(Adam(net), not_a_number); }, "nan");
+  check([&](const Net& net) { return with_rate(Sgd(net), infinity); }, "inf");
 }
 
 TEST_CASE("After a step that destroyed the network, training goes on from before it", "[train]") {
   const Echo task(6, 5);
   auto net = net_of(1);
-  Sgd sgd(net, {.rate = infinity});
+  Sgd sgd(net);
+  sgd.options.rate = infinity;
   std::mt19937 rng(3);
   TrainState<Net> run;
   CHECK_THROWS_AS(train(net, sgd, squared_error, task.data(), rng, run, {.epochs = 2, .batch = 2}), std::runtime_error);
@@ -271,8 +278,8 @@ TEST_CASE("What does not fit is an error before the first step, and changes noth
                     outputs = "squared_error: target.features() must be 1 (y.features()), got 2";
   CHECK(message(SeriesData(pairs, task.echo), none) == inputs);
   CHECK(message(SeriesData(task.heard, pairs), none) == outputs);
-  CHECK(message(data, SeriesData(pairs, task.echo)) == inputs);
-  CHECK(message(data, SeriesData(task.heard, pairs)) == outputs);
+  CHECK(message(data, SeriesData(pairs, task.echo)) == "train: with the validation data, " + inputs);
+  CHECK(message(data, SeriesData(task.heard, pairs)) == "train: with the validation data, " + outputs);
 
   CHECK(same_parameters(net, net_of(1)));
   CHECK(adam.steps == 0);
@@ -282,6 +289,46 @@ TEST_CASE("What does not fit is an error before the first step, and changes noth
   CHECK(message_of([&] { train(net, other, squared_error, data, rng); }) ==
         "Adam::step: net must have the shapes of the network that the optimiser was made for, but 0.U is 4x1, "
         "expected 5x1");
+  CHECK(same_parameters(net, net_of(1)));
+}
+
+TEST_CASE("A loss that does not return over how much it is, is an error in the first step", "[train]") {
+  const Echo task(4, 5);
+  for (const double counted : {-1.0, infinity, not_a_number}) {
+    auto net = net_of(1);
+    Adam adam(net);
+    std::mt19937 rng(3);
+    const AnyLoss loss = [&](const auto& y, const auto& target, auto& dy) {
+      return LossValue{squared_error(y, target, dy).mean, counted};
+    };
+    CHECK(message_of([&] { train(net, adam, loss, task.data(), rng); }) ==
+          "train: the loss must return over how much it is, a number >= 0, got " + describe(counted));
+    CHECK(same_parameters(net, net_of(1)));
+  }
+}
+
+TEST_CASE("Data that give another x than they are asked for are an error", "[train]") {
+  struct Other : Recorder {
+    Index more_sequences, more_steps;
+    void read(std::span<const Index> sequences, Index, Index steps, Series<double>& x, Target& target) const {
+      x.resize(1, std::ssize(sequences) + more_sequences, steps + more_steps);
+      x.matrix().setZero();
+      target = x;
+    }
+  };
+  auto net = net_of(1);
+  Adam adam(net);
+  std::mt19937 rng(3);
+  const auto message = [&](Index more_sequences, Index more_steps) {
+    const Other data{{4, 5}, more_sequences, more_steps};
+    const auto of_train = message_of([&] { train(net, adam, squared_error, data, rng); });
+    CHECK(message_of([&] { evaluate(net, data, squared_error); }) == of_train);
+    return of_train;
+  };
+  const std::string asked = "data.read must give x of 4 sequences and 5 steps, which it was asked for, got ";
+  CHECK(message(1, 0) == asked + "5 and 5");
+  CHECK(message(-1, 0) == asked + "3 and 5");
+  CHECK(message(0, -1) == asked + "4 and 4");
   CHECK(same_parameters(net, net_of(1)));
 }
 
