@@ -7,7 +7,8 @@
 ///
 /// p is a parameter, g its gradient, and `options` may be changed between steps: adam.options.rate = ... A step throws
 /// std::invalid_argument where the network or the gradient has other shapes than the optimiser was made for, before
-/// anything is changed.
+/// anything is changed; a constructor unless rate, momentum, weight decay and epsilon are >= 0, and the decays of moments
+/// within [0, 1).
 ///
 /// An optimiser of your own has step() and options.rate; for checkpoints (io/checkpoint.hpp) also a name, and
 /// visit_parts(), which calls f(name, part) for all that a step depends on: numbers and networks.
@@ -16,10 +17,22 @@
 #include "touched_columns.hpp"
 
 #include <cmath>
+#include <initializer_list>
+#include <utility>
 
 namespace recur::inline RECUR_ISA {
 
 namespace detail {
+
+/// What is so of every optimiser. The name of an option stands before its number.
+inline void require_not_negative(const char* where, std::initializer_list<std::pair<const char*, double>> options) {
+  for (const auto& [name, value] : options)
+    require(is_finite(value) && value >= 0, where, ": finite ", name, " >= 0 expected, got ", value);
+}
+inline void require_decays(const char* where, std::initializer_list<std::pair<const char*, double>> options) {
+  for (const auto& [name, value] : options)
+    require(is_finite(value) && value >= 0 && value < 1, where, ": 0 <= ", name, " < 1 expected, got ", value);
+}
 
 template <class Net>
 void require_step(const char* where, const Net& net, const Net& gradient, const Net& moments) {
@@ -43,8 +56,11 @@ struct SgdOptions {
 template <class Net>
 class Sgd {
  public:
-  /// With moments of zero.
-  explicit Sgd(const Net& net, SgdOptions options_ = {}) : options(options_), momentum(zeros_like(net)) {}
+  /// With moments of zero. Throws std::invalid_argument where an option is out of range.
+  explicit Sgd(const Net& net, SgdOptions options_ = {}) : options(options_), momentum(zeros_like(net)) {
+    detail::require_not_negative(
+        "Sgd", {{"rate", options.rate}, {"momentum", options.momentum}, {"weight_decay", options.weight_decay}});
+  }
   /// A number is not an options struct: this does not compile, and says so.
   template <class Number>
     requires std::is_arithmetic_v<Number>
@@ -110,9 +126,15 @@ struct RmsPropOptions {
 template <class Net>
 class RmsProp {
  public:
-  /// With moments of zero.
+  /// With moments of zero. Throws std::invalid_argument where an option is out of range.
   explicit RmsProp(const Net& net, RmsPropOptions options_ = {})
-      : options(options_), mean_square(zeros_like(net)), momentum(zeros_like(net)) {}
+      : options(options_), mean_square(zeros_like(net)), momentum(zeros_like(net)) {
+    detail::require_decays("RmsProp", {{"decay", options.decay}});
+    detail::require_not_negative("RmsProp", {{"rate", options.rate},
+                                             {"epsilon", options.epsilon},
+                                             {"momentum", options.momentum},
+                                             {"weight_decay", options.weight_decay}});
+  }
   /// A number is not an options struct: this does not compile, and says so.
   template <class Number>
     requires std::is_arithmetic_v<Number>
@@ -169,9 +191,13 @@ struct AdamOptions {
 template <class Net>
 class Adam {
  public:
-  /// With moments of zero.
+  /// With moments of zero. Throws std::invalid_argument where an option is out of range.
   explicit Adam(const Net& net, AdamOptions options_ = {})
-      : options(options_), first_moment(zeros_like(net)), second_moment(zeros_like(net)) {}
+      : options(options_), first_moment(zeros_like(net)), second_moment(zeros_like(net)) {
+    detail::require_decays("Adam", {{"beta1", options.beta1}, {"beta2", options.beta2}});
+    detail::require_not_negative(
+        "Adam", {{"rate", options.rate}, {"epsilon", options.epsilon}, {"weight_decay", options.weight_decay}});
+  }
   /// A number is not an options struct: this does not compile, and says so.
   template <class Number>
     requires std::is_arithmetic_v<Number>
@@ -241,7 +267,7 @@ class AdamW : public Adam<Net> {
  public:
   /// Its name in checkpoints.
   static constexpr const char* name = "AdamW";
-  /// With moments of zero.
+  /// With moments of zero. Throws std::invalid_argument where an option is out of range.
   explicit AdamW(const Net& net, AdamWOptions o = {})
       : Adam<Net>(net, {o.rate, o.beta1, o.beta2, o.epsilon, o.weight_decay}) {}
   /// A number is not an options struct: this does not compile, and says so.

@@ -373,6 +373,18 @@ TEMPLATE_TEST_CASE("clip_value cuts off both ways, infinities too, and keeps NaN
     CHECK((m == 8 ? std::isnan(gradient[m]) : gradient[m] == static_cast<TestType>(cut[m])));
 }
 
+TEST_CASE("Options out of range are errors that name them", "[optimizer]") {
+  const auto net = start();
+  CHECK(message_of([&] { Sgd(net, {.rate = -1}); }) == "Sgd: finite rate >= 0 expected, got -1");
+  CHECK(message_of([&] { Sgd(net, {.momentum = not_a_number}); }) == "Sgd: finite momentum >= 0 expected, got nan");
+  CHECK(message_of([&] { RmsProp(net, {.decay = 1}); }) == "RmsProp: 0 <= decay < 1 expected, got 1");
+  CHECK(message_of([&] { RmsProp(net, {.epsilon = -1e-8}); }) == "RmsProp: finite epsilon >= 0 expected, got -1e-08");
+  CHECK(message_of([&] { Adam(net, {.beta1 = 2}); }) == "Adam: 0 <= beta1 < 1 expected, got 2");
+  CHECK(message_of([&] { Adam(net, {.beta2 = not_a_number}); }) == "Adam: 0 <= beta2 < 1 expected, got nan");
+  CHECK(message_of([&] { AdamW(net, {.weight_decay = -1}); }) == "Adam: finite weight_decay >= 0 expected, got -1");
+  CHECK(message_of([&] { Adam(net, {.rate = infinity}); }) == "Adam: finite rate >= 0 expected, got inf");
+}
+
 TEST_CASE("A limit that is not positive is an error", "[optimizer]") {
   auto gradient = gradient_at(start());
   const auto kept = gradient;
