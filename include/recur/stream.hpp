@@ -11,7 +11,8 @@ namespace recur::inline RECUR_ISA {
 ///     recur::Stream stream(net);
 ///     for (float& sample : block) sample = stream.step(sample);
 ///
-/// step() returns, to the bit (with the activations of activation.hpp), what net.forward() returns for the same inputs.
+/// step() returns what net.forward() returns for the same inputs: of a batch of one sequence to the bit (with the
+/// activations of activation.hpp), of more to rounding.
 /// It is noexcept, takes no lock and allocates nothing: all memory is made by the constructor, and is part of the
 /// object where the network's sizes are fixed. The network is read where it is, so it must live as long, and several
 /// streams may share it, each on its own thread; what it learns meanwhile counts from the next step on (from the same
@@ -65,7 +66,7 @@ class Stream {
   {
     require(net_->inputs() == 1 && net_->outputs() == 1,
             "step: a number is for one input and one output, this network has ", net_->inputs(), " and ",
-            net_->outputs());
+            net_->outputs(), " (a kind of token is recur::Token{3})");
     return *net_->step(VectorOf<Scalar, 1>(x), memory_);
   }
 

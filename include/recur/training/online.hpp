@@ -190,7 +190,7 @@ class Online {
   {
     require(net_->inputs() == 1 && net_->outputs() == 1,
             "step: a number is for one input and one output, this network has ", net_->inputs(), " and ",
-            net_->outputs());
+            net_->outputs(), " (a kind of token is recur::Token{3})");
     return step(VectorOf<Scalar, 1>(x))[0];
   }
 
