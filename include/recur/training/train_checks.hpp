@@ -79,6 +79,7 @@ bool higher_is_better(const std::tuple<Metrics...>*, Index which) {
   return better == higher;
 }
 
+/// What options must be by themselves.
 inline void require_options(const TrainOptions& options, bool validation) {
   require(options.epochs > 0, "train: epochs > 0 expected, got ", options.epochs);
   require(options.batch > 0, "train: batch > 0 expected, got ", options.batch);
@@ -198,6 +199,7 @@ std::string fingerprint_of_optimizer(const Optimizer& optimizer) {
   }
   return of.text();
 }
+/// That of the order of the sequences.
 inline std::string fingerprint_of_order(const std::vector<Index>& order) {
   Fingerprint of;
   of.add(std::as_bytes(std::span(order)));
@@ -215,6 +217,8 @@ std::string fingerprint_of_engine(const Engine& rng) {
   return of.text();
 }
 
+/// What processes that train together must have alike: their options, and where their runs are.
+///@{
 inline void add_options(SameEverywhere& same, const TrainOptions& options) {
   same.add("epochs", options.epochs);
   same.add("batch", options.batch);
@@ -236,5 +240,6 @@ inline void add_progress(SameEverywhere& same, const Progress& of_run) {
   same.add("the run's batch", of_run.batch);
   same.add("the run's step", of_run.step);
 }
+///@}
 
 }  // namespace recur::inline RECUR_ISA::detail
