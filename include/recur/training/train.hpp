@@ -100,7 +100,7 @@ class Training {
     require_alike(options_.processes, is_finite(loss.counted) && loss.counted >= 0,
                   "train: the loss must return over how much it is, a number >= 0, got ", loss.counted);
     if (loss.counted == 0) return false;
-    require_finite("the loss", loss.mean, in_batch(since_.end));
+    require_finite("the loss", loss.mean, since_.end);
     return true;
   }
   /// The gradient of the windows since the last step of the optimiser: zero before the first.
@@ -170,7 +170,7 @@ class Training {
     now.loss = since_.loss_sum / since_.counted;
     if (is_sum) visit_numbers([&](auto g) { g /= static_cast<Scalar>(since_.counted); }, gradient_);
     now.gradient_norm = global_norm(gradient_, touched_);
-    require_finite("the norm of the gradient", now.gradient_norm, in_batch(run_.progress.batch));
+    require_finite("the norm of the gradient", now.gradient_norm, run_.progress.batch);
     if (good_is_old_) {
       run_.good = net_;
     } else {
@@ -225,13 +225,13 @@ class Training {
       const std::vector<double> all = parts_.validate();
       now.validation = all[0];
       const std::string at_end = "the end of epoch " + std::to_string(now.epoch) + " (counted from 0)";
-      require_finite("the validation loss", now.validation, at_end);
+      if (!is_finite(now.validation)) fail_not_finite("the validation loss", now.validation, at_end);
       run.validations.push_back(now.validation);
       now.metrics.assign(all.begin() + 1, all.end());
       run.metrics.insert(run.metrics.end(), all.begin() + 1, all.end());
       const double chosen = all[static_cast<std::size_t>(options_.best_by + 1)];
       if (is_nan(chosen))
-        require_finite(
+        fail_not_finite(
             "metric " + std::to_string(options_.best_by) + " of the validation data, which says what is best,", chosen,
             at_end);
       if (const double low = more_is_better_ ? -chosen : chosen; low < run.best_validation) {
@@ -272,8 +272,10 @@ class Training {
     return "epoch " + std::to_string(run_.progress.epoch) + ", batch " + std::to_string(batch) +
            " (both counted from 0)";
   }
-  void require_finite(const std::string& what, double value, const std::string& at) {
-    if (is_finite(value)) return;
+  void require_finite(const char* what, double value, Index batch) {
+    if (!is_finite(value)) fail_not_finite(what, value, in_batch(batch));
+  }
+  [[noreturn]] void fail_not_finite(const std::string& what, double value, const std::string& at) {
     run_.latest = net_;
     fail(what + " is " + (is_nan(value) ? "nan" : value < 0 ? "-inf" : "inf"), at);
   }
