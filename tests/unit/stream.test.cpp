@@ -205,7 +205,8 @@ TEST_CASE("A size that is wrong ends the program, and says why", "[stream]") {
   CHECK_THAT(last_words([&] { stream.step(VectorOf<float>(VectorOf<float>::Zero(2))); }),
              ContainsSubstring("step: x.rows() must be 3 (inputs()), got 2"));
   CHECK_THAT(last_words([&] { stream.step(1.f); }),
-             ContainsSubstring("step: a number is for one input and one output, this network has 3 and 2"));
+             ContainsSubstring("step: a number is for one input and one output, this network has 3 and 2 (a kind of "
+                               "token is recur::Token{3})"));
   CHECK_THAT(last_words([&] { stream.step(Token{3}); }),
              ContainsSubstring("step: x must be in 0 .. 2 (inputs() kinds of tokens), got 3"));
   CHECK_THAT(last_words([&] { stream.step(Token{-1}); }),

@@ -26,11 +26,11 @@ struct InputOf<Data, Scalar> {
 
 }  // namespace detail
 
-/// Sequences, which train() reads in windows. read() fills x and the target with steps first .. first + steps -
-/// 1 of the named sequences, side by side in that order. x is a Series<Scalar>, unless there is a type Data::Input =
-/// Tokens. Where sequences end before steps(), length(n) says how many steps sequence n has; what is read past that is
-/// padding. SeriesData, ClassData and TokenData keep everything in memory; a source of your own may generate its
-/// sequences as they are read.
+/// Sequences, which train() reads in windows. read() fills x and the target with steps first .. first + steps - 1 of
+/// the named sequences, side by side in that order; x of another size is an error. It is a Series<Scalar>, unless
+/// there is a type Data::Input = Tokens. Where sequences end before steps(), length(n) says how many steps sequence n
+/// has; what is read past that is padding. SeriesData, ClassData and TokenData keep everything in memory; a source of
+/// your own may generate its sequences as they are read.
 template <class Data, class Scalar>
 concept DataSource = requires(const Data data, std::span<const Index> sequences,
                               typename detail::InputOf<Data, Scalar>::type& x, typename Data::Target& target) {

@@ -180,8 +180,12 @@ detail::Evaluation<Metrics...> evaluate(const Net& net, const Data& data, Evalua
         const bool some =
             windows.read(net, data, detail::mini_batch(order, k, batch), first, window, state,
                          [&](const auto&, const auto& target, const auto&, SeriesView<const typename Net::Scalar> y) {
-                           const LossValue value = loss(y, target, dy);
-                           parts.push_back({k, {value, LossValue(metrics(y, target))...}});
+                           parts.push_back({k, {loss(y, target, dy), LossValue(metrics(y, target))...}});
+                           for (const LossValue& each : parts.back().values)
+                             require(detail::is_finite(each.counted) && each.counted >= 0,
+                                     "evaluate: a loss or metric must return over how much it is, a finite number >= "
+                                     "0, got ",
+                                     each.counted);
                          });
         if (!some) break;
         windows.final_state(net, state);

@@ -7,8 +7,8 @@
 ///
 /// p is a parameter, g its gradient, and `options` may be changed between steps: adam.options.rate = ... A step throws
 /// std::invalid_argument where the network or the gradient has other shapes than the optimiser was made for, before
-/// anything is changed; a constructor unless rate, momentum, weight decay and epsilon are >= 0, and the decays of moments
-/// within [0, 1).
+/// anything is changed; a constructor unless rate, momentum, weight decay and epsilon are finite and >= 0, and the
+/// decays of moments within [0, 1). What options become later is not checked: a rate below 0 goes up.
 ///
 /// An optimiser of your own has step() and options.rate; for checkpoints (io/checkpoint.hpp) also a name, and
 /// visit_parts(), which calls f(name, part) for all that a step depends on: numbers and networks.
@@ -24,7 +24,8 @@ namespace recur::inline RECUR_ISA {
 
 namespace detail {
 
-/// What is so of every optimiser. The name of an option stands before its number.
+/// Throws where one of these options, each a name and a number, is negative; where one is no decay of a moment.
+///@{
 inline void require_not_negative(const char* where, std::initializer_list<std::pair<const char*, double>> options) {
   for (const auto& [name, value] : options)
     require(is_finite(value) && value >= 0, where, ": finite ", name, " >= 0 expected, got ", value);
@@ -33,6 +34,7 @@ inline void require_decays(const char* where, std::initializer_list<std::pair<co
   for (const auto& [name, value] : options)
     require(is_finite(value) && value >= 0 && value < 1, where, ": 0 <= ", name, " < 1 expected, got ", value);
 }
+///@}
 
 template <class Net>
 void require_step(const char* where, const Net& net, const Net& gradient, const Net& moments) {

@@ -44,8 +44,8 @@ std::vector<double> validate(const Net& net, const LossFunction& loss, const Dat
 /// for a network and its optimiser.
 struct TrainParts {
   /// Goes through a window of some sequences, from step `first` on: asks the Training with counts() whether the loss
-  /// has anything to learn from, and if so adds to its gradient_so_far() and calls its add(). The state after the window
-  /// goes into its `carried`.
+  /// has anything to learn from, and if so adds to its gradient_so_far() and calls its add(). The state after the
+  /// window goes into its `carried`.
   std::function<void(std::span<const Index> sequences, Index first, std::uint64_t dropout_seed)> learn;
   /// The loss of the validation data, then the metrics; empty where there is no such data.
   std::function<std::vector<double>()> validate;
@@ -82,6 +82,8 @@ class Training {
     same.add("validation.steps()", validation.steps);
     add_options(same, options_);
     add_progress(same, run_.progress);
+    same.add("how many epochs of the run are over", run_.losses.size());
+    same.add("how many validations the run has", run_.validations.size());
     same.add("the run's best epoch", run_.best_epoch);
     same.add("the run's best validation", run_.best_validation);
     same.add("the fingerprint of the run's order", fingerprint_of_order(run_.order));
@@ -98,7 +100,7 @@ class Training {
   /// Whether there is something to learn from. Throws where the loss is not finite.
   bool counts(const LossValue& loss) {
     require_alike(options_.processes, is_finite(loss.counted) && loss.counted >= 0,
-                  "train: the loss must return over how much it is, a number >= 0, got ", loss.counted);
+                  "train: the loss must return over how much it is, a finite number >= 0, got ", loss.counted);
     if (loss.counted == 0) return false;
     require_finite("the loss", loss.mean, since_.end);
     return true;
@@ -189,7 +191,7 @@ class Training {
       finite = finite && each != 0;
     if (!finite)
       fail("the step of the optimiser, of rate " + describe(now.rate) + ", made " + not_finite_in(net_),
-           in_batch(run_.progress.batch), ", the optimiser what this step made of its moments");
+           in_batch(run_.progress.batch), ", but the optimiser keeps the moments that this step left");
     ++now.step;
     run_.loss_sum += since_.loss_sum;
     run_.counted += since_.counted;
@@ -223,17 +225,17 @@ class Training {
     now.loss = run.loss_sum / run.counted;
     if (parts_.validate) {
       const std::vector<double> all = parts_.validate();
-      now.validation = all[0];
       const std::string at_end = "the end of epoch " + std::to_string(now.epoch) + " (counted from 0)";
-      if (!is_finite(now.validation)) fail_not_finite("the validation loss", now.validation, at_end);
-      run.validations.push_back(now.validation);
-      now.metrics.assign(all.begin() + 1, all.end());
-      run.metrics.insert(run.metrics.end(), all.begin() + 1, all.end());
+      if (!is_finite(all[0])) fail_not_finite("the validation loss", all[0], at_end);
       const double chosen = all[static_cast<std::size_t>(options_.best_by + 1)];
       if (is_nan(chosen))
         fail_not_finite(
             "metric " + std::to_string(options_.best_by) + " of the validation data, which says what is best,", chosen,
             at_end);
+      now.validation = all[0];
+      run.validations.push_back(now.validation);
+      now.metrics.assign(all.begin() + 1, all.end());
+      run.metrics.insert(run.metrics.end(), all.begin() + 1, all.end());
       if (const double low = more_is_better_ ? -chosen : chosen; low < run.best_validation) {
         run.best_validation = low;
         run.best_epoch = now.epoch;
@@ -245,10 +247,20 @@ class Training {
     run.progress = now;
   }
   bool is_out_of_patience() const {
-    const Progress& now = run_.progress;
-    // Validation data may have come later than the first epoch.
-    const Index since_best = run_.best_epoch < 0 ? std::ssize(run_.validations) : now.epoch - run_.best_epoch;
-    return now.epoch_end && options_.patience > 0 && since_best >= options_.patience;
+    return run_.progress.epoch_end && options_.patience > 0 && validations_since_best() >= options_.patience;
+  }
+  /// Not epochs: some may have had no validation data.
+  Index validations_since_best() const {
+    const Index all = std::ssize(run_.validations);
+    if (run_.best_epoch < 0 || all == 0) return all;
+    const Index metrics = std::ssize(run_.metrics) / all, by = options_.best_by;
+    Index best = 0;
+    const auto chosen = [&](Index k) {
+      return by < 0 ? run_.validations[static_cast<std::size_t>(k)]
+                    : run_.metrics[static_cast<std::size_t>(k * metrics + by)];
+    };
+    while (best < all - 1 && (more_is_better_ ? -chosen(best) : chosen(best)) != run_.best_validation) ++best;
+    return all - 1 - best;
   }
   TrainResult result_of(const TrainState<Net>& run) const {
     TrainResult result{run.losses, run.validations, run.best_epoch, stopped_ || is_out_of_patience()};
@@ -414,7 +426,8 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   parts.shuffle = [&](std::vector<Index>& order) { shuffle(order, rng); };
   parts.dropout_seed = [&] { return static_cast<std::uint64_t>(uniform(rng) * 0x1p53); };
   if constexpr (may_validate) {
-    if (validation) parts.validate = [&] { return validate(net, loss, *validation, options); };
+    if (validation)
+      parts.validate = [&] { return about_validation([&] { return validate(net, loss, *validation, options); }); };
   }
   return training.train(std::move(parts));
 }
@@ -468,8 +481,8 @@ struct Validation : Data {
 ///     recur::train(net, adam, recur::squared_error, data, rng, run, options);  // the rest, to the same bits
 ///
 /// Such a run is of one network, one optimiser, one engine and one source of data; give it the same options, too. Where
-/// it keeps parameters (`latest`: after validation, or an exception), the next call begins with these, whatever the
-/// network has become since.
+/// it keeps parameters (`latest`: after validation, or where a loss or a gradient was not finite), the next call begins
+/// with these, whatever the network has become since.
 ///
 /// All means are over what the loss counted. Windows in which it counts nothing, or in which all sequences have ended,
 /// are skipped without a step. Dropout has another mask in every step, and is off in evaluate().
@@ -481,11 +494,12 @@ struct Validation : Data {
 /// process computes the same bits. All of a shard's gradient is added, untouched columns of tokens too.
 ///
 /// Throws std::invalid_argument on data, or validation data, that do not fit the network, on a run that does not fit
-/// the data, on windows for a bidirectional network, and on a network that is all zero, as it is before initialize(),
-/// or not finite, before the first step (where only a later window does not fit, when it comes to that); and
-/// std::runtime_error where the loss, its gradient or the parameters after a step are NaN or infinite, saying where:
-/// the network then has the last parameters that gave a finite loss, the optimiser what its last step left. Of several processes all throw ProcessError
-/// instead, whatever it was and wherever, and where they are not about to do the same.
+/// the data or the network, on windows for a bidirectional network, and on a network that is all zero, as it is before
+/// initialize(), or not finite, before the first step (where only a later window does not fit, or a loss does not
+/// return over how much it is, when it comes to that); and std::runtime_error where the loss, its gradient or the
+/// parameters after a step are NaN or infinite, saying where: the network then has the last parameters that gave a
+/// finite loss, the optimiser what its last step left. Of several processes all throw ProcessError instead, whatever it
+/// was and wherever, and where they are not about to do the same.
 template <class Net, class Optimizer, class LossFunction, class Data, std::uniform_random_bit_generator Engine>
 TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, const Data& data, Engine& rng,
                   const TrainOptions& options = {}) {

@@ -15,6 +15,7 @@
 #include <stdexcept>
 #include <string>
 #include <tuple>
+#include <typeinfo>
 #include <vector>
 
 namespace recur::inline RECUR_ISA::detail {
@@ -131,21 +132,28 @@ void require_validations(const TrainState<Net>& run, std::size_t metrics, Index 
           ", got ", best_by);
 }
 
+/// f(), whose std::invalid_argument is about the validation data, and says so.
+auto about_validation(auto&& f) {
+  try {
+    return f();
+  } catch (const std::invalid_argument& error) {
+    if (typeid(error) != typeid(std::invalid_argument)) throw;  // a user's own, which he may wait for
+    throw std::invalid_argument(std::string("train: with the validation data, ") + error.what());
+  }
+}
 /// What does not fit in the validation data is to be found before the first step, not after an epoch.
 template <class Net, class LossFunction, class Validation>
 void require_validation(const Net& net, const LossFunction& loss, const Validation& validation, const TrainPlan& plan,
                         const TrainOptions& options) {
   Series<typename Net::Scalar> dy;
-  try {
+  about_validation([&] {
     Windows<Net, Validation>({.memory = options.memory})
         .read(net, validation, in_order(plan.batch), 0, plan.window, {},
               [&](const auto&, const auto& target, const auto&, SeriesView<const typename Net::Scalar> y) {
                 loss(y, target, dy);
                 with_metrics_of(validation, [&](const auto&... metrics) { (void(metrics(y, target)), ...); });
               });
-  } catch (const std::invalid_argument& error) {
-    throw std::invalid_argument(std::string("train: with the validation data, ") + error.what());
-  }
+  });
 }
 
 /// Throws where all parameters are zero, but for those of layers that have a start of their own (the gain of a

@@ -81,7 +81,7 @@ struct TrainOptions {
 /// The result of train().
 struct TrainResult {
   std::vector<double> losses;       ///< mean of each epoch
-  std::vector<double> validations;  ///< after each epoch with such data: the last ones, where these came later
+  std::vector<double> validations;  ///< after each epoch that had such data
   Index best_epoch = -1;            ///< whose parameters the network has now, where there is validation data
   bool stopped = false;             ///< by the callback or for lack of patience
   std::vector<std::vector<double>> metrics = {};  ///< after each of these, those of Validation

@@ -229,10 +229,23 @@ TEST_CASE("A run that does not fit is an error, and changes nothing", "[train]")
   const std::string of_another = "train: what the run keeps must have the shapes of net, but 0.U is 4x1, expected 5x1";
   CHECK(message_of([&] { train(other, its, squared_error, task.data(), rng, run, {.epochs = 2}); }) == of_another);
   run.good.reset();
+  run.best = stopped;
+  CHECK(message_of([&] { train(other, its, squared_error, task.data(), rng, run, {.epochs = 2}); }) == of_another);
+  run.best.reset();
   run.latest = stopped;
   CHECK(message_of([&] { train(other, its, squared_error, task.data(), rng, run, {.epochs = 2}); }) == of_another);
   CHECK(same_parameters(other, before));
 }
+
+namespace {
+
+/// A metric that nothing makes better.
+struct Never {
+  static constexpr bool higher_is_better = false;
+  LossValue operator()(SeriesView<const double>, const Series<double>&) const { return {infinity, 1}; }
+};
+
+}  // namespace
 
 TEST_CASE("Patience counts from where there is validation data on", "[train]") {
   const Echo task(4, 6), held_out(3, 6, 2);
@@ -242,9 +255,18 @@ TEST_CASE("Patience counts from where there is validation data on", "[train]") {
   std::mt19937 rng(3);
   TrainState<Net> run;
   train(net, adam, squared_error, data, rng, run, {.epochs = 4});
-  const auto result = train(net, adam, squared_error, data, validation, rng, run, {.epochs = 20, .patience = 3});
+  auto result = train(net, adam, squared_error, data, validation, rng, run, {.epochs = 6, .patience = 3});
+  CHECK_FALSE(result.stopped);
+  train(net, adam, squared_error, data, rng, run, {.epochs = 9});  // these do not count
+  result = train(net, adam, squared_error, data, validation, rng, run, {.epochs = 20, .patience = 3});
   CHECK(result.best_epoch == 4);
   CHECK(result.validations.size() == 4);  // the first, and three that were no better
-  CHECK(result.losses.size() == 8);
+  CHECK(result.losses.size() == 11);
   CHECK(result.stopped);
+
+  TrainState<Net> other;
+  result = train(net, adam, squared_error, data, Validation(validation, Never()), rng, other,
+                 {.epochs = 20, .best_by = 0, .patience = 3});
+  CHECK(result.best_epoch == -1);
+  CHECK(result.validations.size() == 3);
 }

@@ -150,8 +150,8 @@ TEST_CASE("A step that destroys the network stops it, the last one too, and the 
       });
       INFO(message);
       CHECK(message.starts_with("train: the step of the optimiser, of rate " + rate + ", made 0."));
-      CHECK(
-          message.ends_with(not_finite("", 0, step).substr(8) + ", the optimiser what this step made of its moments"));
+      CHECK(message.ends_with(not_finite("", 0, step).substr(8) +
+                              ", but the optimiser keeps the moments that this step left"));
       CHECK(same_parameters(net, before));
       CHECK(detail::not_finite_in(net).empty());
     }
@@ -302,8 +302,10 @@ TEST_CASE("A loss that does not return over how much it is, is an error in the f
       return LossValue{squared_error(y, target, dy).mean, counted};
     };
     CHECK(message_of([&] { train(net, adam, loss, task.data(), rng); }) ==
-          "train: the loss must return over how much it is, a number >= 0, got " + describe(counted));
+          "train: the loss must return over how much it is, a finite number >= 0, got " + describe(counted));
     CHECK(same_parameters(net, net_of(1)));
+    CHECK(message_of([&] { evaluate(net, task.data(), loss); }) ==
+          "evaluate: a loss or metric must return over how much it is, a finite number >= 0, got " + describe(counted));
   }
 }
 
