@@ -26,7 +26,8 @@ double make_infinity() { return std::bit_cast<double>(std::uint64_t(bits_of_infi
 std::string training(const auto& loss, double rate = 1e-2) {
   const Echo task(6, 5);
   auto net = net_of(1), before = net;
-  Sgd sgd(net, {.rate = rate});
+  Sgd sgd(net);
+  sgd.options.rate = rate;
   std::mt19937 rng(1);
   const auto message = message_of<std::runtime_error>([&] {
     train(net, sgd, loss, task.data(), rng,
