@@ -238,8 +238,8 @@ void add_packed_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar
     const Multiplier<Scalar> by{panels, tile_columns, 1, tile_columns * depth};
     for (Index column = 0; column < h.rows; column += packed_columns<Scalar>) {
       const Index count = std::min<Index>(packed_columns<Scalar>, h.rows - column);
-      // Few columns at a time, which lie in as many pages; and as many numbers as the compiler knows, or each few of them
-      // would be a call of memmove.
+      // Few columns at a time, which lie in as many pages; and so many numbers as the compiler knows, for else each few
+      // of them would be a call of memmove.
       for (Index begin = 0; begin < depth; begin += 16) {
         const Index end = std::min<Index>(begin + 16, depth);
         for (Index j = 0; j < count; j += tile_columns) {

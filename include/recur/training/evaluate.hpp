@@ -149,6 +149,7 @@ struct EvaluateOptions {
 /// returns a LossValue: a mean, and over how much it is. Other losses are metrics, too.
 ///
 /// Throws std::invalid_argument where data do not fit the network, are empty, or have no step that the loss counts;
+/// where the loss or a metric does not return over how much it is, a finite number >= 0;
 /// where window < 0 or batch <= 0; and where window is smaller than the series and the network is bidirectional. Of
 /// several processes all throw ProcessError instead, wherever it was.
 template <class Net, class Data, class LossFunction, class... Metrics>

@@ -329,6 +329,7 @@ class Training {
   Since since_;
 };
 
+// Not in the class, so that `extern template` can keep it, and what it calls, from being compiled in every file.
 template <class Net, class Optimizer>
 TrainResult Training<Net, Optimizer>::train(TrainParts parts) {
   parts_ = std::move(parts);
