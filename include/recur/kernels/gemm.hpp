@@ -106,7 +106,7 @@ class PackBuffer {
       Scalar* const out = packed + row * depth;
       Index k = 0;
       if (row_stride == 1) {
-        for (; k < depth; ++k) std::copy_n(strip + k * column_stride, height, out + k * height);
+        for (; k < depth; ++k) copy_packets<Lanes, Packets>(strip + k * column_stride, out + k * height);
       } else if constexpr (Lanes > 1) {
         // A transpose, whose rows are contiguous: squares of packets are transposed in registers.
         for (; k + Lanes <= depth; k += Lanes)
@@ -154,7 +154,9 @@ void product(const Lhs<Scalar>& a, const Multiplier<Scalar>& by, const Target<Sc
         const Index depth = a.depth - k < 2 * most ? a.depth - k : most;
         const Scalar* const part = strip + k * stride;
         const bool last = row + height == a.rows && k + depth == a.depth;
-        const Scalar* const next = !packed ? nullptr : last ? a.data : part + depth * stride;
+        // Packed, it is so many lines in a row.
+        constexpr Index line = 64 / sizeof(Scalar);
+        const NextStrip<Scalar> next{!packed ? nullptr : last ? a.data : part + depth * stride, line, depth * line};
         const Multiplier<Scalar> of_part{by.b + k * by.k_stride, by.k_stride, by.j_stride, by.panel};
         strip_times_columns<Lanes, High, Columns>(part, stride, of_part, depth, sums, column, end, next);
         sums.start = {nullptr};
@@ -256,10 +258,10 @@ void add_packed_outer_product(const Lhs<Scalar>& d, const Lhs<Scalar>& h, Scalar
       for_strips<Scalar, full_lanes<Scalar>, tile_packets>(0, d.rows, [&]<int Lanes, int Packets>(Index row) {
         constexpr Index height = Packets * Lanes;
         const Scalar* const from = d.data + row + first * d.stride;
-        for (Index k = 0; k < depth; ++k) std::copy_n(from + k * d.stride, height, strip + k * height);
+        for (Index k = 0; k < depth; ++k) copy_packets<Lanes, Packets>(from + k * d.stride, strip + k * height);
         const Target<Scalar> to{c + row + column * c_stride, c_stride};
-        strip_times_columns<Lanes, Packets, tile_columns>(strip, height, by, depth, to, 0, count,
-                                                          static_cast<const Scalar*>(nullptr));
+        const NextStrip<Scalar> next{row + height < d.rows ? from + height : nullptr, d.stride, 64 / sizeof(Scalar)};
+        strip_times_columns<Lanes, Packets, tile_columns>(strip, height, by, depth, to, 0, count, next);
       });
     }
   }

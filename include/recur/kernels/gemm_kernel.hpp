@@ -61,6 +61,15 @@ EIGEN_ALWAYS_INLINE void keep_in_register([[maybe_unused]] Packet& packet) {
   }
 }
 
+/// Copies Packets packets. std::copy_n is a call of memmove where they are more than a few.
+template <int Lanes, int Packets, class Scalar>
+EIGEN_ALWAYS_INLINE void copy_packets(const Scalar* from, Scalar* to) {
+  using Packet = typename PacketOf<Scalar, Lanes>::type;
+#pragma GCC unroll 8
+  for (int r = 0; r < Packets; ++r)
+    Eigen::internal::pstoreu(to + r * Lanes, Eigen::internal::ploadu<Packet>(from + r * Lanes));
+}
+
 /// The entries of B that meet column k of A: b[k k_stride + j j_stride]; or packed in panels of tile_columns columns,
 /// which begin `panel` apart.
 template <class Scalar>
@@ -245,17 +254,25 @@ EIGEN_ALWAYS_INLINE void for_strips(Index row, Index rows, const Strip& strip) {
   }
 }
 
-/// One strip of rows of C against all columns from `column` on, the widest tiles first. What comes after the strip,
-/// where something does, is fetched meanwhile, and the next tile of C, if it is wide; otherwise the columns of B that
-/// come next.
+/// The strip that comes after one, where something does: its line `l` of column k lies at
+/// data + k column_stride + l line_stride.
+template <class Scalar>
+struct NextStrip {
+  const Scalar* data = nullptr;
+  Index column_stride = 0, line_stride = 0;
+};
+
+/// One strip of rows of C against all columns from `column` on, the widest tiles first. What comes after the strip is
+/// fetched meanwhile, and the next tile of C, if it is wide; where nothing does, the columns of B that come next.
 template <int Lanes, int Packets, int Columns, class Scalar>
 void strip_times_columns(const Scalar* a, Index a_stride, const Multiplier<Scalar>& by, Index depth,
-                         const Target<Scalar>& to, Index column, Index columns, const Scalar* next) {
+                         const Target<Scalar>& to, Index column, Index columns, const NextStrip<Scalar>& next) {
   constexpr Index line = 64 / sizeof(Scalar), lines = (Packets * Lanes + line - 1) / line;
   for (Index j = 0; column + Columns <= columns; column += Columns, ++j) {
     if (Columns > 1 && column + 2 * Columns <= columns) fetch<Lanes, Packets, Columns>(to.at(0, column + Columns));
     Ahead<Scalar> ahead{by.at(column + Columns).b, by.k_stride};
-    if (next) ahead = j < lines ? Ahead<Scalar>{next + j * depth * line, line} : Ahead<Scalar>{a, 0};
+    if (next.data)
+      ahead = j < lines ? Ahead<Scalar>{next.data + j * next.line_stride, next.column_stride} : Ahead<Scalar>{a, 0};
     tile<Lanes, Packets, Columns>(a, a_stride, by.at(column), depth, to.at(0, column), ahead);
   }
   if constexpr (Columns > 1) {
