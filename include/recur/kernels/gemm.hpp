@@ -132,13 +132,13 @@ class PackBuffer {
   Lhs<Scalar> lhs_{nullptr, {0}, {0}, 0, Accumulation::in_sequence};
 };
 
-/// C += A B, or start + A B: of B as many columns at a time as stay in a cache, of a strip of A some 256 k, which meet
+/// C += A B, or start + A B: of B as many columns at a time as stay in a cache, of a strip of A some 512 k, which meet
 /// all of these columns. Of a packed A, what comes next is fetched meanwhile: at the end its beginning, for the next
 /// step. An A that stays in the nearest cache as a whole meets so few columns that C goes through there as it lies in
 /// memory.
 template <int Packets, int Columns, class Scalar>
 void product(const Lhs<Scalar>& a, const Multiplier<Scalar>& by, const Target<Scalar>& to, Index columns) {
-  constexpr Index near = 16384 / sizeof(Scalar), of_b = 262144 / sizeof(Scalar), fewest = 64, most = 256;
+  constexpr Index near = 16384 / sizeof(Scalar), of_b = 262144 / sizeof(Scalar), fewest = 64, most = 512;
   const Index fit = a.rows * a.depth <= near ? 2 * near / std::max<Index>(a.rows, 1) : std::max(of_b / a.depth, fewest);
   const Index together = std::max<Index>(fit / Columns, 1) * Columns;
   for (Index column = 0; column < columns; column += together) {
