@@ -97,12 +97,12 @@ class Training {
   /// Trains from where the run is.
   TrainResult train(TrainParts parts);
 
-  /// Whether there is something to learn from. Throws where the loss is not finite.
-  bool counts(const LossValue& loss) {
+  /// Whether there is something to learn from. Throws where the loss is not finite, with what cause() says of it.
+  bool counts(const LossValue& loss, const std::function<std::string()>& cause = [] { return std::string(); }) {
     require_alike(options_.processes, is_finite(loss.counted) && loss.counted >= 0,
                   "train: the loss must return over how much it is, a finite number >= 0, got ", loss.counted);
     if (loss.counted == 0) return false;
-    require_finite("the loss", loss.mean, since_.end);
+    if (!is_finite(loss.mean)) fail_not_finite("the loss", loss.mean, in_batch(since_.end) + cause());
     return true;
   }
   /// The gradient of the windows since the last step of the optimiser: zero before the first.
@@ -172,7 +172,8 @@ class Training {
     now.loss = since_.loss_sum / since_.counted;
     if (is_sum) visit_numbers([&](auto g) { g /= static_cast<Scalar>(since_.counted); }, gradient_);
     now.gradient_norm = global_norm(gradient_, touched_);
-    require_finite("the norm of the gradient", now.gradient_norm, run_.progress.batch);
+    if (!is_finite(now.gradient_norm))
+      fail_not_finite("the norm of the gradient", now.gradient_norm, in_batch(run_.progress.batch));
     if (good_is_old_) {
       run_.good = net_;
     } else {
@@ -284,9 +285,6 @@ class Training {
     return "epoch " + std::to_string(run_.progress.epoch) + ", batch " + std::to_string(batch) +
            " (both counted from 0)";
   }
-  void require_finite(const char* what, double value, Index batch) {
-    if (!is_finite(value)) fail_not_finite(what, value, in_batch(batch));
-  }
   [[noreturn]] void fail_not_finite(const std::string& what, double value, const std::string& at) {
     run_.latest = net_;
     fail(what + " is " + (is_nan(value) ? "nan" : value < 0 ? "-inf" : "inf"), at);
@@ -392,7 +390,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
     if (differs_in_training(net)) windows.train(dropout_seed);
     const auto learn_window = [&](const auto& x, const auto& target, auto& trace, const auto& y) {
       const LossValue value = loss(y, target, dy);
-      if (!training.counts(value)) return;
+      if (!training.counts(value, [&] { return cause_of<Scalar>(x, target, y, sequences, first); })) return;
       Net& gradient = training.gradient_so_far();
       if (training.is_sum) dy.matrix() *= static_cast<Scalar>(value.counted);
       bptt(net, x, trace, dy, gradient, {.accumulate = true});
@@ -498,7 +496,8 @@ struct Validation : Data {
 /// the data or the network, on windows for a bidirectional network, and on a network that is all zero, as it is before
 /// initialize(), or not finite, before the first step (where only a later window does not fit, or a loss does not
 /// return over how much it is, when it comes to that); and std::runtime_error where the loss, its gradient or the
-/// parameters after a step are NaN or infinite, saying where: the network then has the last parameters that gave a
+/// parameters after a step are NaN or infinite, saying where, and of a loss, but for shards, which number of x, y or the
+/// target it comes from: the network then has the last parameters that gave a
 /// finite loss, the optimiser what its last step left. Of several processes all throw ProcessError instead, whatever it
 /// was and wherever, and where they are not about to do the same.
 template <class Net, class Optimizer, class LossFunction, class Data, std::uniform_random_bit_generator Engine>

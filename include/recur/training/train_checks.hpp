@@ -141,6 +141,44 @@ auto about_validation(auto&& f) {
     throw std::invalid_argument(std::string("train: with the validation data, ") + error.what());
   }
 }
+/// ", where x of sequence 4 is nan in step 2, feature 0": the first number that is not finite, in the steps that y has, of
+/// a window of these sequences from step `first` on; empty where all are finite.
+template <class Scalar>
+std::string where_not_finite(const char* what, SeriesView<const Scalar> series, SeriesView<const Scalar> y,
+                             std::span<const Index> sequences, Index first) {
+  for (Index n = 0; n < series.batch(); ++n)
+    for (Index t = 0; t < std::min(series.steps(), y.length(n)); ++t)
+      for (Index i = 0; i < series.features(); ++i) {
+        const double value = series[t](i, n);
+        if (is_finite(value)) continue;
+        std::ostringstream text;
+        text << ", where " << what << " of sequence " << sequences[static_cast<std::size_t>(n)] << " is "
+             << (is_nan(value) ? "nan"
+                 : value < 0   ? "-inf"
+                               : "inf")
+             << " in step " << first + t << ", feature " << i;
+        return text.str();
+      }
+  return "";
+}
+/// Why a loss is not finite: because of x, of the targets, or of what the network has made of them. Empty where that
+/// cannot be seen in numbers.
+template <class Scalar>
+std::string cause_of(const auto& x, const auto& target, SeriesView<const Scalar> y, std::span<const Index> sequences,
+                     Index first) {
+  using Series = SeriesView<const Scalar>;
+  std::string cause;
+  if constexpr (std::is_convertible_v<decltype(x), Series>)
+    cause = where_not_finite<Scalar>("x", x, y, sequences, first);
+  if (cause.empty()) {
+    cause = where_not_finite<Scalar>("y", y, y, sequences, first);
+    if (!cause.empty()) return cause + ", but x is finite";
+  }
+  if constexpr (std::is_convertible_v<decltype(target), Series>)
+    if (cause.empty()) cause = where_not_finite<Scalar>("the target", target, y, sequences, first);
+  return cause;
+}
+
 /// What does not fit in the validation data is to be found before the first step, not after an epoch.
 template <class Net, class LossFunction, class Validation>
 void require_validation(const Net& net, const LossFunction& loss, const Validation& validation, const TrainPlan& plan,

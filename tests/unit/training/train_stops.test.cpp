@@ -12,9 +12,9 @@ namespace {
 double down_and_up(Index step) { return step == 8 || step >= 20 ? -0.005 : 0.005; }
 
 const std::string keeps = "; the network keeps the last parameters that gave a finite loss";
-std::string not_finite(const char* what, Index epoch, Index batch) {
+std::string not_finite(const char* what, Index epoch, Index batch, const std::string& cause = "") {
   return std::string("train: ") + what + " at epoch " + std::to_string(epoch) + ", batch " + std::to_string(batch) +
-         " (both counted from 0)" + keeps;
+         " (both counted from 0)" + cause + keeps;
 }
 
 }  // namespace
@@ -86,15 +86,37 @@ TEST_CASE("NaN in the data stops it, and the last good parameters are kept", "[t
     Echo task(6, 5);
     (in_x ? task.heard : task.echo)[2](0, 4) = not_a_number;
     const Run run(net_of(1), squared_error, task.data(), options);
-    CHECK(run.message == not_finite("the loss is nan", 0, 4));
+    CHECK(run.message == not_finite("the loss is nan", 0, 4,
+                                    std::string(", where ") + (in_x ? "x" : "the target") +
+                                        " of sequence 4 is nan in step 2, feature 0"));
     REQUIRE(run.nets.size() == 5);  // four steps; the last finite loss was that of the parameters after three
     CHECK(same_parameters(run.net, run.nets[3]));
   }
   Echo task(6, 5);
   task.echo[2](0, 0) = -infinity;
   const Run run(net_of(1), squared_error, task.data(), options);
-  CHECK(run.message == not_finite("the loss is inf", 0, 0));
+  CHECK(run.message ==
+        not_finite("the loss is inf", 0, 0, ", where the target of sequence 0 is -inf in step 2, feature 0"));
   CHECK(same_parameters(run.net, net_of(1)));  // nothing was done yet
+}
+
+TEST_CASE("A loss that is not finite is followed to a number of the data, or to the network", "[train]") {
+  // Shuffled, in windows, and with padding, which counts for nothing.
+  Echo task(6, 5);
+  task.heard[3](0, 4) = not_a_number;
+  task.heard[4](0, 1) = not_a_number;
+  task.heard.set_lengths({5, 4, 5, 5, 5, 5});
+  const Run in_window(net_of(1), squared_error, task.data(), {.epochs = 1, .batch = 6, .window = 2});
+  CHECK(in_window.message ==
+        not_finite("the loss is nan", 0, 1, ", where x of sequence 4 is nan in step 3, feature 0"));
+
+  // The network's outputs overflow, of inputs that do not.
+  auto net = net_of(1);
+  net.layer<0>().b.setConstant(100);
+  net.layer<1>().V.setConstant(1e308);
+  const Run too_large(net, squared_error, Echo(6, 5).data(), {.epochs = 1, .batch = 6, .shuffle = false});
+  CHECK(too_large.message ==
+        not_finite("the loss is inf", 0, 0, ", where y of sequence 0 is inf in step 0, feature 0, but x is finite"));
 }
 
 TEST_CASE("A rate far too large stops it, and the last good parameters are kept", "[train]") {
