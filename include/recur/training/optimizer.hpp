@@ -194,12 +194,7 @@ template <class Net>
 class Adam {
  public:
   /// With moments of zero. Throws std::invalid_argument where an option is out of range.
-  explicit Adam(const Net& net, AdamOptions options_ = {})
-      : options(options_), first_moment(zeros_like(net)), second_moment(zeros_like(net)) {
-    detail::require_decays("Adam", {{"beta1", options.beta1}, {"beta2", options.beta2}});
-    detail::require_not_negative(
-        "Adam", {{"rate", options.rate}, {"epsilon", options.epsilon}, {"weight_decay", options.weight_decay}});
-  }
+  explicit Adam(const Net& net, AdamOptions options_ = {}) : Adam(name, net, options_) {}
   /// A number is not an options struct: this does not compile, and says so.
   template <class Number>
     requires std::is_arithmetic_v<Number>
@@ -234,6 +229,13 @@ class Adam {
   Index steps = 0;      ///< t
 
  protected:
+  /// The same, for messages that begin with `where`.
+  Adam(const char* where, const Net& net, AdamOptions options_)
+      : options(options_), first_moment(zeros_like(net)), second_moment(zeros_like(net)) {
+    detail::require_decays(where, {{"beta1", options.beta1}, {"beta2", options.beta2}});
+    detail::require_not_negative(
+        where, {{"rate", options.rate}, {"epsilon", options.epsilon}, {"weight_decay", options.weight_decay}});
+  }
   /// One step of Adam; `l2` is the weight decay that is added to the gradient.
   void step_forward(Net& net, const Net& gradient, double l2) {
     using Scalar = typename Net::Scalar;
@@ -271,7 +273,7 @@ class AdamW : public Adam<Net> {
   static constexpr const char* name = "AdamW";
   /// With moments of zero. Throws std::invalid_argument where an option is out of range.
   explicit AdamW(const Net& net, AdamWOptions o = {})
-      : Adam<Net>(net, {o.rate, o.beta1, o.beta2, o.epsilon, o.weight_decay}) {}
+      : Adam<Net>(name, net, {o.rate, o.beta1, o.beta2, o.epsilon, o.weight_decay}) {}
   /// A number is not an options struct: this does not compile, and says so.
   template <class Number>
     requires std::is_arithmetic_v<Number>

@@ -381,7 +381,7 @@ TEST_CASE("Options out of range are errors that name them", "[optimizer]") {
   CHECK(message_of([&] { RmsProp(net, {.epsilon = -1e-8}); }) == "RmsProp: finite epsilon >= 0 expected, got -1e-08");
   CHECK(message_of([&] { Adam(net, {.beta1 = 2}); }) == "Adam: 0 <= beta1 < 1 expected, got 2");
   CHECK(message_of([&] { Adam(net, {.beta2 = not_a_number}); }) == "Adam: 0 <= beta2 < 1 expected, got nan");
-  CHECK(message_of([&] { AdamW(net, {.weight_decay = -1}); }) == "Adam: finite weight_decay >= 0 expected, got -1");
+  CHECK(message_of([&] { AdamW(net, {.weight_decay = -1}); }) == "AdamW: finite weight_decay >= 0 expected, got -1");
   CHECK(message_of([&] { Adam(net, {.rate = infinity}); }) == "Adam: finite rate >= 0 expected, got inf");
 }
 
