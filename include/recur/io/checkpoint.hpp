@@ -97,6 +97,8 @@ void save_checkpoint(const std::filesystem::path& path, const Net& net, const Op
 /// standard's is such an engine, too.)
 template <Parameterized Net, class Optimizer, class Engine>
 Metadata load_checkpoint(const Safetensors& file, Net& net, Optimizer& optimizer, TrainState<Net>& run, Engine& rng) {
+  if (!file.metadata().contains("recur.optimizer"))
+    file.fail("must have a checkpoint, as save_checkpoint() writes it, got none of its metadata 'recur.optimizer'");
   detail::require_description(file, "network", describe(net, "network"));
   detail::require_description(file, "optimizer", Optimizer::name);
   detail::require_description(file, "engine", detail::describe_engine<Engine>());

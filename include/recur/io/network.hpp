@@ -148,6 +148,8 @@ void save(const std::filesystem::path& path, const Net& net, const Metadata& met
 /// program, without such metadata, is read by its tensors' names and shapes alone.
 template <Parameterized Net>
 Metadata load(const Safetensors& file, Net& net) {
+  if (file.metadata().contains("recur.optimizer"))
+    file.fail("must have a network alone, got a checkpoint, which load_checkpoint() reads");
   if (file.metadata().contains("recur.network")) detail::require_description(file, "network", describe(net, "network"));
   Net loaded = net;
   detail::StrictReader reader{file};

@@ -113,14 +113,16 @@ class Safetensors {
   [[noreturn]] void fail(const std::string& what) const { throw std::runtime_error(name_ + ": " + what); }
 
  private:
+  static constexpr const char* not_whole = ": it is cut short, or no safetensors file";
+
   Safetensors(std::vector<std::byte> bytes, std::string name) : bytes_(std::move(bytes)), name_(std::move(name)) {
     if (bytes_.size() < 8)
-      fail("must have at least 8 bytes, the length of its header, got " + std::to_string(bytes_.size()));
+      fail("must have at least 8 bytes, the length of its header, got " + std::to_string(bytes_.size()) + not_whole);
     const auto length = detail::load_little_endian<std::uint64_t>(bytes_.data());
     const std::uint64_t rest = bytes_.size() - 8;
     if (length > rest || length > detail::longest_safetensors_header) {
       fail("must have a header within its other " + std::to_string(rest) + " bytes and within " +
-           std::to_string(detail::longest_safetensors_header) + ", got one of " + std::to_string(length));
+           std::to_string(detail::longest_safetensors_header) + ", got one of " + std::to_string(length) + not_whole);
     }
     const std::string_view header(reinterpret_cast<const char*>(bytes_.data()) + 8, static_cast<std::size_t>(length));
     const auto data = std::span<const std::byte>(bytes_).subspan(8 + header.size());
