@@ -100,6 +100,11 @@ auto in_packets(const auto& a, auto otherwise) {
   }
 }
 
+/// exp(a) - 1 where a < 0, else 0, without cancellation near 0.
+auto exp_minus_one(const auto& a) {
+  return in_packets<ExpMinusOneFunction>(a, [](auto v) { return v < 0 ? std::expm1(v) : decltype(v)(0); });
+}
+
 template <class Array>
 using PlainArray = typename Array::PlainObject;
 

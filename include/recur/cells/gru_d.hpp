@@ -51,6 +51,8 @@ struct GruDRule {
     d_now[dt] = d_now[decay] * p[w];
   }
   ///@}
+  /// w and c not negative, so that all decays have a gradient. For initialize().
+  void start(auto& cell, auto&) const { cell.P = cell.P.cwiseAbs(); }
 };
 
 /// The GRU whose hidden state decays with time.

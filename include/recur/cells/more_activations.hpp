@@ -35,10 +35,7 @@ struct Elu {
   double alpha = 1;
   std::string description() const { return "elu " + describe(alpha); }
 
-  auto value(const auto& a) const {
-    const auto below = detail::in_packets<detail::ExpMinusOneFunction>(a, [](auto v) { return std::expm1(v); });
-    return (a > 0).select(a, alpha_as(a) * below);
-  }
+  auto value(const auto& a) const { return (a > 0).select(a, alpha_as(a) * detail::exp_minus_one(a)); }
   auto slope(const auto& h) const {
     return (h > 0).select(detail::PlainArray<std::decay_t<decltype(h)>>::Ones(h.rows(), h.cols()), h + alpha_as(h));
   }
@@ -59,9 +56,7 @@ struct Softplus {
   }
   ///@}
   /// 1 - exp(-h)
-  auto slope(const auto& h) const {
-    return -detail::in_packets<detail::ExpMinusOneFunction>(-h, [](auto v) { return std::expm1(v); });
-  }
+  auto slope(const auto& h) const { return -detail::exp_minus_one(-h); }
 };
 
 /// alpha a + beta

@@ -36,8 +36,8 @@ struct RgLruRule {
   EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now, const auto& q) const {
     now[r] = Logistic().value(now[r]);
     now[i] = Logistic().value(now[i]);
-    now[a] = exp_minus_one(q[slowest] * now[r]);  // a_t - 1
-    now[m] = (-now[a] * (now[a] + 2)).sqrt();     // 1 - a^2, near a = 1 too
+    now[a] = detail::exp_minus_one(q[slowest] * now[r]);  // a_t - 1
+    now[m] = (-now[a] * (now[a] + 2)).sqrt();             // 1 - a^2, near a = 1 too
     now[a] += 1;
     now[h] = now[a] * before[h] + now[m] * now[i] * now[n];
   }
@@ -71,9 +71,6 @@ struct RgLruRule {
  private:
   static auto scalar(const auto& of, double value) {
     return static_cast<typename std::decay_t<decltype(of)>::Scalar>(value);
-  }
-  static auto exp_minus_one(const auto& x) {
-    return detail::in_packets<detail::ExpMinusOneFunction>(x, [](auto v) { return std::expm1(v); });
   }
 };
 

@@ -22,6 +22,7 @@ struct SLstmRule {
   enum Block { i, f, z, o, s, h, c, n, m, blocks };  // i, f: i', f'; s: the slope of log f
   static constexpr BlockRange from_input{i, 4}, from_hidden{i, 4}, state{h, 4};
   static constexpr int forget = f;
+  static constexpr BlockRange bound{c, 3};  // c and n are scaled by exp(-m): see ZoneoutRule
 
   EIGEN_ALWAYS_INLINE void forward(const auto& before, auto& now) const {
     now[z] = Tanh().value(now[z]);

@@ -13,7 +13,9 @@ namespace recur::inline RECUR_ISA {
 ///     recur::Cell<recur::ZoneoutRule<recur::LstmRule<>>, float> lstm(8, 32, {{0.05, 0.5}});       // of h and of c
 ///
 /// Training is what trace.train(seed) begins, as for Dropout. Everything else is the rule's: its parameters, stages and
-/// constants. Not for rules whose hidden state is projected, or not carried, nor for those with random bits.
+/// constants. Not for rules whose hidden state is projected, or not carried, nor for those with random bits. Where some
+/// of a rule's states mean nothing without each other, as sLSTM's c, n and m, it says so with `static constexpr
+/// BlockRange bound`: their probabilities are 0.
 template <class Rule>
 struct ZoneoutRule : Rule {
   static_assert(!detail::is_projected<Rule> && Rule::state.contains(detail::made_blocks<Rule>()),
@@ -34,9 +36,15 @@ struct ZoneoutRule : Rule {
 
   /// Nothing is kept.
   ZoneoutRule() = default;
-  /// Throws std::invalid_argument unless 0 <= p < 1 for each of the states.
+  /// Throws std::invalid_argument unless 0 <= p < 1 for each of the states, and 0 for those that are bound together.
   ZoneoutRule(std::array<double, states> p, Rule rule = {}) : Rule(rule), probabilities(p) {  // NOLINT: converts
     for (const double each : p) require(each >= 0 && each < 1, "ZoneoutRule: 0 <= p < 1 expected, got ", each);
+    if constexpr (requires { Rule::bound; }) {
+      for (int k = 0; k < states; ++k)
+        require(p[static_cast<std::size_t>(k)] == 0 || !Rule::bound.contains({Rule::state.first + k, 1}),
+                "ZoneoutRule: p of state ", k, " must be 0, for the rule's states are bound together there, got ",
+                p[static_cast<std::size_t>(k)]);
+    }
   }
 
   /// What Rule asks for.

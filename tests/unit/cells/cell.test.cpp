@@ -252,10 +252,8 @@ TEST_CASE("forward says what does not fit, and leaves the trace as it was", "[ce
   CHECK(message(Series<double>(3, 2, 0)) ==
         "forward: x must have at least one step of one sequence, got features 3, batch 2, steps 0");
   CHECK(message({}) == "forward: x must have at least one step of one sequence, got features 0, batch 0, steps 0");
-  CHECK(message(now.x, MatrixOf<double>::Zero(4, 2)) ==
-        "forward: initial must be 5x2 (states * hidden() x batch), got 4x2");
-  CHECK(message(now.x, MatrixOf<double>::Zero(5, 1)) ==
-        "forward: initial must be 5x2 (states * hidden() x batch), got 5x1");
+  CHECK(message(now.x, MatrixOf<double>::Zero(4, 2)) == "forward: initial must be 5x2 (state_size() x batch), got 4x2");
+  CHECK(message(now.x, MatrixOf<double>::Zero(5, 1)) == "forward: initial must be 5x2 (state_size() x batch), got 5x1");
   now.cell.W.setZero(5, 4);
   CHECK(message(now.x) == "forward: U must be 1 H x I, W 1 H x H, b 1 H, got U 5x3, W 5x4, b 5x1");
   now.cell.W = before.cell.W;
@@ -326,7 +324,7 @@ TEST_CASE("bptt says what does not fit, and then has written nothing", "[cell]")
   CHECK(F::message([](F& f) { f.gradient.b.setZero(4); }) ==
         "bptt: gradient must have the shapes of net, but b is 4x1, expected 5x1");
   CHECK(F::message([](F& f) { f.d_final = MatrixOf<double>::Zero(5, 3); }) ==
-        "bptt: d_final must be 5x2 (states * hidden() x batch), got 5x3");
+        "bptt: d_final must be 5x2 (state_size() x batch), got 5x3");
   CHECK(F::message([](F& f) { f.cell.W.setZero(5, 4); }) ==
         "bptt: gradient must have the shapes of net, but W is 5x5, expected 5x4");
   CHECK(F::message([](F& f) {

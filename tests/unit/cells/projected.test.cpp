@@ -67,13 +67,13 @@ TEST_CASE("A projected cell says what does not fit", "[cell]") {
   CHECK(refused() == "forward: U must be 4 H x I, W 4 H x P, b 4 H, got U 20x3, W 20x2, b 20x1");
   cell.R.setZero(2, 5);
   CHECK(message_of([&] { cell.forward(x, trace, MatrixOf<float>(10, 4)); }) ==
-        "forward: initial must be 7x4 (states * hidden() x batch), got 10x4");
+        "forward: initial must be 7x4 (state_size() x batch), got 10x4");
   VectorOf<float> x_1 = VectorOf<float>::Zero(3), before = cell.record<1>(), now = VectorOf<float>::Zero(35);
   CHECK(message_of([&] { cell.step(x_1, before, now); }) ==
         "step: now.rows() must be 37 (outputs() + blocks * hidden()), got 35");
   Stream stream(cell);
   CHECK(message_of([&] { stream.reset(MatrixOf<float>(10, 1)); }) ==
-        "reset: state must be 7x1 (states * hidden() x batch), got 10x1");
+        "reset: state must be 7x1 (state_size() x batch), got 10x1");
 }
 
 TEST_CASE("A file of a projected cell is of that cell alone", "[cell][io]") {

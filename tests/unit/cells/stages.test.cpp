@@ -159,6 +159,27 @@ TEST_CASE("A CT-RNN's state decays with the time that has gone by, however it is
   CHECK(after({0, 3}) == Approx(after({3})));
 }
 
+TEST_CASE("However short a CT-RNN's steps are beside its time constant, none is lost to rounding", "[cell]") {
+  CtRnn<float> cell(2, 1);
+  cell.b.setConstant(100);                      // tanh of it is 1
+  for (const double dt : {1e-3, 1e-6, 1e-9}) {  // tau is 1
+    Series<float> x(2, 1, 100);
+    x.matrix().row(0).setZero();
+    x.matrix().row(1).setConstant(static_cast<float>(dt));
+    auto trace = cell.trace();
+    cell.forward(x, trace);
+    CHECK(cell.final_state(trace)(0, 0) == Approx(-std::expm1(-100 * dt)).epsilon(2e-5));
+  }
+}
+
+TEST_CASE("initialize() gives all of a GRU-D's decays a gradient", "[cell]") {
+  std::mt19937 rng(3);
+  GruD<float> cell(3, 50);
+  initialize(cell, rng);
+  CHECK(cell.P.minCoeff() > 0);
+  CHECK(cell.P.maxCoeff() < 1 / std::sqrt(50.f));
+}
+
 TEST_CASE("A GRU-D's hidden state decays by w dt + c, and by nothing where that is negative", "[cell]") {
   std::mt19937 rng(3);
   auto cell = randomized(GruD<double>(3, 4), rng);
@@ -226,6 +247,9 @@ TEST_CASE("Zoneout keeps as many as its probability says, and their mean without
   cell.rule.probabilities = {0, 0};
   CHECK(cell.forward(x, initial).matrix() == plain.forward(x, initial).matrix());
   CHECK(message_of([] { ZoneoutRule<LstmRule<>>({0.3, 1}); }) == "ZoneoutRule: 0 <= p < 1 expected, got 1");
+  CHECK(message_of([] { ZoneoutRule<SLstmRule>({0.3, 0, 0, 0}); }) == "(nothing was thrown)");
+  CHECK(message_of([] { ZoneoutRule<SLstmRule>({0.3, 0, 0.1, 0}); }) ==
+        "ZoneoutRule: p of state 2 must be 0, for the rule's states are bound together there, got 0.1");
   cell.rule.probabilities = {0.3, -1};
   CHECK(message_of([&] { cell.forward(x, zoned, initial); }) ==
         "forward: the rule's probability 1 must be >= 0 and < 1, got -1");
