@@ -22,6 +22,7 @@ using Plain = recur::Sequence<recur::Elman<float, recur::Tanh, 1, 16>, recur::Re
 /// What an audio driver calls, again and again, with some samples to be changed in place.
 template <class Net>
 void callback(std::span<float> samples, recur::Stream<Net>& stream) noexcept {
+  const recur::FlushToZero flush;  // what fades in silence
   for (float& sample : samples) sample = stream.step(sample);
 }
 

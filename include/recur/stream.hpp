@@ -2,6 +2,7 @@
 /// \file
 /// One step at a time, in real time: in an audio callback, a control loop.
 
+#include "kernels/flush_to_zero.hpp"
 #include "layers/layer.hpp"
 
 namespace recur::inline RECUR_ISA {
@@ -17,6 +18,9 @@ namespace recur::inline RECUR_ISA {
 /// object where the network's sizes are fixed. The network is read where it is, so it must live as long, and several
 /// streams may share it, each on its own thread; what it learns meanwhile counts from the next step on (from the same
 /// thread: nothing is locked).
+///
+/// Of silent inputs the state of a cell without a bias (LRU, say) fades, and stays at numbers so small that processors
+/// are many times slower with them: a FlushToZero around each block of steps takes them for zero.
 ///
 /// Where a size is known only at run time and is wrong, or the network's are no longer those it had when the stream was
 /// made, step() ends the program with a message that says so, for it cannot throw; where sizes are fixed, that is an
@@ -36,7 +40,7 @@ class Stream {
   explicit Stream(const Net& net) : net_(&net), memory_(net.memory()) {}
   explicit Stream(const Net&& temporary) = delete;
 
-  /// y_t for x_t, a vector of inputs: a view of a vector of outputs, valid until the next step.
+  /// y_t for x_t, a vector of inputs: a view of a vector of outputs, valid until the next step or reset().
   template <class X>
   EIGEN_ALWAYS_INLINE Output step(const Eigen::MatrixBase<X>& x) noexcept {
     static_assert(X::ColsAtCompileTime == 1, "step: x must be a column vector");
@@ -76,7 +80,7 @@ class Stream {
   void reset(const State& state) {
     auto memory = memory_;  // which stays as it was where a later layer's state does not fit
     set_state(memory, state);
-    memory_ = std::move(memory);
+    memory_ = memory;  // in place, where y lies
   }
   /// The state after the last step, of a batch of 1. Throws std::invalid_argument where the network's shapes have
   /// changed.

@@ -10,11 +10,18 @@
 #include <xmmintrin.h>
 #endif
 
-namespace recur::inline RECUR_ISA::detail {
+namespace recur::inline RECUR_ISA {
 
 /// As long as it lives, this thread takes subnormal numbers (below 1.2e-38 in float, 2.2e-308 in double) for zero, on
-/// x86 and AArch64; on other processors it does nothing. What goes back through many steps fades away: where the last
-/// step alone has a loss, an LSTM of 64 units and up to 200 steps took five times as long to train with them.
+/// x86 and AArch64; on other processors it does nothing. bptt() and Online::learn() have one: what goes back through
+/// many steps fades away, and where the last step alone has a loss, an LSTM of 64 units and up to 200 steps took five
+/// times as long to train with such numbers. Whoever runs a network on what may fall silent, as sound does, wants one
+/// around each block of samples:
+///
+///     void callback(std::span<float> block) noexcept {
+///       const recur::FlushToZero flush;
+///       for (float& sample : block) sample = stream.step(sample);
+///     }
 class FlushToZero {
  public:
   FlushToZero() { set(before_ | flushes); }
@@ -47,4 +54,4 @@ class FlushToZero {
   const Control before_ = get();
 };
 
-}  // namespace recur::inline RECUR_ISA::detail
+}  // namespace recur::inline RECUR_ISA

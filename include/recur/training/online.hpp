@@ -294,7 +294,7 @@ class Online {
   /// f(layer, its workspace, influence, gradient, dL/d(initial state)) of each layer with an influence. As on every
   /// way back, subnormal numbers count as zero: what fades would become slow.
   void each_influence(auto&& f) {
-    const detail::FlushToZero flush;
+    const FlushToZero flush;
     detail::for_each_stateful(
         [&](const auto& layer, auto& work, auto& influence, auto& gradient, auto& d_initial) {
           if constexpr (requires { influence.matrix(); }) f(layer, work, influence, gradient, d_initial);
@@ -332,7 +332,7 @@ class Online {
     return {y, net_->outputs()};
   }
   void go_back(const auto& x) {
-    const detail::FlushToZero flush;
+    const FlushToZero flush;
     one_.backward(*net_, x, dy_, gradient_);
     each_influence([](const auto& layer, auto& work, auto& influence, auto& gradient, auto& d_initial) {
       influence.learn(layer, work, gradient, d_initial);

@@ -64,6 +64,7 @@ using both::Embedding;
 using both::EmbeddingOptions;
 using both::evaluate;
 using both::EvaluateOptions;
+using both::FlushToZero;
 using both::forget_bias;
 using both::gaussian_nll;
 using both::GaussianNll;

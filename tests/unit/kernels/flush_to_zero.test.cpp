@@ -4,7 +4,7 @@
 
 #include <limits>
 
-using recur::detail::FlushToZero;
+using recur::FlushToZero;
 
 TEMPLATE_TEST_CASE("Subnormal numbers are zero as long as a FlushToZero lives, and numbers again after it", "", float,
                    double) {
