@@ -386,6 +386,11 @@ TEST_CASE("A checkpoint in which something is wrong is refused", "[checkpoint]")
           static const auto bytes = tensor_bytes(VectorOf<double>::Constant(1, not_a_number));
           tensors["network.1.c"].data = bytes;
         }) == "tensor 'network.1.c' must be finite, got nan at (0, 0)");
+  for (const std::string kept : {"best", "good"})
+    CHECK(after([&](auto& tensors, auto&) {
+            static const auto bytes = tensor_bytes(VectorOf<double>::Constant(1, infinity));
+            tensors.at("run." + kept + ".1.c").data = bytes;
+          }) == "tensor 'run." + kept + ".1.c' must be finite, got inf at (0, 0)");
   CHECK(after([](auto& tensors, auto&) { tensors["run.step"].dtype = "F64"; }) ==
         "tensor 'run.step' must be of I64, got F64");
   CHECK(after([](auto& tensors, auto&) { tensors["run.loss_sum"].shape = {1}; }) ==

@@ -135,6 +135,15 @@ TEMPLATE_TEST_CASE("What is saved is what is loaded, for every kind of network",
   CHECK(both_ways.metadata("format") == "pt");
   CHECK(check(Bidirectional<Lstm<TestType, 1, 2>>()).shape("weight_ih_l0_reverse") == std::vector<Index>{8, 1});
 
+  // DropConnect is its cell.
+  const auto dropped =
+      check(Sequence(DropConnect(Lstm<TestType>(3, 2), 0.5),
+                     Bidirectional(DropConnect(Gru<TestType>(2, 2), 0.1), DropConnect(Gru<TestType>(2, 2), 0.1)),
+                     Readout<TestType>(4, 1)),
+            {.modules = {"first", "second", "fc"}});
+  CHECK(dropped.shape("first.weight_hh_l0") == std::vector<Index>{8, 2});
+  CHECK(dropped.contains("second.weight_hh_l0_reverse"));
+
   const Sequence whole(Stack<Lstm<TestType>>(3, 2, 2, {.dropout = 0.5}), Dropout<TestType>(2, 0.5),
                        Readout<TestType>(2, 1, {.bias = true}));
   CHECK(check(whole).contains("fc.bias"));

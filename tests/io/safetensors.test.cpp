@@ -14,6 +14,9 @@ using recur_test::message_of;
 
 namespace {
 
+template <class File>
+constexpr bool lists_tensors = requires(File&& file) { std::forward<File>(file).tensors(); };
+
 std::vector<std::byte> bytes_of(std::string_view text) {
   const auto bytes = std::as_bytes(std::span(text));
   return {bytes.begin(), bytes.end()};
@@ -96,7 +99,12 @@ TEST_CASE("A file as other programs write it", "[safetensors]") {
   CHECK(file.shape("ä.W") == std::vector<Index>{2, 3});
   CHECK(file.values<double>("ä.W") == std::vector<double>{1, 2, 3, 4, 5, 6});
   CHECK(file.matrix<float>("ä.W") == MatrixOf<float>{{1, 2, 3}, {4, 5, 6}});
-  CHECK(parse(file_of("{}")).tensors().empty());
+  const Safetensors empty = parse(file_of("{}"));
+  CHECK(empty.tensors().empty());
+  // What is viewed is not of a temporary.
+  STATIC_REQUIRE(lists_tensors<const Safetensors&>);
+  STATIC_REQUIRE_FALSE(lists_tensors<Safetensors>);
+  STATIC_REQUIRE(std::is_same_v<decltype(Safetensors::read("").metadata()), std::map<std::string, std::string>>);
 }
 
 TEST_CASE("What is written, to the byte", "[safetensors]") {

@@ -56,6 +56,8 @@ template <class Net, class Optimizer, class Engine>
 SafetensorsWriter checkpoint(const Net& net, const Optimizer& optimizer, const TrainState<Net>& run, const Engine& rng,
                              const Metadata& metadata) {
   detail::require_finite("save_checkpoint", net);
+  for (const std::optional<Net>* const kept : {&run.latest, &run.good, &run.best})
+    if (*kept) detail::require_finite("save_checkpoint", **kept);
   SafetensorsWriter file;
   detail::set_metadata(file, "save_checkpoint", metadata);
   file.set_metadata("recur.network", describe(net, "network"));
@@ -116,6 +118,10 @@ Metadata load_checkpoint(const Safetensors& file, Net& net, Optimizer& optimizer
                                loaded_run);
   all.require_all_used("checkpoint");
   detail::require_finite(file, Name(Name(), "network"), loaded_net);
+  const Name root, run_name(root, "run");
+  if (loaded_run.latest) detail::require_finite(file, Name(run_name, "latest"), *loaded_run.latest);
+  if (loaded_run.good) detail::require_finite(file, Name(run_name, "good"), *loaded_run.good);
+  if (loaded_run.best) detail::require_finite(file, Name(run_name, "best"), *loaded_run.best);
   detail::require_possible(file, loaded_run);
   net = std::move(loaded_net);
   optimizer = std::move(loaded_optimizer);

@@ -119,9 +119,10 @@ class PytorchWalk {
 
   template <class Layer>
   static constexpr bool is_sequence = requires(Layer& layer) { std::get<0>(layer.layers); };
-  /// Whether a layer is a module, as all are but Dropout.
+  /// Whether a layer is a module, as all are but Dropout; DropConnect is its cell.
   template <class Layer>
-  static constexpr bool has_weights = !requires(Layer& layer) { layer.probability(); };
+  static constexpr bool has_weights =
+      !requires(Layer& layer) { layer.probability(); } || requires(Layer& layer) { layer.cell; };
 
  private:
   template <class Layer>
@@ -153,6 +154,14 @@ class PytorchWalk {
   }
   template <class Cell>
   void visit_cell(Cell& cell, const std::string& prefix, const std::string& number) {
+    if constexpr (requires { cell.cell; }) {
+      visit_cell(cell.cell, prefix, number);
+    } else {
+      visit_plain_cell(cell, prefix, number);
+    }
+  }
+  template <class Cell>
+  void visit_plain_cell(Cell& cell, const std::string& prefix, const std::string& number) {
     using Gates = PytorchGates<typename Cell::Rule>;
     static_assert(
         requires { Gates::input; },

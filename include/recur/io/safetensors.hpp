@@ -41,16 +41,22 @@ class Safetensors {
   /// The file's name.
   const std::string& name() const { return name_; }
   /// All the metadata: text by text.
-  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  ///@{
+  const std::map<std::string, std::string>& metadata() const& { return metadata_; }
+  std::map<std::string, std::string> metadata() && { return std::move(metadata_); }
+  ///@}
   /// One text of the metadata, which must be there.
-  const std::string& metadata(const std::string& key) const {
+  std::string metadata(const std::string& key) && { return std::as_const(*this).metadata(key); }
+  /// The same.
+  const std::string& metadata(const std::string& key) const& {
     const auto found = metadata_.find(key);
     if (found == metadata_.end()) fail("must have the metadata " + quote(key) + ", got none of that name");
     return found->second;
   }
 
   /// All tensors by name, valid as long as this.
-  const std::map<std::string, Tensor>& tensors() const { return tensors_; }
+  const std::map<std::string, Tensor>& tensors() const& { return tensors_; }
+  const std::map<std::string, Tensor>& tensors() && = delete;
   /// Whether there is a tensor of that name.
   bool contains(const std::string& name) const { return tensors_.count(name) != 0; }
   /// One tensor, which must be there.
@@ -68,7 +74,9 @@ class Safetensors {
     fail("must have a tensor " + quote(name) + ", got " + (names.empty() ? "none at all" : names));
   }
   /// The shape of a tensor, which must be there.
-  const std::vector<Index>& shape(const std::string& name) const { return tensor(name).shape; }
+  const std::vector<Index>& shape(const std::string& name) const& { return tensor(name).shape; }
+  /// The same.
+  std::vector<Index> shape(const std::string& name) && { return std::as_const(*this).shape(name); }
 
   /// The numbers of a tensor of any shape, row-major. F64, F32, F16 and BF16 are converted to Scalar, rounded to
   /// nearest.
