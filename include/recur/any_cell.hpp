@@ -219,8 +219,8 @@ class AnyCell : public LayerOf<AnyCell<Scalar_, Team>> {
   }
   /// What initialize(), forget_bias() and train() do with the cell or ask it.
   ///@{
-  void initialize(auto& rng) { cell_->start(detail::AnyEngine(rng)); }
-  void set_forget_bias(double value) { cell_->set_forget_bias(value); }
+  void initialize(auto& rng) { cell(), cell_->start(detail::AnyEngine(rng)); }
+  void set_forget_bias(double value) { cell(), cell_->set_forget_bias(value); }
   bool differs_in_training() const { return cell().differs_in_training(); }
   ///@}
 
@@ -235,7 +235,7 @@ class AnyCell : public LayerOf<AnyCell<Scalar_, Team>> {
     require(work.kind == cell().kind(), where, ": the trace must be of this network, got one of another cell");
     cell_->require_workspace(where, work);
   }
-  Index state_size() const { return cell_->state_size(); }
+  Index state_size() const { return cell().state_size(); }
   auto states(auto& work) const { return cell_->states(work); }
   auto d_states(auto& work) const { return cell_->d_states(work); }
   auto& d_final(auto& work) const { return of_cell(work).d_final_; }

@@ -194,6 +194,10 @@ TEST_CASE("AnyCell says what does not fit", "[any_cell]") {
   CHECK(changed.get_if<Lstm<double>>() == found);
   AnyCell<double> moved(std::move(changed));
   CHECK_THROWS_WITH(changed.forward(x, trace), "AnyCell: a cell expected, got what has been moved from");
+  std::mt19937 rng(1);
+  CHECK_THROWS_WITH(initialize(changed, rng), "AnyCell: a cell expected, got what has been moved from");
+  CHECK_THROWS_WITH(forget_bias(changed), "AnyCell: a cell expected, got what has been moved from");
+  CHECK_THROWS_WITH(changed.state(1), "AnyCell: a cell expected, got what has been moved from");
   changed = std::move(moved);
   changed.get_if<Lstm<double>>()->W.resize(12, 2);
   CHECK_THROWS_WITH(changed.forward(x, trace), Catch::Matchers::ContainsSubstring("U must be 4 H x I, W 4 H x H"));

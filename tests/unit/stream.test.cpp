@@ -162,8 +162,12 @@ TEST_CASE("The state of a stream can be taken, given back and cleared", "[stream
   stream.reset(net.state(0));  // of no columns: zero
   CHECK(identical(stream.step(VectorOf<double>(x[0])), y[0]));
 
+  const double* const where = stream.step(VectorOf<double>(x[0])).data();
+  stream.reset(middle);  // in place: y of a step is not left where there is no memory
+  CHECK(stream.step(VectorOf<double>(x[0])).data() == where);
+
   CHECK(message_of([&] { stream.reset(net.state(2)); }) ==
-        "reset: state must be 10x1 (states * hidden() x batch), got 10x2");
+        "reset: state must be 10x1 (state_size() x batch), got 10x2");
 }
 
 TEST_CASE("A state is neither taken from nor given to a stream whose network has other sizes by now", "[stream]") {
@@ -236,6 +240,15 @@ TEST_CASE("A size that is wrong ends the program, and says why", "[stream]") {
   Stream of_readout(readout);
   const auto feed_back = [&] { of_readout.step(of_readout.step(VectorOf<float>(VectorOf<float>::Ones(2)))); };
   CHECK_THAT(last_words(feed_back), ContainsSubstring("step: x must not be what the step before gave"));
+  const Readout<float> wider(2, 5);
+  const Parallel beside(Elman<float>(2, 3), Elman<float>(2, 2));
+  Stream of_wider(wider);
+  Stream of_beside(beside);
+  const VectorOf<float> ones = VectorOf<float>::Ones(2);
+  CHECK_THAT(last_words([&] { of_wider.step(of_wider.step(ones).tail(2)); }),
+             ContainsSubstring("step: x must not be what the step before gave"));
+  CHECK_THAT(last_words([&] { of_beside.step(of_beside.step(ones).segment(2, 2)); }),
+             ContainsSubstring("step: x must not be what the step before gave"));
 }
 
 TEST_CASE("A network of fixed sizes is one flat object", "[stream]") {

@@ -64,6 +64,16 @@ class EmptiedByMove {
 template <class Scalar>
 class Buffer {
  public:
+  Buffer() = default;
+  Buffer(const Buffer&) = default;
+  Buffer(Buffer&&) = default;
+  /// Throws as resize() does.
+  Buffer& operator=(const Buffer& other) {
+    if (this != &other) resize(other.rows(), other.cols()) = other.view();
+    return *this;
+  }
+  Buffer& operator=(Buffer&&) = default;
+
   /// The numbers are undefined. Throws std::invalid_argument where there are too many, and std::bad_alloc where there
   /// is no memory for them; the buffer is then empty.
   MatrixView<Scalar> resize(Index rows, Index cols) {
@@ -115,6 +125,13 @@ struct MemoryRange {
     return size > 0 && other_size > 0 && (b - a < size || a - b < other_size);
   }
 };
+/// Whether two vectors have a number in common.
+inline bool overlap_of_vectors(const auto& a, const auto& b) {
+  const auto range = [](const auto& v) {
+    return MemoryRange{v.data(), v.size() * static_cast<Index>(sizeof(*v.data()))};
+  };
+  return range(a).overlaps(range(b));
+}
 /// All that a Buffer, a Series or the like holds, used now or not.
 MemoryRange memory_of(const auto& buffer) { return {buffer.data(), buffer.bytes()}; }
 

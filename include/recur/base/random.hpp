@@ -77,7 +77,7 @@ double normal(Engine& engine) {
   return detail::rounded_product(std::sqrt(-2 * std::log(u)), std::cos(6.283185307179586477 * v));
 }
 
-/// A whole number uniform in 0 .. count-1.
+/// A whole number uniform in 0 .. count-1, for count > 0.
 template <class Engine>
 std::size_t uniform_below(Engine& engine, std::size_t count) {
   const auto drawn = static_cast<std::size_t>(uniform(engine) * static_cast<double>(count));

@@ -82,7 +82,7 @@ class Bidirectional : public LayerOf<Bidirectional<Layer_>, Layer_, Layer_> {
   void require_shapes(const char* where) const {
     ahead.require_shapes(where);
     back.require_shapes(where);
-    require_equal(where, "x.features()", inputs(), "inputs()", back.inputs());
+    require_equal(where, "back.inputs()", back.inputs(), "ahead.inputs()", ahead.inputs());
     require_equal(where, "back.outputs()", back.outputs(), "ahead.outputs()", ahead.outputs());
   }
   void prepare_forward(const Pass& pass, Workspace& work) const {

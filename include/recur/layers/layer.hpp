@@ -204,6 +204,12 @@ void for_each_stateful(auto&& f, const L& layer, auto&... others) {
 
 // ---- Initial, final and carried states, and their gradients, of all layers ------------------------------------------
 
+/// A layer reads what the one before it gives.
+inline void require_in_a_row(const char* where, std::size_t layer, Index features, Index inputs) {
+  require(inputs == features, where, ": layer ", layer, " must have ", features, " inputs (the outputs of layer ",
+          layer - 1, "), got ", inputs);
+}
+
 template <class L>
 void require_state(const char* where, const char* what, const L& layer, const typename L::State& state, Index batch) {
   if constexpr (Composite<const L>) {
@@ -217,8 +223,8 @@ void require_state(const char* where, const char* what, const L& layer, const ty
   } else if constexpr (Stateful<L>) {
     const bool right = state.cols() == 0 || (state.rows() == layer.state_size() && state.cols() == batch);
     if (!right) {
-      require(false, where, ": ", what, " must be ", layer.state_size(), "x", batch,
-              " (states * hidden() x batch), got ", shape(state));
+      require(false, where, ": ", what, " must be ", layer.state_size(), "x", batch, " (state_size() x batch), got ",
+              shape(state));
     }
   }
 }

@@ -111,6 +111,7 @@ class LayerOf : public detail::OfChildren<Children...> {
   SeriesView<const typename L::Scalar> output(const recur::Trace<L>& trace) const {
     require(trace.batch() > 0, "output: the trace must have been through forward, got an empty one");
     require(trace.has_output(), "output: the trace has no outputs: bptt(), with a loss, went forward itself");
+    self().require_workspace("output", trace.workspace());
     return detail::output(detail::OfTrace::memory(trace), self().output_columns(trace.workspace()));
   }
 

@@ -96,7 +96,7 @@ class LayerWithoutState : public LayerOf<Self> {
     bool same = y.size() == self().outputs();
     if constexpr (requires { x.rows(); }) {
       same = same && x.rows() == self().inputs();
-      require(x.data() != y.data(), "step: x must not be what the step before gave, which is overwritten");
+      require(!detail::overlap_of_vectors(x, y), "step: x must not be what the step before gave, which is overwritten");
     }
     require(same, "step: the network has other shapes than when the stream was made");
     self().step_column(x, y);

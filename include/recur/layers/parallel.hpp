@@ -121,7 +121,7 @@ class SideBySide : public LayerOf<Self<Layers...>, Layers...> {
     auto& y = std::get<depth>(memory);
     require(y.size() == outputs(), "step: the network has other shapes than when the stream was made");
     if constexpr (requires { x.data(); })
-      require(x.data() != y.data(), "step: x must not be what the step before gave, which is overwritten");
+      require(!detail::overlap_of_vectors(x, y), "step: x must not be what the step before gave, which is overwritten");
     for_each_part(
         [&](auto i, const auto& each, Index row, auto& its) {
           constexpr int size = Layer<i>::outputs_at_compile_time;

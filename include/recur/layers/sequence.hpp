@@ -73,6 +73,7 @@ class Sequence : public LayerOf<Sequence<Layers...>, Layers...> {
     require(!trace.layout().has_unequal_lengths(), "output_of: only for sequences of one length");
     require(trace.segments() == 1, "output_of: only for a trace that keeps all steps, got one of ", trace.segments(),
             " segments");
+    this->require_workspace("output_of", trace.workspace());
     const SeriesView<const Scalar> y = layer<I>().output_columns(trace.workspace().template of<I>());
     return {y.data(), y.features(), trace.batch(), trace.steps(), y.stride()};
   }
@@ -93,9 +94,9 @@ class Sequence : public LayerOf<Sequence<Layers...>, Layers...> {
   ///@{
   void require_shapes(const char* where) const {
     Index features = this->inputs();
-    this->for_each_child([&](auto, const auto& each) {
+    this->for_each_child([&](auto i, const auto& each) {
       each.require_shapes(where);
-      require_equal(where, "x.features()", features, "inputs()", each.inputs());
+      detail::require_in_a_row(where, i, features, each.inputs());
       features = each.outputs();
     });
   }

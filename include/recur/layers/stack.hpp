@@ -116,12 +116,14 @@ class Stack : public LayerOf<Stack<Layer_>> {
   /// What Layer asks for.
   ///@{
   void require_shapes(const char* where) const {
-    Index features = inputs();
-    for (const auto& layer : layers) {
-      layer.require_shapes(where);
-      require_equal(where, "x.features()", features, "inputs()", layer.inputs());
-      features = layer.outputs();
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+      layers[l].require_shapes(where);
+      detail::require_in_a_row(where, l, l == 0 ? inputs() : outputs(), layers[l].inputs());
+      require(layers[l].outputs() == outputs(), where, ": layer ", l, " must have ", outputs(),
+              " outputs, as the first, got ", layers[l].outputs());
     }
+    require(dropout() == 0 || dropout_.outputs() == outputs(), where, ": dropout must be of ", outputs(),
+            " features, as the layers, got ", dropout_.outputs());
   }
   void prepare_forward(const Pass& pass, Workspace& work) const {
     work.layers_.resize(layers.size());

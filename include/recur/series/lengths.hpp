@@ -59,8 +59,12 @@ class BatchView {
     detail::require_lengths("with_steps_left", left, batch_, std::numeric_limits<Index>::max());
     return with({left.data()});
   }
-  /// The same as a window that so many steps of each sequence follow.
-  View followed_by(Index steps) const { return with({lengths_.data, lengths_.before, steps}); }
+  /// The same as a window that so many steps of each sequence follow. Not for sequences with lengths, of which
+  /// with_steps_left() says it. Throws std::invalid_argument where steps < 0.
+  View followed_by(Index steps) const {
+    require(steps >= 0, "followed_by: steps >= 0 expected, got ", steps);
+    return with({lengths_.data, lengths_.before, steps});
+  }
 
   Index batch() const { return batch_; }              ///< N
   Index steps() const { return steps_; }              ///< T

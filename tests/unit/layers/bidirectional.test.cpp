@@ -89,7 +89,7 @@ TEST_CASE("What does not fit a bidirectional layer is said", "[bidirectional]") 
   auto state = layer.state(2);
   std::get<1>(state).resize(4, 3);
   CHECK(message_of([&] { layer.forward(x, trace, state); }) ==
-        "forward: initial must be 4x2 (states * hidden() x batch), got 4x3");
+        "forward: initial must be 4x2 (state_size() x batch), got 4x3");
 }
 
 TEST_CASE("Halves that were given other sizes are an error", "[bidirectional]") {
@@ -97,7 +97,7 @@ TEST_CASE("Halves that were given other sizes are an error", "[bidirectional]") 
   auto trace = layer.trace();
   layer.back.U.setZero(4, 5);
   CHECK(message_of([&] { layer.forward(Series<double>(3, 2, 5), trace); }) ==
-        "forward: x.features() must be 5 (inputs()), got 3");
+        "forward: back.inputs() must be 3 (ahead.inputs()), got 5");
   layer.back = Elman<double>(3, 2);
   CHECK(message_of([&] { layer.forward(Series<double>(3, 2, 5), trace); }) ==
         "forward: back.outputs() must be 4 (ahead.outputs()), got 2");

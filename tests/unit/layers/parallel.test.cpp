@@ -213,7 +213,7 @@ TEST_CASE("What does not fit side by side is said", "[parallel]") {
   both.layer<1>() = Readout<double>(3, 2);
   std::get<0>(state).resize(4, 3);
   CHECK(message_of([&] { both.forward(x, trace, state); }) ==
-        "forward: initial must be 4x2 (states * hidden() x batch), got 4x3");
+        "forward: initial must be 4x2 (state_size() x batch), got 4x3");
 }
 
 #ifdef _OPENMP

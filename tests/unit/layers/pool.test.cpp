@@ -84,5 +84,5 @@ TEST_CASE("A Pool says what it is, and what does not fit", "[pool]") {
         "forward: x.features() must be 3 (inputs()), got 2");
   const MatrixOf<double> state = MatrixOf<double>::Zero(3, 1);
   CHECK(message_of([&] { pool.forward(random_series(3, 1, 1), state); }) ==
-        "forward: initial must be 4x1 (states * hidden() x batch), got 3x1");
+        "forward: initial must be 4x1 (state_size() x batch), got 3x1");
 }

@@ -163,17 +163,18 @@ TEST_CASE("A sequence checks every layer before any of them runs", "[sequence]")
   auto state = net.state(2);
   std::get<1>(state) = MatrixOf<double>::Zero(8, 3);
   CHECK(message_of([&] { net.forward(x, trace, state); }) ==
-        "forward: initial must be 8x2 (states * hidden() x batch), got 8x3");
+        "forward: initial must be 8x2 (state_size() x batch), got 8x3");
   const auto U = net.layer<1>().U;
   net.layer<1>().U.setZero(8, 6);
-  CHECK(message_of([&] { net.forward(x, trace); }) == "forward: x.features() must be 6 (inputs()), got 5");
+  CHECK(message_of([&] { net.forward(x, trace); }) ==
+        "forward: layer 1 must have 5 inputs (the outputs of layer 0), got 6");
   net.layer<1>().U = U;
   CHECK(unchanged());
 
   auto gradient = randomized(net, rng);
   const auto before = gradient;
   CHECK(message_of([&] { bptt(net, x, trace, dy, gradient, {.d_final = &state}); }) ==
-        "bptt: d_final must be 8x2 (states * hidden() x batch), got 8x3");
+        "bptt: d_final must be 8x2 (state_size() x batch), got 8x3");
   auto other = two_layers(rng).trace();
   CHECK(message_of([&] { net.output(other); }) == "output: the trace must have been through forward, got an empty one");
   CHECK(message_of([&] { net.output_of<0>(other); }) ==

@@ -117,9 +117,26 @@ TEST_CASE("What does not fit a stack is said", "[stack]") {
   auto state = two.state(2);
   state[1].resize(4, 3);
   CHECK(message_of([&] { two.forward(x, trace, state); }) ==
-        "forward: initial must be 4x2 (states * hidden() x batch), got 4x3");
+        "forward: initial must be 4x2 (state_size() x batch), got 4x3");
   CHECK(message_of([&] { two.forward(Series<double>(2, 2, 5), trace); }) ==
         "forward: x.features() must be 3 (inputs()), got 2");
+}
+
+TEST_CASE("Layers of a stack that were given other sizes are an error", "[stack]") {
+  Stack<Elman<double>> net(4, 3, 3, {.dropout = 0.5});
+  auto trace = net.trace();
+  const Series<double> x(4, 2, 5);
+  const auto message = [&](const Stack<Elman<double>>& changed) {
+    return message_of([&] { changed.forward(x, trace); });
+  };
+  CHECK(message(net) == "(nothing was thrown)");
+  auto changed = net;
+  changed.layers[1] = Elman<double>(2, 3);
+  CHECK(message(changed) == "forward: layer 1 must have 3 inputs (the outputs of layer 0), got 2");
+  changed.layers[1] = Elman<double>(3, 5), changed.layers[2] = Elman<double>(5, 3);
+  CHECK(message(changed) == "forward: layer 1 must have 3 outputs, as the first, got 5");
+  changed.layers = Stack<Elman<double>>(4, 6, 2).layers;
+  CHECK(message(changed) == "forward: dropout must be of 6 features, as the layers, got 3");
 }
 
 TEST_CASE("Stacks of other depths are told apart wherever they meet", "[stack]") {
