@@ -115,6 +115,10 @@ int run(F&& f) {
   } catch (const std::exception& error) {
     if (all.size() > 1) all.abort(error.what());
     std::fprintf(stderr, "%s\n", error.what());
+  } catch (...) {
+    const char* const what = "it has thrown what is no std::exception";
+    if (all.size() > 1) all.abort(what);
+    std::fprintf(stderr, "%s\n", what);
   }
   return 1;
 }

@@ -170,8 +170,9 @@ detail::Evaluation<Metrics...> evaluate(const Net& net, const Data& data, Evalua
   };
   std::vector<Part> parts;  // of each window of each mini-batch that is this process's
   const auto go_through = [&] {
-    const Index window = detail::window_of<Net>(data, options.window, "evaluate"), batch = options.batch;
-    require(batch > 0, "evaluate: batch > 0 expected, got ", batch);
+    const Index window = detail::window_of<Net>(data, options.window, "evaluate");
+    require(options.batch > 0, "evaluate: batch > 0 expected, got ", options.batch);
+    const Index batch = std::min<Index>(options.batch, data.sequences());
     const auto order = detail::in_order(data.sequences());
     detail::Windows<Net, Data> windows({.memory = options.memory});
     Series<typename Net::Scalar> dy;

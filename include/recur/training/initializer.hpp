@@ -116,11 +116,12 @@ constexpr bool multiplies_h() {
 }  // namespace detail
 
 /// PyTorch's: every parameter of a layer, biases too, uniform in +-1/sqrt(H), where H are the hidden units of a cell
-/// that multiplies by them, and else the inputs: of a readout, a dense layer, or a cell without a product with h. A
-/// layer with a function start(rng) has that instead (Embedding: normal numbers; LayerNorm: 1 and 0), one that is made
-/// of others for what is its own (TiedReadout: c is 0), and a cell whose rule has start(cell, rng) has that besides, as
-/// its paper has it: IndRNN, LRU, RG-LRU, sLSTM, and those with layer normalisation. A layer with a function
-/// initialize(rng), as AnyCell, does all of it itself.
+/// that multiplies by them, and else the inputs: of a readout, a dense layer, or a cell without a product with h. Where
+/// nn.LSTM and its like have two biases, of which b is the sum, b is drawn as one of them. A layer with a function
+/// start(rng) has that instead (Embedding: normal numbers; LayerNorm: 1 and 0), one that is made of others for what is
+/// its own (TiedReadout: c is 0), and a cell whose rule has start(cell, rng) has that besides, mostly as its paper has
+/// it: IndRNN, LRU, RG-LRU, sLSTM, GRU-D, and those with layer normalisation. A layer with a function initialize(rng),
+/// as AnyCell, does all of it itself.
 template <class Layer, class Engine>
 void initialize(Layer& layer, Engine& rng) {
   if constexpr (requires { layer.initialize(rng); }) {

@@ -44,6 +44,9 @@ class ManyToOne : public detail::WhatIsBetter<Inner> {
     const SeriesView<const Scalar> y(y_);
     require(!detail::overlap(dy, y),
             "ManyToOne: dy must be another series than y, got one that lies in the same memory");
+    if constexpr (std::is_convertible_v<const Target&, SeriesView<const Scalar>>)
+      require(!detail::overlap(dy, SeriesView<const Scalar>(target)),
+              "ManyToOne: dy must be another series than target, got one that lies in the same memory");
     Series<Scalar> d_last;
     const LossValue value = inner_(SeriesView<const Scalar>(last_steps(y)), target, d_last);
     dy.resize(y.features(), y.batch(), y.steps());

@@ -98,7 +98,7 @@ class Training {
   TrainResult train(TrainParts parts);
 
   /// Whether there is something to learn from. Throws where the loss is not finite, with what cause() says of it.
-  bool counts(const LossValue& loss, const std::function<std::string()>& cause = [] { return std::string(); }) {
+  bool counts(const LossValue& loss, auto&& cause) {
     require_alike(options_.processes, is_finite(loss.counted) && loss.counted >= 0,
                   "train: the loss must return over how much it is, a finite number >= 0, got ", loss.counted);
     if (loss.counted == 0) return false;
@@ -367,6 +367,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   together("train", options.processes, [&] {
     plan = plan_of<Net>(data, options);
     require_options(options, validation != nullptr);
+    require_options(TraceOptions{.memory = options.memory}, Net::causal);
     require_run_of(net, run);
     require_run(run, plan);
     more_is_better = higher_is_better<Validation, Scalar>(static_cast<const Metrics*>(nullptr), options.best_by);
@@ -404,7 +405,7 @@ TrainResult train(Net& net, Optimizer& optimizer, const LossFunction& loss, cons
   const auto learn_in_shards = [&](std::span<const Index> sequences, Index first, std::uint64_t dropout_seed) {
     double rate = optimizer.options.rate, loss_sum = 0, counted = 0;
     for (const LossValue& each : shards.learn(sequences, first, dropout_seed, loss, training.carried, rate)) {
-      if (!training.counts(each)) continue;
+      if (!training.counts(each, [] { return std::string(); })) continue;
       loss_sum += each.mean * each.counted;
       counted += each.counted;
     }
@@ -496,8 +497,8 @@ struct Validation : Data {
 /// the data or the network, on windows for a bidirectional network, and on a network that is all zero, as it is before
 /// initialize(), or not finite, before the first step (where only a later window does not fit, or a loss does not
 /// return over how much it is, when it comes to that); and std::runtime_error where the loss, its gradient or the
-/// parameters after a step are NaN or infinite, saying where, and of a loss, but for shards, which number of x, y or the
-/// target it comes from: the network then has the last parameters that gave a
+/// parameters after a step are NaN or infinite, saying where, and of a loss, but for shards, which number of x, y or a
+/// series of targets it comes from: the network then has the last parameters that gave a
 /// finite loss, the optimiser what its last step left. Of several processes all throw ProcessError instead, whatever it
 /// was and wherever, and where they are not about to do the same.
 template <class Net, class Optimizer, class LossFunction, class Data, std::uniform_random_bit_generator Engine>

@@ -137,7 +137,9 @@ auto about_validation(auto&& f) {
   try {
     return f();
   } catch (const std::invalid_argument& error) {
+#ifdef __cpp_rtti
     if (typeid(error) != typeid(std::invalid_argument)) throw;  // a user's own, which he may wait for
+#endif
     throw std::invalid_argument(std::string("train: with the validation data, ") + error.what());
   }
 }
@@ -146,7 +148,7 @@ auto about_validation(auto&& f) {
 template <class Scalar>
 std::string where_not_finite(const char* what, SeriesView<const Scalar> series, SeriesView<const Scalar> y,
                              std::span<const Index> sequences, Index first) {
-  for (Index n = 0; n < series.batch(); ++n)
+  for (Index n = 0; n < std::min(series.batch(), y.batch()); ++n)
     for (Index t = 0; t < std::min(series.steps(), y.length(n)); ++t)
       for (Index i = 0; i < series.features(); ++i) {
         const double value = series[t](i, n);
@@ -155,8 +157,8 @@ std::string where_not_finite(const char* what, SeriesView<const Scalar> series, 
         text << ", where " << what << " of sequence " << sequences[static_cast<std::size_t>(n)] << " is "
              << (is_nan(value) ? "nan"
                  : value < 0   ? "-inf"
-                               : "inf")
-             << " in step " << first + t << ", feature " << i;
+                               : "inf");
+        if (series.steps() == y.steps()) text << " in step " << first + t << ", feature " << i;
         return text.str();
       }
   return "";
@@ -167,16 +169,17 @@ template <class Scalar>
 std::string cause_of(const auto& x, const auto& target, SeriesView<const Scalar> y, std::span<const Index> sequences,
                      Index first) {
   using Series = SeriesView<const Scalar>;
+  constexpr bool of_numbers = std::is_convertible_v<decltype(x), Series>;
   std::string cause;
-  if constexpr (std::is_convertible_v<decltype(x), Series>)
-    cause = where_not_finite<Scalar>("x", x, y, sequences, first);
-  if (cause.empty()) {
-    cause = where_not_finite<Scalar>("y", y, y, sequences, first);
-    if (!cause.empty()) return cause + ", but x is finite";
-  }
+  if constexpr (of_numbers) cause = where_not_finite<Scalar>("x", x, y, sequences, first);
+  if (!cause.empty()) return cause;
+  cause = where_not_finite<Scalar>("y", y, y, sequences, first);
+  if (!cause.empty())
+    return cause + (!of_numbers ? "" : first > 0 ? ", but x of this window is finite" : ", but x is finite");
+  // Which targets count is for the loss to know.
   if constexpr (std::is_convertible_v<decltype(target), Series>)
-    if (cause.empty()) cause = where_not_finite<Scalar>("the target", target, y, sequences, first);
-  return cause;
+    cause = where_not_finite<Scalar>("the target", target, y, sequences, first);
+  return cause.empty() ? cause : cause + ", if that counts";
 }
 
 /// What does not fit in the validation data is to be found before the first step, not after an epoch.
@@ -219,8 +222,9 @@ void require_initialized(const Net& net) {
 /// A new run begins with parameters that have been initialised, and any with finite ones.
 template <class Net>
 void require_parameters(const Net& net, const TrainState<Net>& run) {
-  if (run.progress.step == 0) require_initialized(net);
-  const std::string given = not_finite_in(net);
+  const Net& begins = run.latest ? *run.latest : net;
+  if (run.progress.step == 0) require_initialized(begins);
+  const std::string given = not_finite_in(begins);
   require(given.empty(), "train: the parameters of net must be finite, got ", given);
 }
 

@@ -36,7 +36,8 @@ class ProgressCallback {
     requires(!std::same_as<std::decay_t<F>, ProgressCallback>)
   ProgressCallback(F f) {  // NOLINT: converts
     if constexpr (std::is_void_v<std::invoke_result_t<F&, const Progress&>>) {
-      call_ = [f = std::move(f)](const Progress& now) mutable { return f(now), true; };
+      std::function<void(const Progress&)> told = std::move(f);  // which may be empty, as f
+      if (told) call_ = [told = std::move(told)](const Progress& now) { return told(now), true; };
     } else {
       call_ = std::move(f);
     }

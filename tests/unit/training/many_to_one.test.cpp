@@ -56,6 +56,15 @@ TEST_CASE("ManyToOne is the loss of each sequence's last step", "[many_to_one]")
   CHECK(error(y, Weighted{target, present(target)}).value.mean == Approx(error(y, target).value.mean).epsilon(1e-15));
 }
 
+TEST_CASE("ManyToOne does not write a gradient over y or the target", "[many_to_one]") {
+  auto y = random_series(2, 3, 6, 1), target = random_series(2, 3, 1, 2);
+  const ManyToOne loss(squared_error);
+  CHECK(message_of([&] { loss(y, target, y); }) ==
+        "ManyToOne: dy must be another series than y, got one that lies in the same memory");
+  CHECK(message_of([&] { loss(y, target, target); }) ==
+        "ManyToOne: dy must be another series than target, got one that lies in the same memory");
+}
+
 TEST_CASE("In a window only sequences that end within it count", "[many_to_one]") {
   auto y = random_series(2, 3, 6, 1);
   y.set_lengths({6, 2, 4});

@@ -218,7 +218,7 @@ TEST_CASE("A run that does not fit is an error, and changes nothing", "[train]")
   wrong = run;
   wrong.progress.batch = 8;
   std::get<0>(wrong.state).resize(3, 1);
-  CHECK(message(task.data(), 2, 4, wrong) == "forward: initial must be 4x1 (states * hidden() x batch), got 3x1");
+  CHECK(message(task.data(), 2, 4, wrong) == "forward: initial must be 4x1 (state_size() x batch), got 3x1");
   CHECK(same_parameters(net, stopped));
   CHECK(adam.steps == 7);
 

@@ -3,6 +3,7 @@
 #include "compiled_training.hpp"
 
 #include <recur/layers/bidirectional.hpp>
+#include <recur/training/many_to_one.hpp>
 
 using namespace recur_test;
 
@@ -78,6 +79,18 @@ TEST_CASE("Validation data may be of another kind than those it learns from", "[
   CHECK(result.best_epoch >= 0);
 }
 
+TEST_CASE("A callback may be a function that is none", "[train]") {
+  const Echo task(6, 5);
+  const std::function<void(const Progress&)> none;
+  const std::function<bool(const Progress&)> also_none;
+  for (const ProgressCallback& callback : {ProgressCallback(none), ProgressCallback(also_none)}) {
+    auto net = net_of(1);
+    Adam adam(net);
+    std::mt19937 rng(1);
+    CHECK(train(net, adam, squared_error, task.data(), rng, {.epochs = 2, .on_progress = callback}).losses.size() == 2);
+  }
+}
+
 // ---- NaN and infinity ------------------------------------------------------------------------------------------
 
 TEST_CASE("NaN in the data stops it, and the last good parameters are kept", "[train]") {
@@ -86,17 +99,18 @@ TEST_CASE("NaN in the data stops it, and the last good parameters are kept", "[t
     Echo task(6, 5);
     (in_x ? task.heard : task.echo)[2](0, 4) = not_a_number;
     const Run run(net_of(1), squared_error, task.data(), options);
-    CHECK(run.message == not_finite("the loss is nan", 0, 4,
-                                    std::string(", where ") + (in_x ? "x" : "the target") +
-                                        " of sequence 4 is nan in step 2, feature 0"));
+    CHECK(run.message ==
+          not_finite("the loss is nan", 0, 4,
+                     std::string(", where ") + (in_x ? "x" : "the target") +
+                         " of sequence 4 is nan in step 2, feature 0" + (in_x ? "" : ", if that counts")));
     REQUIRE(run.nets.size() == 5);  // four steps; the last finite loss was that of the parameters after three
     CHECK(same_parameters(run.net, run.nets[3]));
   }
   Echo task(6, 5);
   task.echo[2](0, 0) = -infinity;
   const Run run(net_of(1), squared_error, task.data(), options);
-  CHECK(run.message ==
-        not_finite("the loss is inf", 0, 0, ", where the target of sequence 0 is -inf in step 2, feature 0"));
+  CHECK(run.message == not_finite("the loss is inf", 0, 0,
+                                  ", where the target of sequence 0 is -inf in step 2, feature 0, if that counts"));
   CHECK(same_parameters(run.net, net_of(1)));  // nothing was done yet
 }
 
@@ -109,6 +123,19 @@ TEST_CASE("A loss that is not finite is followed to a number of the data, or to 
   const Run in_window(net_of(1), squared_error, task.data(), {.epochs = 1, .batch = 6, .window = 2});
   CHECK(in_window.message ==
         not_finite("the loss is nan", 0, 1, ", where x of sequence 4 is nan in step 3, feature 0"));
+
+  // Of the target of a whole sequence there is no step to tell.
+  Series<double> once(1, 6, 1);
+  once.matrix().setConstant(0.5);
+  once[0](0, 3) = not_a_number;
+  auto net_of_last = net_of(1);
+  Adam adam(net_of_last);
+  std::mt19937 rng(1);
+  const Echo heard(6, 5);
+  CHECK(message_of<std::runtime_error>([&] {
+          train(net_of_last, adam, ManyToOne(squared_error), SeriesData(heard.heard, once), rng,
+                {.epochs = 1, .batch = 6, .shuffle = false});
+        }) == not_finite("the loss is nan", 0, 0, ", where the target of sequence 3 is nan, if that counts"));
 
   // The network's outputs overflow, of inputs that do not.
   auto net = net_of(1);
