@@ -18,11 +18,12 @@
 #include "series/reader.hpp"        // series and tokens that are read in parts
 #include "series/batch_layout.hpp"  // where the steps of a batch lie
 
-#include "kernels/packet_math.hpp"  // tanh and exp, in registers
-#include "kernels/gemm_kernel.hpp"  // the kernels under all products
-#include "kernels/gemm.hpp"         // the products
-#include "kernels/norm.hpp"         // mean 0 and variance 1
-#include "kernels/team.hpp"         // threads
+#include "kernels/packet_math.hpp"    // tanh and exp, in registers
+#include "kernels/gemm_kernel.hpp"    // the kernels under all products
+#include "kernels/gemm.hpp"           // the products
+#include "kernels/norm.hpp"           // mean 0 and variance 1
+#include "kernels/team.hpp"           // threads
+#include "kernels/flush_to_zero.hpp"  // subnormal numbers
 
 #include "layers/chunk.hpp"                // how layers go through a series
 #include "layers/layer.hpp"                // the manual for writing a layer

@@ -67,9 +67,11 @@ class Buffer {
   Buffer() = default;
   Buffer(const Buffer&) = default;
   Buffer(Buffer&&) = default;
-  /// Throws as resize() does.
+  /// Holds as much as the other then, at least. Throws as resize() does.
   Buffer& operator=(const Buffer& other) {
-    if (this != &other) resize(other.rows(), other.cols()) = other.view();
+    if (this == &other) return *this;
+    if (other.storage_.size() > storage_.size()) resize(other.storage_.size(), 1);
+    resize(other.rows(), other.cols()) = other.view();
     return *this;
   }
   Buffer& operator=(Buffer&&) = default;

@@ -13,9 +13,9 @@ namespace recur::inline RECUR_ISA {
 ///
 /// h_t = e h_<t-1> + (1 - e) f(a_t),  e = exp(-dt / tau)
 ///
-/// The last row of x is dt >= 0, the time since the step before, and has no weights: inputs() is that of U, and one
-/// more. The cell's P, H x 1, is log(tau), with tau in the units of dt. 1 - e is accurate however short dt is beside
-/// tau: audio in seconds, say.
+/// The last row of x is dt, the time since the step before, and has no weights: inputs() is that of U, and one more. A
+/// time below 0 counts as 0. The cell's P, H x 1, is log(tau), with tau in the units of dt. 1 - e is accurate however
+/// short dt is beside tau: audio in seconds, say.
 template <Activation F = Tanh>
 struct CtRnnRule {
   /// What Rule asks for.
@@ -35,7 +35,8 @@ struct CtRnnRule {
     now[h] = before[h] + now[g] * (before[h] - now[a]);
   }
   void backward(const auto& before, const auto& now, auto& d_now, auto& d_before, const auto& q, auto& d_q) const {
-    d_now[g] = d_now[h] * (before[h] - now[a]) * (1 + now[g]);  // dL/d(log e)
+    // dL/d(log e), which is 0 where dt < 0
+    d_now[g] = (now[dt] < 0).select(0 * now[dt], d_now[h] * (before[h] - now[a]) * (1 + now[g]));
     d_q[rate] -= d_now[g] * now[dt];
     d_now[dt] = -d_now[g] * q[rate];
     d_now[a] = -d_now[h] * now[g] * f.slope(now[a]);

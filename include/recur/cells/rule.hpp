@@ -102,6 +102,9 @@
 ///     static constexpr BlockRange random{m, 2};
 ///     double probability(int k) const;                          // of the k-th of these blocks
 ///
+/// States of which none may be kept without the others, for they are scaled alike (SLstmRule), are
+/// `static constexpr BlockRange bound{c, 3};`.
+///
 /// **Functions of the rule's own parameters**, a decay exp(-exp(p)), may be computed once a call. All functions of a
 /// step are given them instead of p then (LruRule):
 ///

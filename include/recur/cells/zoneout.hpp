@@ -15,7 +15,7 @@ namespace recur::inline RECUR_ISA {
 /// Training is what trace.train(seed) begins, as for Dropout. Everything else is the rule's: its parameters, stages and
 /// constants. Not for rules whose hidden state is projected, or not carried, nor for those with random bits. Where some
 /// of a rule's states mean nothing without each other, as sLSTM's c, n and m, it says so with `static constexpr
-/// BlockRange bound`: their probabilities are 0.
+/// BlockRange bound`: their probabilities must be 0, which the constructor looks at.
 template <class Rule>
 struct ZoneoutRule : Rule {
   static_assert(!detail::is_projected<Rule> && Rule::state.contains(detail::made_blocks<Rule>()),

@@ -56,8 +56,9 @@ template <class Net, class Optimizer, class Engine>
 SafetensorsWriter checkpoint(const Net& net, const Optimizer& optimizer, const TrainState<Net>& run, const Engine& rng,
                              const Metadata& metadata) {
   detail::require_finite("save_checkpoint", net);
-  for (const std::optional<Net>* const kept : {&run.latest, &run.good, &run.best})
-    if (*kept) detail::require_finite("save_checkpoint", **kept);
+  if (run.latest) detail::require_finite("save_checkpoint: run.latest", *run.latest);
+  if (run.good) detail::require_finite("save_checkpoint: run.good", *run.good);
+  if (run.best) detail::require_finite("save_checkpoint: run.best", *run.best);
   SafetensorsWriter file;
   detail::set_metadata(file, "save_checkpoint", metadata);
   file.set_metadata("recur.network", describe(net, "network"));

@@ -24,7 +24,9 @@ namespace recur::inline RECUR_ISA {
 ///     }
 class FlushToZero {
  public:
+  /// From here on.
   FlushToZero() { set(before_ | flushes); }
+  /// As it was before.
   ~FlushToZero() { set(before_); }
   FlushToZero(const FlushToZero&) = delete;
   FlushToZero& operator=(const FlushToZero&) = delete;

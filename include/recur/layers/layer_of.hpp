@@ -106,7 +106,7 @@ class LayerOf : public detail::OfChildren<Children...> {
   }
 
   /// The outputs of the last forward. Throws std::invalid_argument where the trace has not been through forward, or was
-  /// by bptt(), with a loss.
+  /// by bptt(), with a loss, or is of another network.
   template <class L = Self>
   SeriesView<const typename L::Scalar> output(const recur::Trace<L>& trace) const {
     require(trace.batch() > 0, "output: the trace must have been through forward, got an empty one");
@@ -116,7 +116,7 @@ class LayerOf : public detail::OfChildren<Children...> {
   }
 
   /// The state after the last step of the last forward; of each sequence after its own last step. Throws
-  /// std::invalid_argument where the trace has not been through forward.
+  /// std::invalid_argument where the trace has not been through forward, or is of another network.
   template <class L = Self>
   void final_state(const recur::Trace<L>& trace, typename L::State& state) const {
     require(trace.batch() > 0, "final_state: the trace must have been through forward, got an empty one");

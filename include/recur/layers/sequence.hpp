@@ -66,7 +66,7 @@ class Sequence : public LayerOf<Sequence<Layers...>, Layers...> {
   }
 
   /// The outputs of layer I in the last forward, of sequences without lengths, by a trace that keeps all steps. Throws
-  /// std::invalid_argument for others, and where the trace has not been through forward.
+  /// std::invalid_argument for others, and where the trace has not been through forward or is of another network.
   template <std::size_t I>
   SeriesView<const Scalar> output_of(const Trace<Sequence>& trace) const {
     require(trace.batch() > 0, "output_of: the trace must have been through forward, got an empty one");

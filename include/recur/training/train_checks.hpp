@@ -143,8 +143,9 @@ auto about_validation(auto&& f) {
     throw std::invalid_argument(std::string("train: with the validation data, ") + error.what());
   }
 }
-/// ", where x of sequence 4 is nan in step 2, feature 0": the first number that is not finite, in the steps that y has, of
-/// a window of these sequences from step `first` on; empty where all are finite.
+
+/// ", where x of sequence 4 is nan in step 2, feature 0": the first number that is not finite, in the steps that y has,
+/// of a window of these sequences from step `first` on; empty where all are finite.
 template <class Scalar>
 std::string where_not_finite(const char* what, SeriesView<const Scalar> series, SeriesView<const Scalar> y,
                              std::span<const Index> sequences, Index first) {
@@ -225,7 +226,8 @@ void require_parameters(const Net& net, const TrainState<Net>& run) {
   const Net& begins = run.latest ? *run.latest : net;
   if (run.progress.step == 0) require_initialized(begins);
   const std::string given = not_finite_in(begins);
-  require(given.empty(), "train: the parameters of net must be finite, got ", given);
+  require(given.empty(), "train: the parameters of ", run.latest ? "the run's latest network" : "net",
+          " must be finite, got ", given);
 }
 
 /// A fingerprint of all parameters.

@@ -157,6 +157,7 @@ TEST_CASE("A CT-RNN's state decays with the time that has gone by, however it is
   CHECK(after({3}) == Approx(std::tanh(0.5) * (1 - std::exp(-1.5))));
   CHECK(after({1, 0.5, 1.5}) == Approx(after({3})));
   CHECK(after({0, 3}) == Approx(after({3})));
+  CHECK(after({3, -1}) == after({3}));
 }
 
 TEST_CASE("However short a CT-RNN's steps are beside its time constant, none is lost to rounding", "[cell]") {
