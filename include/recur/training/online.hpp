@@ -114,7 +114,7 @@ class OneStep {
 /// a layer to those below it within the step; that through the past of a layer to the parameters of another is left out
 /// (K. Irie, A. Gopalakrishnan, J. Schmidhuber, "Exploring the promise and limits of real-time recurrent learning",
 /// 2023), as is that of a layer with a state that is no Cell. Where parameters change, J_t goes on from J_<t-1> with
-/// those that step t was made with.
+/// those that step t was made with. Dropout and the like are off, as in Stream.
 ///
 /// Memory is constant, and made by the constructor: step() and learn() are noexcept, take no lock and allocate nothing;
 /// what does not fit ends the program with a message, as in Stream. The network is read where it is, and must live as
